@@ -1,0 +1,187 @@
+//! Samples of classes, from archives, folders or a generator.
+//!
+//! A [`Dataset`] is a list of samples that are decoded on demand; [`Tensors`] is
+//! what training and evaluation read: every chosen sample preprocessed once, by
+//! the same code as on the device.
+
+pub mod folder;
+pub mod omniglot;
+pub mod split;
+pub mod synthetic_signatures;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+use shared::Preprocess;
+use shared::preprocess::Image;
+
+pub use split::{Part, Split};
+
+/// A data set: classes and their samples. Samples of one class are contiguous
+/// and in a fixed order, so that an index means the same in every run.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its name on the command line.
+    pub name: String,
+    /// Who made it and under which terms it may be used, for the model card.
+    pub terms: String,
+    /// What is told apart: characters, signers, people.
+    pub classes: Vec<Class>,
+    /// The samples, ordered by class.
+    pub samples: Vec<Sample>,
+    /// Which classes are for training, validation and test.
+    pub split: Split,
+    /// The preprocessing that suits it.
+    pub preprocess: Preprocess,
+}
+
+/// One thing to tell apart from the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Unique name, `Alphabet/character01` or a signer's.
+    pub name: String,
+    /// Classes are grouped where the data set does so: the alphabet. Else the same as `name`.
+    pub group: String,
+}
+
+/// One picture of a class.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Index into [`Dataset::classes`].
+    pub class: u32,
+    /// Made by the class itself, or an imitation of it.
+    pub kind: Kind,
+    /// Where it comes from, for messages and reports.
+    pub name: String,
+    /// How to get its pixels.
+    pub source: Source,
+}
+
+/// Whether a sample is what its class says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Of the class.
+    Genuine,
+    /// A skilled imitation of the class.
+    Forged,
+}
+
+/// How to get a sample's pixels.
+#[derive(Clone)]
+pub enum Source {
+    /// The bytes of a PNG, PNM, BMP or JPEG file.
+    Encoded(Arc<[u8]>),
+    /// Such a file.
+    File(PathBuf),
+    /// Made when asked for.
+    Generated(Arc<dyn Fn() -> image::GrayImage + Send + Sync>),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Encoded(bytes) => write!(f, "Encoded({} bytes)", bytes.len()),
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Generated(_) => f.write_str("Generated"),
+        }
+    }
+}
+
+impl Sample {
+    /// The sample as 8-bit grey.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no picture; the message names it.
+    pub fn pixels(&self) -> Result<image::GrayImage> {
+        let decode = |bytes: &[u8]| {
+            image::load_from_memory(bytes).with_context(|| {
+                format!(
+                    "{}: expected a PNG, PNM, BMP or JPEG picture; is the file whole?",
+                    self.name
+                )
+            })
+        };
+        match &self.source {
+            Source::Encoded(bytes) => Ok(decode(bytes)?.into_luma8()),
+            Source::File(path) => {
+                let bytes = std::fs::read(path)
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
+                Ok(decode(&bytes)?.into_luma8())
+            }
+            Source::Generated(make) => Ok(make()),
+        }
+    }
+}
+
+/// Preprocessed samples, ready for a tower.
+#[derive(Clone, Debug)]
+pub struct Tensors {
+    /// The spec that made them.
+    pub preprocess: Preprocess,
+    /// `len * height * width` bytes, row by row.
+    pub pixels: Vec<u8>,
+    /// Class of each sample, an index into the data set's classes.
+    pub classes: Vec<u32>,
+    /// Kind of each sample.
+    pub kinds: Vec<Kind>,
+    /// Index of each sample in the data set.
+    pub indices: Vec<u32>,
+}
+
+impl Tensors {
+    /// Decodes and preprocesses the samples at `indices`, in that order.
+    ///
+    /// # Errors
+    /// As [`Sample::pixels`], and when a picture's size is not accepted.
+    pub fn new(dataset: &Dataset, indices: &[u32], preprocess: &Preprocess) -> Result<Self> {
+        let length = preprocess.output_len();
+        let mut pixels = vec![0; indices.len() * length];
+        pixels
+            .par_chunks_mut(length)
+            .zip(indices)
+            .try_for_each(|(output, &index)| -> Result<()> {
+                let sample = &dataset.samples[index as usize];
+                preprocess_into(preprocess, &sample.pixels()?, output)
+                    .with_context(|| sample.name.clone())
+            })?;
+        let of = |index: &u32| &dataset.samples[*index as usize];
+        Ok(Self {
+            preprocess: *preprocess,
+            pixels,
+            classes: indices.iter().map(|index| of(index).class).collect(),
+            kinds: indices.iter().map(|index| of(index).kind).collect(),
+            indices: indices.to_vec(),
+        })
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// The bytes of one sample.
+    pub fn sample(&self, index: usize) -> &[u8] {
+        let length = self.preprocess.output_len();
+        &self.pixels[index * length..(index + 1) * length]
+    }
+}
+
+/// Runs `preprocess` on a grey picture.
+///
+/// # Errors
+/// When the picture's size is not accepted.
+pub fn preprocess_into(
+    preprocess: &Preprocess,
+    picture: &image::GrayImage,
+    output: &mut [u8],
+) -> Result<()> {
+    let image = Image::new(picture.width(), picture.height(), 1, picture.as_raw())?;
+    Ok(preprocess.run(&image, output)?)
+}

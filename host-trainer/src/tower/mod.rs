@@ -1,0 +1,59 @@
+//! The one description of a network.
+//!
+//! A [`Tower`] is a graph of layers with an embedding at its end. The libtorch
+//! module, the ONNX graph and the int8 plan are all made from it; nobody
+//! describes a network twice. A [`TowerSpec`] is its short name with parameters,
+//! as a user writes it and a checkpoint records it.
+
+pub mod conv4;
+pub mod graph;
+pub mod parameters;
+#[cfg(feature = "libtorch")]
+pub mod torch;
+
+use serde::{Deserialize, Serialize};
+
+pub use graph::{Graph, Layer, Node, NodeId, Shape};
+pub use parameters::{Parameters, Tensor};
+
+/// A tower by name and parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "architecture", rename_all = "kebab-case")]
+pub enum TowerSpec {
+    /// Four blocks of conv3x3, batch norm, ReLU, max pool 2x2.
+    Conv4(conv4::Conv4),
+}
+
+/// A network from an input to an embedding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tower {
+    /// What it was made from.
+    pub spec: TowerSpec,
+    /// The layers; the last node's output, one row and column, is the embedding.
+    pub graph: Graph,
+    /// Whether embeddings are scaled to unit length.
+    pub normalized: bool,
+}
+
+impl TowerSpec {
+    /// Builds the tower.
+    ///
+    /// # Errors
+    /// When the parameters make no network, e.g. an input too small for the pools.
+    pub fn build(&self) -> anyhow::Result<Tower> {
+        match self {
+            Self::Conv4(conv4) => Ok(Tower {
+                spec: self.clone(),
+                graph: conv4.graph()?,
+                normalized: conv4.normalized,
+            }),
+        }
+    }
+}
+
+impl Tower {
+    /// Number of components of the embedding.
+    pub fn embedding_dim(&self) -> usize {
+        self.graph.output_shape().channels
+    }
+}

@@ -1,0 +1,273 @@
+//! The device artifact: one file from which a device decides.
+//!
+//! ```text
+//! header (magic, version, length, CRC-32, ModelId) | section table | sections, each 16-byte aligned
+//! contract: task, preprocessing, embedding format, distance      (postcard)  \
+//! plan: steps of the network with tensor places in the arena     (postcard)   > hashed into the ModelId
+//! weights: int8 filters, int32 biases, f32 multipliers           (raw)       /
+//! operating points: thresholds with measured error rates         (postcard)
+//! golden: what the network must answer to made-up inputs         (raw)
+//! card: name, data, terms                                        (postcard)
+//! ```
+//!
+//! [`Artifact::parse`] checks everything once and borrows: weights stay where
+//! they are, in a file's bytes or in flash. The bytes are specified in
+//! `shared/docs/artifact-format.md`.
+
+pub mod golden;
+pub mod operating_point;
+pub mod plan;
+
+mod error;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::{Reader, crc32};
+use crate::model_id::ModelId;
+use crate::preprocess::Preprocess;
+use crate::support_set::Comparison;
+
+pub use error::ArtifactError;
+pub use golden::Golden;
+pub use operating_point::{OperatingPoint, OperatingPoints};
+pub use plan::{Plan, Step};
+pub use write::{Contents, write};
+
+/// The first bytes of an artifact.
+pub const MAGIC: [u8; 8] = *b"SEMBLANC";
+
+/// The version of the format that this crate reads and writes.
+pub const VERSION: u16 = 1;
+
+/// Every section begins at a multiple of this.
+pub const ALIGNMENT: usize = 16;
+
+/// The largest artifact: 64 MiB.
+pub const MAX_LEN: u32 = 64 << 20;
+
+const HEADER_LEN: usize = 56;
+const CRC_START: usize = 20;
+const ENTRY_LEN: usize = 12;
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// One tower embeds a picture; embeddings are compared.
+    Embedding,
+}
+
+/// What shapes an embedding and its comparison, beside plan and weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contract {
+    /// What the model is for.
+    pub task: Task,
+    /// From pixels to the network's input.
+    pub preprocess: Preprocess,
+    /// How embeddings are stored and compared.
+    pub comparison: Comparison,
+}
+
+/// Facts for people, and for finding the companion ONNX file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card<'a> {
+    /// The model's name.
+    pub name: &'a str,
+    /// What it was trained on.
+    pub data: &'a str,
+    /// Under which terms it may be used.
+    pub terms: &'a str,
+    /// SHA-256 of the quantized ONNX file of the same model; zeros when there is none.
+    pub onnx_sha256: [u8; 32],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+enum SectionKind {
+    Contract = 1,
+    Plan = 2,
+    Weights = 3,
+    OperatingPoints = 4,
+    Golden = 5,
+    Card = 6,
+}
+
+/// The sections, in the order in which they lie in the file.
+const SECTIONS: [SectionKind; 6] = [
+    SectionKind::Contract,
+    SectionKind::Plan,
+    SectionKind::Weights,
+    SectionKind::OperatingPoints,
+    SectionKind::Golden,
+    SectionKind::Card,
+];
+
+/// A checked artifact, borrowing its bytes.
+#[derive(Clone, Debug)]
+pub struct Artifact<'a> {
+    model_id: ModelId,
+    contract: Contract,
+    plan: Plan<'a>,
+    weights: &'a [u8],
+    operating_points: OperatingPoints<'a>,
+    golden: Golden<'a>,
+    card: Card<'a>,
+}
+
+impl<'a> Artifact<'a> {
+    /// Reads and checks `bytes`: bounds, checksum, identity, every step of the plan.
+    ///
+    /// # Errors
+    /// [`ArtifactError`] says what was expected and found.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ArtifactError> {
+        let (model_id, sections) = read_container(bytes)?;
+        let [contract, plan, weights, operating_points, golden, card] = sections;
+        let computed = ModelId::of(&[contract, plan, weights]);
+        if computed != model_id {
+            return Err(ArtifactError::ModelId {
+                stored: model_id,
+                computed,
+            });
+        }
+        let contract: Contract = from_postcard(contract, "contract")?;
+        check_contract(&contract)?;
+        let plan = Plan::parse(plan, weights)?;
+        check_agreement(&contract, &plan)?;
+        let golden = Golden::parse(golden, plan.output().len())?;
+        Ok(Self {
+            model_id,
+            contract,
+            plan,
+            weights,
+            operating_points: OperatingPoints::parse(operating_points)?,
+            golden,
+            card: from_postcard(card, "card")?,
+        })
+    }
+
+    /// The model's identity.
+    pub fn model_id(&self) -> ModelId {
+        self.model_id
+    }
+
+    /// Task, preprocessing, embedding format and comparison.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The network.
+    pub fn plan(&self) -> &Plan<'a> {
+        &self.plan
+    }
+
+    /// The bytes that the plan's offsets into weights refer to.
+    pub fn weights(&self) -> &'a [u8] {
+        self.weights
+    }
+
+    /// The measured thresholds.
+    pub fn operating_points(&self) -> &OperatingPoints<'a> {
+        &self.operating_points
+    }
+
+    /// What the network must answer to made-up inputs.
+    pub fn golden(&self) -> &Golden<'a> {
+        &self.golden
+    }
+
+    /// Facts for people.
+    pub fn card(&self) -> &Card<'a> {
+        &self.card
+    }
+}
+
+fn check_contract(contract: &Contract) -> Result<(), ArtifactError> {
+    if !contract.preprocess.is_valid() {
+        return Err(ArtifactError::Contract("preprocessing"));
+    }
+    if !contract.comparison.embedding.is_valid() {
+        return Err(ArtifactError::Contract("embedding format"));
+    }
+    Ok(())
+}
+
+/// The plan must read what preprocessing writes and write what the format stores.
+fn check_agreement(contract: &Contract, plan: &Plan<'_>) -> Result<(), ArtifactError> {
+    let input = plan.input();
+    let Preprocess { width, height, .. } = contract.preprocess;
+    if (input.height, input.width, input.channels) != (height, width, 1) {
+        return Err(ArtifactError::Contract("input size"));
+    }
+    if plan.output().len() != usize::from(contract.comparison.embedding.dim) {
+        return Err(ArtifactError::Contract("embedding dimension"));
+    }
+    Ok(())
+}
+
+/// Header and section table: the stored identity and the six sections.
+fn read_container(bytes: &[u8]) -> Result<(ModelId, [&[u8]; 6]), ArtifactError> {
+    let cut_off = ArtifactError::CutOff {
+        expected: HEADER_LEN,
+        found: bytes.len(),
+    };
+    let mut reader = Reader::new(bytes);
+    if reader.array().ok_or(cut_off)? != MAGIC {
+        return Err(ArtifactError::Magic);
+    }
+    let version = reader.u16().ok_or(cut_off)?;
+    if version != VERSION {
+        return Err(ArtifactError::Version { found: version });
+    }
+    let count = reader.u16().ok_or(cut_off)?;
+    let length = reader.u32().ok_or(cut_off)?;
+    check_length(length, bytes.len())?;
+    let stored = reader.u32().ok_or(cut_off)?;
+    let computed = crc32(bytes.get(CRC_START..).ok_or(cut_off)?);
+    if stored != computed {
+        return Err(ArtifactError::Checksum { stored, computed });
+    }
+    let model_id = ModelId(reader.array().ok_or(cut_off)?);
+    let _reserved = reader.u32().ok_or(cut_off)?;
+    if usize::from(count) != SECTIONS.len() {
+        return Err(ArtifactError::Sections { found: count });
+    }
+    let mut sections = [&bytes[..0]; 6];
+    for (kind, section) in SECTIONS.iter().zip(&mut sections) {
+        *section = read_entry(&mut reader, bytes, *kind).ok_or(ArtifactError::Section {
+            kind: *kind as u16,
+        })?;
+    }
+    Ok((model_id, sections))
+}
+
+fn check_length(stated: u32, found: usize) -> Result<(), ArtifactError> {
+    if stated > MAX_LEN {
+        return Err(ArtifactError::TooLarge { stated });
+    }
+    if stated as usize != found {
+        return Err(ArtifactError::CutOff {
+            expected: stated as usize,
+            found,
+        });
+    }
+    Ok(())
+}
+
+fn read_entry<'a>(reader: &mut Reader<'_>, bytes: &'a [u8], kind: SectionKind) -> Option<&'a [u8]> {
+    let found = reader.u16()?;
+    let _reserved = reader.u16()?;
+    let offset = reader.u32()? as usize;
+    let length = reader.u32()? as usize;
+    if found != kind as u16 || !offset.is_multiple_of(ALIGNMENT) {
+        return None;
+    }
+    bytes.get(offset..offset.checked_add(length)?)
+}
+
+fn from_postcard<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    what: &'static str,
+) -> Result<T, ArtifactError> {
+    postcard::from_bytes(bytes).map_err(|_| ArtifactError::Encoding(what))
+}

@@ -1,0 +1,125 @@
+//! Thresholds with the error rates that were measured for them.
+
+use serde::{Deserialize, Serialize};
+
+use super::ArtifactError;
+use crate::decision::Policy;
+
+/// One threshold and what was measured with it, after quantization, on classes
+/// that training never saw. Rates are fractions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperatingPoint {
+    /// The false-accept rate that was aimed at.
+    pub far_target: f32,
+    /// Shots per subject in the measurement.
+    pub shots: u8,
+    /// The largest distance that is accepted.
+    pub threshold: f32,
+    /// How much farther the runner-up must be for an identification.
+    pub margin: f32,
+    /// Measured false-accept rate.
+    pub far: f32,
+    /// Upper end of its 95 % confidence interval.
+    pub far_upper: f32,
+    /// Measured false-reject rate.
+    pub frr: f32,
+    /// Upper end of its 95 % confidence interval.
+    pub frr_upper: f32,
+    /// Number of impostor comparisons.
+    pub impostors: u32,
+    /// Number of genuine comparisons.
+    pub genuine: u32,
+}
+
+/// All operating points of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct OperatingPoints<'a> {
+    data: &'a str,
+    count: u16,
+    points: &'a [u8],
+}
+
+impl<'a> OperatingPoints<'a> {
+    /// Reads and checks the section: a string, a count (u16) and the points, in postcard.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Encoding`] when it does not decode, has no point, or a
+    /// threshold or rate is out of range.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ArtifactError> {
+        let error = ArtifactError::Encoding("operating points");
+        let ((data, count), points) =
+            postcard::take_from_bytes::<(&str, u16)>(bytes).map_err(|_| error)?;
+        let this = Self {
+            data,
+            count,
+            points,
+        };
+        let mut rest = points;
+        for _ in 0..count {
+            let (point, after) =
+                postcard::take_from_bytes::<OperatingPoint>(rest).map_err(|_| error)?;
+            let rates = [
+                point.far_target,
+                point.far,
+                point.far_upper,
+                point.frr,
+                point.frr_upper,
+            ];
+            let sane = rates.iter().all(|rate| (0.0..=1.0).contains(rate))
+                && point.threshold.is_finite()
+                && point.margin >= 0.0;
+            if !sane {
+                return Err(error);
+            }
+            rest = after;
+        }
+        if count == 0 || !rest.is_empty() {
+            return Err(error);
+        }
+        Ok(this)
+    }
+
+    /// The data they were measured on.
+    pub fn data(&self) -> &'a str {
+        self.data
+    }
+
+    /// The points, in stored order.
+    pub fn iter(&self) -> impl Iterator<Item = OperatingPoint> + 'a {
+        let mut rest = self.points;
+        core::iter::from_fn(move || {
+            let (point, after) = postcard::take_from_bytes(rest).ok()?;
+            rest = after;
+            Some(point)
+        })
+        .take(usize::from(self.count))
+    }
+
+    /// The point to decide with: the strictest whose target is at least
+    /// `far_target` (or the strictest of all when every target is below it),
+    /// measured with the largest number of shots that is at most `shots` (or the
+    /// smallest measured).
+    pub fn choose(&self, far_target: f32, shots: usize) -> Option<OperatingPoint> {
+        let target = self
+            .iter()
+            .map(|point| point.far_target)
+            .filter(|&target| target >= far_target)
+            .reduce(f32::min)
+            .or_else(|| self.iter().map(|point| point.far_target).reduce(f32::max))?;
+        let candidates = || self.iter().filter(|point| point.far_target == target);
+        candidates()
+            .filter(|point| usize::from(point.shots) <= shots)
+            .max_by_key(|point| point.shots)
+            .or_else(|| candidates().min_by_key(|point| point.shots))
+    }
+}
+
+impl OperatingPoint {
+    /// The policy of this point.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            threshold: self.threshold,
+            margin: self.margin,
+        }
+    }
+}

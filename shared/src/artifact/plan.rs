@@ -1,0 +1,279 @@
+//! The network as steps over an arena.
+//!
+//! Activations are uint8, height x width x channels (channels vary fastest), at
+//! host-planned places in one arena. A step reads one place and writes another
+//! that does not overlap it. [`Plan::parse`] checks every step against arena and
+//! weights, so that running one needs no further checks.
+
+use serde::{Deserialize, Serialize};
+
+use super::ArtifactError;
+
+/// The largest arena: 64 MiB.
+pub const MAX_ARENA: u32 = 64 << 20;
+
+/// The longest filter, `kernel height * kernel width * input channels`: with
+/// inputs of magnitude 255 and weights of 128 its sum stays below 2^30, and with a
+/// bias of at most 2^30 the accumulator cannot overflow.
+pub const MAX_FILTER: u32 = (1 << 30) / (255 * 128);
+
+/// The largest bias in magnitude.
+pub const MAX_BIAS: i32 = 1 << 30;
+
+/// A tensor's place in the arena and its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// First byte in the arena.
+    pub offset: u32,
+    /// Rows.
+    pub height: u16,
+    /// Columns.
+    pub width: u16,
+    /// Channels.
+    pub channels: u16,
+}
+
+impl Place {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        usize::from(self.height) * usize::from(self.width) * usize::from(self.channels)
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The arena bytes it takes.
+    pub fn range(&self) -> core::ops::Range<usize> {
+        let start = self.offset as usize;
+        start..start.saturating_add(self.len())
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.range().start < other.range().end && other.range().start < self.range().end
+    }
+}
+
+/// One step. Pairs are (vertical, horizontal).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// Convolution with bias, requantization and, through the output's zero
+    /// point, ReLU.
+    Conv2d(Conv2d),
+    /// Maximum over windows; scale and zero point stay.
+    MaxPool(MaxPool),
+}
+
+/// `out[y, x, o] = requantize(bias[o] + sum (in[..] - input_zero_point) * weight[o, ky, kx, i])`;
+/// outside its input a padded tap counts as `input_zero_point`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// Read from.
+    pub input: Place,
+    /// Written to.
+    pub output: Place,
+    /// Filter size.
+    pub kernel: [u16; 2],
+    /// Step.
+    pub stride: [u16; 2],
+    /// Padding before and after.
+    pub padding: [u16; 2],
+    /// The input byte that means zero.
+    pub input_zero_point: u8,
+    /// The output byte that means zero.
+    pub output_zero_point: u8,
+    /// Offset of int8 filters `[out channels, kernel height, kernel width, in channels]`.
+    pub weights: u32,
+    /// Offset of little-endian int32 biases, one per output channel.
+    pub bias: u32,
+    /// Offset of little-endian f32 multipliers, one per output channel.
+    pub multipliers: u32,
+}
+
+impl Conv2d {
+    /// Taps of one filter: kernel height x kernel width x input channels.
+    pub fn filter_len(&self) -> usize {
+        let [height, width] = self.kernel.map(usize::from);
+        height * width * usize::from(self.input.channels)
+    }
+}
+
+/// `out[y, x, c] = max over the window of in[.., c]`; windows lie inside the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaxPool {
+    /// Read from.
+    pub input: Place,
+    /// Written to.
+    pub output: Place,
+    /// Window size.
+    pub kernel: [u16; 2],
+    /// Step.
+    pub stride: [u16; 2],
+}
+
+/// Size of the arena, where input and output lie, and how many steps follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanHeader {
+    /// Bytes of the arena: the peak of activation memory.
+    pub arena_len: u32,
+    /// Where the preprocessed sample goes.
+    pub input: Place,
+    /// Where the embedding is found.
+    pub output: Place,
+    /// Number of steps.
+    pub steps: u16,
+}
+
+/// A checked plan, borrowing its encoded steps.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    header: PlanHeader,
+    steps: &'a [u8],
+}
+
+impl<'a> Plan<'a> {
+    /// Reads and checks a plan section against the weights section.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Encoding`] and [`ArtifactError::Step`].
+    pub fn parse(bytes: &'a [u8], weights: &[u8]) -> Result<Self, ArtifactError> {
+        let (header, steps) = postcard::take_from_bytes::<PlanHeader>(bytes)
+            .map_err(|_| ArtifactError::Encoding("plan"))?;
+        if header.arena_len > MAX_ARENA {
+            return Err(ArtifactError::Contract("arena size"));
+        }
+        for place in [&header.input, &header.output] {
+            if !is_inside(place, header.arena_len) {
+                return Err(ArtifactError::Contract("place of input and output"));
+            }
+        }
+        let mut rest = steps;
+        for index in 0..header.steps {
+            let (step, after) = postcard::take_from_bytes::<Step>(rest)
+                .map_err(|_| ArtifactError::Encoding("plan"))?;
+            rest = after;
+            check_step(&step, header.arena_len, weights)
+                .map_err(|what| ArtifactError::Step { index, what })?;
+        }
+        if !rest.is_empty() {
+            return Err(ArtifactError::Encoding("plan"));
+        }
+        Ok(Self { header, steps })
+    }
+
+    /// Bytes of the arena.
+    pub fn arena_len(&self) -> usize {
+        self.header.arena_len as usize
+    }
+
+    /// Where the preprocessed sample goes.
+    pub fn input(&self) -> Place {
+        self.header.input
+    }
+
+    /// Where the embedding is found.
+    pub fn output(&self) -> Place {
+        self.header.output
+    }
+
+    /// The steps, in order.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + 'a {
+        let mut rest = self.steps;
+        core::iter::from_fn(move || {
+            let (step, after) = postcard::take_from_bytes(rest).ok()?;
+            rest = after;
+            Some(step)
+        })
+    }
+
+    /// Multiply-accumulate operations of one pass.
+    pub fn macs(&self) -> u64 {
+        let of = |step| match step {
+            Step::Conv2d(conv) => conv.filter_len() as u64 * conv.output.len() as u64,
+            Step::MaxPool(_) => 0,
+        };
+        self.steps().map(of).sum()
+    }
+}
+
+fn is_inside(place: &Place, arena_len: u32) -> bool {
+    !place.is_empty() && place.range().end <= arena_len as usize
+}
+
+fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<(), &'static str> {
+    let (input, output, kernel, stride, padding) = match step {
+        Step::Conv2d(conv) => {
+            check_conv(conv, weights)?;
+            (
+                conv.input,
+                conv.output,
+                conv.kernel,
+                conv.stride,
+                conv.padding,
+            )
+        }
+        Step::MaxPool(pool) => {
+            if pool.input.channels != pool.output.channels {
+                return Err("number of channels");
+            }
+            (pool.input, pool.output, pool.kernel, pool.stride, [0, 0])
+        }
+    };
+    if !is_inside(&input, arena_len) || !is_inside(&output, arena_len) || input.overlaps(&output) {
+        return Err("place in the arena");
+    }
+    let sizes = [(input.height, output.height), (input.width, output.width)];
+    for (axis, (from, to)) in sizes.into_iter().enumerate() {
+        let windows = windows(from, kernel[axis], stride[axis], padding[axis]);
+        if windows != Some(u32::from(to)) {
+            return Err("output size");
+        }
+    }
+    Ok(())
+}
+
+/// How many windows fit along one axis; padding must be smaller than the kernel,
+/// so that every window sees some input.
+fn windows(size: u16, kernel: u16, stride: u16, padding: u16) -> Option<u32> {
+    if padding >= kernel {
+        return None;
+    }
+    let padded = u32::from(size) + 2 * u32::from(padding);
+    let room = padded.checked_sub(u32::from(kernel))?;
+    room.checked_div(u32::from(stride)).map(|steps| steps + 1)
+}
+
+fn check_conv(conv: &Conv2d, weights: &[u8]) -> Result<(), &'static str> {
+    let channels = usize::from(conv.output.channels);
+    let filter = conv
+        .kernel
+        .iter()
+        .try_fold(u32::from(conv.input.channels), |product, &side| {
+            product.checked_mul(u32::from(side))
+        })
+        .filter(|taps| (1..=MAX_FILTER).contains(taps))
+        .ok_or("filter size")? as usize;
+    conv_section(weights, conv.weights, filter * channels).ok_or("place of weights")?;
+    let multipliers =
+        conv_section(weights, conv.multipliers, 4 * channels).ok_or("place of multipliers")?;
+    let bias = conv_section(weights, conv.bias, 4 * channels).ok_or("place of bias")?;
+    let mut multipliers = multipliers.as_chunks::<4>().0.iter();
+    if !multipliers.all(|bytes| (0.0..1e6).contains(&f32::from_le_bytes(*bytes))) {
+        return Err("multiplier");
+    }
+    let mut bias = bias.as_chunks::<4>().0.iter();
+    if !bias.all(|bytes| i32::from_le_bytes(*bytes).unsigned_abs() <= MAX_BIAS as u32) {
+        return Err("bias");
+    }
+    Ok(())
+}
+
+/// `len` bytes of the weights section from `offset`, a multiple of 4.
+pub fn conv_section(weights: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
+    let start = offset as usize;
+    if !start.is_multiple_of(4) {
+        return None;
+    }
+    weights.get(start..start.checked_add(len)?)
+}

@@ -1,0 +1,37 @@
+//! What trainer and device share: the bytes that leave one and reach the other,
+//! and the arithmetic that must come out the same on both.
+//!
+//! ```text
+//! image -> preprocess -> (engine, not here) -> embedding -> support set -> decision
+//!              ^                                   ^            ^
+//!              +------------- artifact ------------+     template, wire
+//! ```
+//!
+//! The order of the modules is the order of that picture. Nothing here
+//! allocates, panics or knows an engine; every parser takes untrusted bytes and
+//! answers with a typed error. The byte formats are specified, with test
+//! vectors, in `shared/docs`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod preprocess;
+
+pub mod artifact;
+pub mod model_id;
+
+pub mod distance;
+pub mod embedding;
+pub mod support_set;
+
+pub mod decision;
+
+pub mod template;
+pub mod wire;
+
+mod bytes;
+
+pub use distance::Distance;
+pub use embedding::{Embedding, EmbeddingFormat};
+pub use model_id::ModelId;
+pub use preprocess::Preprocess;

@@ -1,0 +1,225 @@
+//! The enrolled few: K subjects with n shots each, and how far a probe is from them.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::distance::Distance;
+use crate::embedding::{Embedding, EmbeddingFormat, MAX_DIM, prototype};
+use crate::model_id::ModelId;
+use crate::template::{SubjectId, Template};
+
+/// How the distances of a probe to a subject's shots become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fusion {
+    /// The distance to the shots' mean (Snell, Swersky, Zemel, "Prototypical
+    /// networks for few-shot learning", 2017, equation 1).
+    Prototype,
+    /// The distance to the nearest shot.
+    Nearest,
+    /// The mean of the distances.
+    Mean,
+}
+
+/// What of a model a support set must know to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// How embeddings are stored.
+    pub embedding: EmbeddingFormat,
+    /// How two embeddings are compared.
+    pub distance: Distance,
+    /// How several shots become one distance.
+    pub fusion: Fusion,
+}
+
+impl Comparison {
+    /// The distance of `probe` to a subject enrolled with `shots`; infinite when
+    /// there are none or their dimension is another.
+    pub fn distance_to<'a>(
+        &self,
+        probe: &[i8],
+        shots: impl Iterator<Item = &'a [i8]> + Clone,
+    ) -> f32 {
+        let scale = self.embedding.scale;
+        let between = |shot: &[i8]| {
+            let probe = Embedding::Int8 {
+                values: probe,
+                scale,
+            };
+            let shot = Embedding::Int8 {
+                values: shot,
+                scale,
+            };
+            self.distance.between(probe, shot).unwrap_or(f32::INFINITY)
+        };
+        let count = shots.clone().count();
+        if count == 0 {
+            return f32::INFINITY;
+        }
+        match self.fusion {
+            Fusion::Prototype => {
+                let mut buffer = [0i8; MAX_DIM];
+                match buffer.get_mut(..usize::from(self.embedding.dim)) {
+                    Some(mean) => {
+                        prototype(&self.embedding, shots, mean);
+                        between(mean)
+                    }
+                    None => f32::INFINITY,
+                }
+            }
+            Fusion::Nearest => shots.map(between).fold(f32::INFINITY, f32::min),
+            Fusion::Mean => shots.map(between).sum::<f32>() / count as f32,
+        }
+    }
+}
+
+/// The distance of a probe to one enrolled subject.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate<'a> {
+    /// Who.
+    pub subject: &'a SubjectId,
+    /// How far, in units of the model's distance.
+    pub distance: f32,
+    /// From how many shots.
+    pub shots: usize,
+}
+
+/// Up to `SUBJECTS` templates of one model, each with up to `SHOTS` embeddings of
+/// up to `DIM` components.
+#[derive(Clone, Debug)]
+pub struct SupportSet<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
+    model: ModelId,
+    comparison: Comparison,
+    templates: heapless::Vec<Template<SHOTS, DIM>, SUBJECTS>,
+}
+
+impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>
+    SupportSet<SUBJECTS, SHOTS, DIM>
+{
+    /// An empty support set of `model`.
+    pub fn new(model: ModelId, comparison: Comparison) -> Self {
+        Self {
+            model,
+            comparison,
+            templates: heapless::Vec::new(),
+        }
+    }
+
+    /// The model whose embeddings it holds.
+    pub fn model(&self) -> ModelId {
+        self.model
+    }
+
+    /// How it compares.
+    pub fn comparison(&self) -> &Comparison {
+        &self.comparison
+    }
+
+    /// The enrolled templates, in order of enrolment.
+    pub fn templates(&self) -> &[Template<SHOTS, DIM>] {
+        &self.templates
+    }
+
+    /// The template of `subject`, if enrolled.
+    pub fn get(&self, subject: &str) -> Option<&Template<SHOTS, DIM>> {
+        self.templates.iter().find(|t| t.subject() == subject)
+    }
+
+    /// Enrols `template`, replacing the subject's earlier one.
+    ///
+    /// # Errors
+    /// [`SupportSetError::OtherModel`] and [`SupportSetError::Dimension`] for a
+    /// template that cannot be compared here, [`SupportSetError::Full`] when there
+    /// is no room; the set is unchanged then.
+    pub fn insert(&mut self, template: Template<SHOTS, DIM>) -> Result<(), SupportSetError> {
+        if template.model() != self.model {
+            return Err(SupportSetError::OtherModel {
+                expected: self.model,
+                found: template.model(),
+            });
+        }
+        if template.dim() != usize::from(self.comparison.embedding.dim) {
+            return Err(SupportSetError::Dimension {
+                expected: usize::from(self.comparison.embedding.dim),
+                found: template.dim(),
+            });
+        }
+        let enrolled = self
+            .templates
+            .iter_mut()
+            .find(|t| t.subject() == template.subject());
+        match enrolled {
+            Some(earlier) => *earlier = template,
+            None => self
+                .templates
+                .push(template)
+                .map_err(|_| SupportSetError::Full { capacity: SUBJECTS })?,
+        }
+        Ok(())
+    }
+
+    /// Removes a subject; whether it was enrolled.
+    pub fn remove(&mut self, subject: &str) -> bool {
+        let before = self.templates.len();
+        self.templates.retain(|t| t.subject() != subject);
+        self.templates.len() < before
+    }
+
+    /// The distance of `probe` to every enrolled subject, in order of enrolment.
+    pub fn candidates<'a>(&'a self, probe: &'a [i8]) -> impl Iterator<Item = Candidate<'a>> + 'a {
+        self.templates.iter().map(move |template| Candidate {
+            subject: template.subject_id(),
+            distance: self.comparison.distance_to(probe, template.shots()),
+            shots: template.shot_count(),
+        })
+    }
+}
+
+/// Why a template is not taken into a support set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SupportSetError {
+    /// The template was made by another model.
+    OtherModel {
+        /// The support set's model.
+        expected: ModelId,
+        /// The template's model.
+        found: ModelId,
+    },
+    /// The template's embeddings have another dimension.
+    Dimension {
+        /// The model's dimension.
+        expected: usize,
+        /// The template's dimension.
+        found: usize,
+    },
+    /// Every place is taken.
+    Full {
+        /// The number of places.
+        capacity: usize,
+    },
+}
+
+impl fmt::Display for SupportSetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherModel { expected, found } => write!(
+                f,
+                "expected a template of model {}, found one of model {}: enrol the subject anew with this model",
+                expected.short(),
+                found.short()
+            ),
+            Self::Dimension { expected, found } => write!(
+                f,
+                "expected embeddings of dimension {expected}, found {found}: enrol the subject anew with this model"
+            ),
+            Self::Full { capacity } => write!(
+                f,
+                "expected a free place, found all {capacity} taken: remove a subject first"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SupportSetError {}

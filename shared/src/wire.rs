@@ -1,0 +1,237 @@
+//! Talking to a board: messages and the frames that carry them.
+//!
+//! A frame is `COBS(request id u16 | message in postcard | CRC-32 u32) 0x00`,
+//! integers little endian; nothing in it can be mistaken for the end. The bytes
+//! are specified in `shared/docs/wire-format.md`.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::crc32;
+use crate::model_id::ModelId;
+
+/// The version of the protocol that this crate speaks.
+pub const VERSION: u16 = 1;
+
+/// The longest frame, its closing zero included, bytes.
+pub const MAX_FRAME: usize = 1024;
+
+/// The most bytes of a picture in one [`Request::ImageChunk`].
+pub const MAX_CHUNK: usize = 768;
+
+const ID_LEN: usize = 2;
+const CRC_LEN: usize = 4;
+
+/// From the host to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// The first message of a connection; answered by [`Response::Hello`].
+    Hello {
+        /// The host's [`VERSION`].
+        version: u16,
+    },
+    /// Announces a picture, which replaces an earlier one.
+    ImageBegin {
+        /// Pixels per row.
+        width: u16,
+        /// Rows.
+        height: u16,
+        /// 1 (grey) or 3 (RGB).
+        channels: u8,
+    },
+    /// Part of the announced picture.
+    ImageChunk {
+        /// Position of the first byte in the picture.
+        offset: u32,
+        /// At most [`MAX_CHUNK`] bytes.
+        bytes: &'a [u8],
+    },
+    /// Adds the uploaded picture to a subject's shots.
+    Enroll {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Is the uploaded picture of this subject?
+    Verify {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Whose is the uploaded picture?
+    Identify,
+    /// Asks for the enrolled subject at an index.
+    List {
+        /// From 0.
+        index: u16,
+    },
+    /// Removes a subject.
+    Remove {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Runs the golden vectors on the device.
+    SelfTest,
+}
+
+/// From the device to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Response<'a> {
+    /// Answers [`Request::Hello`].
+    Hello {
+        /// The device's [`VERSION`].
+        version: u16,
+        /// The model that runs there.
+        model: ModelId,
+        /// Places for subjects.
+        capacity: u16,
+        /// Places taken.
+        enrolled: u16,
+    },
+    /// Done; nothing to tell.
+    Done,
+    /// Answers [`Request::Enroll`].
+    Enrolled {
+        /// Shots the subject has now.
+        shots: u8,
+    },
+    /// Answers [`Request::Verify`].
+    Verified {
+        /// Whether it is the subject.
+        accepted: bool,
+        /// In units of the model's distance.
+        distance: f32,
+        /// The largest accepted distance.
+        threshold: f32,
+    },
+    /// Answers [`Request::Identify`].
+    Identified {
+        /// Who, or nobody enrolled.
+        subject: Option<&'a str>,
+        /// To the nearest subject, in units of the model's distance.
+        distance: f32,
+    },
+    /// Answers [`Request::List`]; absent past the last one.
+    Subject {
+        /// Who, and how many shots.
+        entry: Option<(&'a str, u8)>,
+    },
+    /// Answers [`Request::SelfTest`].
+    SelfTested {
+        /// Golden vectors that came out right.
+        passed: u16,
+        /// Golden vectors there are.
+        total: u16,
+    },
+    /// The request was understood but not carried out.
+    Refused(Refusal),
+}
+
+/// Why a device does not carry out a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The frame carried no message this device knows.
+    Malformed,
+    /// The versions do not fit.
+    Version,
+    /// No complete picture was uploaded.
+    NoImage,
+    /// The picture is larger than the device has room for.
+    ImageTooLarge,
+    /// The subject's name is not acceptable.
+    Subject,
+    /// No such subject is enrolled.
+    NotEnrolled,
+    /// Every place for subjects or shots is taken.
+    Full,
+    /// The store could not be read or written.
+    Store,
+}
+
+/// Writes `message` as a frame to the front of `frame`; its length.
+///
+/// # Errors
+/// [`FrameError::TooLong`] when it does not fit `frame` or [`MAX_FRAME`].
+pub fn encode(
+    request_id: u16,
+    message: &impl Serialize,
+    frame: &mut [u8],
+) -> Result<usize, FrameError> {
+    let mut body = [0u8; MAX_FRAME];
+    let too_long = FrameError::TooLong;
+    let (id, rest) = body.split_first_chunk_mut::<ID_LEN>().ok_or(too_long)?;
+    *id = request_id.to_le_bytes();
+    let payload = postcard::to_slice(message, rest).map_err(|_| too_long)?;
+    let covered = ID_LEN + payload.len();
+    let crc = crc32(body.get(..covered).ok_or(too_long)?);
+    body.get_mut(covered..covered + CRC_LEN)
+        .ok_or(too_long)?
+        .copy_from_slice(&crc.to_le_bytes());
+    let body = body.get(..covered + CRC_LEN).ok_or(too_long)?;
+    let length = cobs::max_encoding_length(body.len()) + 1;
+    if length > MAX_FRAME {
+        return Err(too_long);
+    }
+    let used = cobs::try_encode(body, frame).map_err(|_| too_long)?;
+    *frame.get_mut(used).ok_or(too_long)? = 0;
+    Ok(used + 1)
+}
+
+/// Decodes a frame in place, its closing zero given or not; request id and message.
+///
+/// # Errors
+/// [`FrameError`] for every frame that [`encode`] did not write.
+pub fn decode<'a, M: Deserialize<'a>>(frame: &'a mut [u8]) -> Result<(u16, M), FrameError> {
+    if frame.len() > MAX_FRAME {
+        return Err(FrameError::TooLong);
+    }
+    let length = cobs::decode_in_place(frame).map_err(|_| FrameError::Cobs)?;
+    let body = frame.get(..length).ok_or(FrameError::Cobs)?;
+    let (covered, crc) = body
+        .split_last_chunk::<CRC_LEN>()
+        .ok_or(FrameError::TooShort)?;
+    if crc32(covered) != u32::from_le_bytes(*crc) {
+        return Err(FrameError::Checksum);
+    }
+    let (id, payload) = covered
+        .split_first_chunk::<ID_LEN>()
+        .ok_or(FrameError::TooShort)?;
+    let (message, rest) = postcard::take_from_bytes(payload).map_err(|_| FrameError::Message)?;
+    if !rest.is_empty() {
+        return Err(FrameError::Message);
+    }
+    Ok((u16::from_le_bytes(*id), message))
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Longer than [`MAX_FRAME`], or than the buffer.
+    TooLong,
+    /// Too short for id and checksum.
+    TooShort,
+    /// Not well-formed COBS.
+    Cobs,
+    /// The checksum is not that of the bytes.
+    Checksum,
+    /// The checksum fits, but the message is not known.
+    Message,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "expected a frame of at most {MAX_FRAME} bytes"),
+            Self::TooShort => write!(f, "expected request id and checksum, found a shorter frame"),
+            Self::Cobs => write!(f, "expected COBS, found other bytes: the line is noisy"),
+            Self::Checksum => write!(f, "expected a fitting checksum: the line is noisy; resend"),
+            Self::Message => write!(
+                f,
+                "expected a message of protocol version {VERSION}: update host or device"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for FrameError {}
