@@ -1,1 +1,29 @@
-//! placeholder
+//! Enrol and verify on the device.
+//!
+//! ```text
+//! model.bin -> loader -> engine (int8 | tract) -> recognizer -> decision
+//!                           |                        |
+//!                        kernels                store (file | flash)
+//! ```
+//!
+//! The order of the modules is the order of that picture. Without features this
+//! is a `no_std` library that neither allocates nor panics: the int8 engine reads
+//! weights where they lie and works in one arena that the caller provides. `std`
+//! adds files, `tract` the engine that runs quantized ONNX on Linux-class boards.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+#[cfg(feature = "std")]
+pub mod loader;
+
+pub mod engine;
+pub mod kernels;
+
+pub mod recognizer;
+
+pub mod store;
+
+pub use engine::{Engine, EngineError};

@@ -1,0 +1,92 @@
+//! The int8 engine: runs an artifact's plan with our kernels, weights in place.
+
+use core::ops::Range;
+
+use shared::ModelId;
+use shared::artifact::plan::conv_section;
+use shared::artifact::{Artifact, Contract, Step};
+
+use super::{Engine, EngineError, check_arena, check_length};
+use crate::kernels;
+use crate::kernels::conv2d::Filters;
+
+/// Runs the plan of `artifact` in `arena`, which may be borrowed or owned.
+#[derive(Debug)]
+pub struct Int8Engine<'a, A> {
+    artifact: Artifact<'a>,
+    arena: A,
+}
+
+impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Int8Engine<'a, A> {
+    /// An engine that works in `arena`.
+    ///
+    /// # Errors
+    /// [`EngineError::Length`] when the arena is smaller than the plan's.
+    pub fn new(artifact: Artifact<'a>, arena: A) -> Result<Self, EngineError> {
+        check_arena(&artifact, arena.as_ref().len())?;
+        Ok(Self { artifact, arena })
+    }
+
+    /// The artifact it runs.
+    pub fn artifact(&self) -> &Artifact<'a> {
+        &self.artifact
+    }
+}
+
+impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
+    fn model_id(&self) -> ModelId {
+        self.artifact.model_id()
+    }
+
+    fn contract(&self) -> &Contract {
+        self.artifact.contract()
+    }
+
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
+        let plan = self.artifact.plan();
+        let arena = self.arena.as_mut();
+        check_length("an input", plan.input().len(), input.len())?;
+        check_length("an output", plan.output().len(), output.len())?;
+        arena
+            .get_mut(plan.input().range())
+            .ok_or(EngineError::Plan)?
+            .copy_from_slice(input);
+        for step in plan.steps() {
+            run_step(&step, self.artifact.weights(), arena).ok_or(EngineError::Plan)?;
+        }
+        let embedding = arena.get(plan.output().range()).ok_or(EngineError::Plan)?;
+        output.copy_from_slice(embedding);
+        Ok(())
+    }
+}
+
+fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
+    match step {
+        Step::Conv2d(conv) => {
+            let channels = usize::from(conv.output.channels);
+            let filters = Filters {
+                weights: conv_section(weights, conv.weights, conv.filter_len() * channels)?,
+                bias: conv_section(weights, conv.bias, 4 * channels)?,
+                multipliers: conv_section(weights, conv.multipliers, 4 * channels)?,
+            };
+            let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
+            kernels::conv2d::scalar::conv2d(conv, &filters, input, output);
+        }
+        Step::MaxPool(pool) => {
+            let (input, output) = split(arena, pool.input.range(), pool.output.range())?;
+            kernels::max_pool::scalar::max_pool(pool, input, output);
+        }
+    }
+    Some(())
+}
+
+/// Two disjoint parts of the arena: one to read, one to write.
+fn split(arena: &mut [u8], read: Range<usize>, write: Range<usize>) -> Option<(&[u8], &mut [u8])> {
+    if read.end <= write.start {
+        let (low, high) = arena.split_at_mut_checked(write.start)?;
+        Some((low.get(read)?, high.get_mut(..write.end - write.start)?))
+    } else {
+        let (low, high) = arena.split_at_mut_checked(read.start)?;
+        Some((high.get(..read.end - read.start)?, low.get_mut(write)?))
+    }
+}

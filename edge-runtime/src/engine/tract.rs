@@ -1,0 +1,116 @@
+//! The tract engine: runs the quantized ONNX file of the same model.
+
+use std::format;
+use std::string::String;
+use std::sync::Arc;
+use std::vec;
+
+use shared::ModelId;
+use shared::artifact::{Artifact, Contract};
+use tract_onnx::prelude::*;
+
+use super::{Engine, EngineError, check_length};
+
+/// The graph output that holds the raw embedding bytes.
+const OUTPUT: &str = "embedding_q8";
+
+/// The metadata key of the model's identity, as tract names it.
+const MODEL_ID: &str = "onnx.metadata_props.model_id";
+
+/// A quantized ONNX model in tract, planned for one sample at a time.
+#[derive(Clone, Debug)]
+pub struct TractEngine {
+    model_id: ModelId,
+    contract: Contract,
+    dim: usize,
+    plan: Arc<TypedRunnableModel>,
+}
+
+impl TractEngine {
+    /// Loads `onnx`, the quantized ONNX file that belongs to `artifact`. The caller
+    /// has checked that its SHA-256 is the one the artifact's card states:
+    /// tract's parser must not see bytes that nobody vouches for.
+    ///
+    /// # Errors
+    /// [`EngineError::OtherModel`] when the file states another identity,
+    /// [`EngineError::Tract`] when tract cannot load it.
+    pub fn load(onnx: &[u8], artifact: &Artifact<'_>) -> Result<Self, EngineError> {
+        let contract = *artifact.contract();
+        let model = tract_onnx::onnx()
+            .model_for_read(&mut &onnx[..])
+            .map_err(tract_error)?;
+        let model_id = stated_identity(&model)?;
+        if model_id != artifact.model_id() {
+            return Err(EngineError::OtherModel {
+                expected: artifact.model_id(),
+                found: model_id,
+            });
+        }
+        let preprocess = contract.preprocess;
+        let shape = [
+            1,
+            1,
+            usize::from(preprocess.height),
+            usize::from(preprocess.width),
+        ];
+        let plan = plan(model, &shape).map_err(tract_error)?;
+        Ok(Self {
+            model_id,
+            contract,
+            dim: usize::from(contract.comparison.embedding.dim),
+            plan,
+        })
+    }
+}
+
+fn plan(mut model: InferenceModel, shape: &[usize]) -> TractResult<Arc<TypedRunnableModel>> {
+    model.select_outputs_by_name([OUTPUT])?;
+    model.set_input_fact(0, u8::fact(shape).into())?;
+    model.into_optimized()?.into_runnable()
+}
+
+fn stated_identity(model: &InferenceModel) -> Result<ModelId, EngineError> {
+    let missing = || EngineError::Tract(format!("no {MODEL_ID} in the file"));
+    let property = model.properties.get(MODEL_ID).ok_or_else(missing)?;
+    let text = property
+        .try_as_plain_ram()
+        .and_then(|plain| Ok(plain.to_scalar::<String>()?.clone()))
+        .map_err(tract_error)?;
+    ModelId::from_hex(&text).ok_or_else(missing)
+}
+
+impl Engine for TractEngine {
+    fn model_id(&self) -> ModelId {
+        self.model_id
+    }
+
+    fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
+        let preprocess = self.contract.preprocess;
+        check_length("an input", preprocess.output_len(), input.len())?;
+        check_length("an output", self.dim, output.len())?;
+        let shape = [
+            1,
+            1,
+            usize::from(preprocess.height),
+            usize::from(preprocess.width),
+        ];
+        let tensor = Tensor::from_shape(&shape, input).map_err(tract_error)?;
+        let outputs = self
+            .plan
+            .run(tvec!(tensor.into_tvalue()))
+            .map_err(tract_error)?;
+        let plain = outputs[0].try_as_plain_ram().map_err(tract_error)?;
+        let embedding = plain.as_slice::<u8>().map_err(tract_error)?;
+        check_length("an embedding", self.dim, embedding.len())?;
+        output.copy_from_slice(embedding);
+        Ok(())
+    }
+}
+
+fn tract_error(error: TractError) -> EngineError {
+    EngineError::Tract(format!("{error:#}"))
+}

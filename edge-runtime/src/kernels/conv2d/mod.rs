@@ -1,0 +1,14 @@
+//! Convolution of uint8 activations with int8 filters.
+
+pub mod scalar;
+
+/// The constants of one convolution, as they lie in the artifact.
+#[derive(Clone, Copy, Debug)]
+pub struct Filters<'a> {
+    /// int8 `[out channels, kernel height, kernel width, in channels]`.
+    pub weights: &'a [u8],
+    /// Little-endian int32, one per output channel.
+    pub bias: &'a [u8],
+    /// Little-endian f32, one per output channel.
+    pub multipliers: &'a [u8],
+}

@@ -1,0 +1,3 @@
+//! Maximum over windows of uint8 activations.
+
+pub mod scalar;

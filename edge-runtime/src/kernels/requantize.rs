@@ -1,0 +1,39 @@
+//! From int32 accumulators to uint8 activations.
+
+/// `clamp(round_half_even((f32)accumulator * multiplier) + zero_point, 0, 255)`,
+/// in IEEE 754 single precision, as ONNX defines QLinearConv's last step.
+pub fn requantize(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
+    /// Adding and subtracting 1.5 * 2^23 leaves the nearest integer, halves to even.
+    const ROUND: f32 = 12_582_912.0;
+    // Far outside 0..=255 after any zero point, so clamping first changes nothing
+    // but keeps the trick inside the range where it is exact.
+    let scaled = (accumulator as f32 * multiplier).clamp(-512.0, 512.0);
+    let rounded = (scaled + ROUND) - ROUND;
+    (rounded as i32 + i32::from(zero_point)).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use proptest::prelude::*;
+
+    use super::requantize;
+
+    #[test]
+    fn halves_go_to_even() {
+        for (accumulator, expected) in [(1, 128), (3, 130), (5, 130), (-1, 128), (-3, 126)] {
+            assert_eq!(requantize(accumulator, 0.5, 128), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_definition(accumulator: i32, exponent in -31i32..1, mantissa in 1.0f32..2.0, zero_point: u8) {
+            let multiplier = mantissa * (exponent as f32).exp2();
+            let exact = (accumulator as f32 * multiplier).round_ties_even();
+            let expected = (f64::from(exact) + f64::from(zero_point)).clamp(0.0, 255.0);
+            prop_assert_eq!(f64::from(requantize(accumulator, multiplier, zero_point)), expected);
+        }
+    }
+}
