@@ -95,17 +95,16 @@ impl<'a> OperatingPoints<'a> {
         .take(usize::from(self.count))
     }
 
-    /// The point to decide with: the strictest whose target is at least
-    /// `far_target` (or the strictest of all when every target is below it),
-    /// measured with the largest number of shots that is at most `shots` (or the
-    /// smallest measured).
+    /// The point to decide with: of the targets at or below `far_target` the
+    /// largest (the strictest of all when every target is above it), measured with
+    /// the largest number of shots that is at most `shots` (or the smallest
+    /// measured).
     pub fn choose(&self, far_target: f32, shots: usize) -> Option<OperatingPoint> {
-        let target = self
-            .iter()
-            .map(|point| point.far_target)
-            .filter(|&target| target >= far_target)
-            .reduce(f32::min)
-            .or_else(|| self.iter().map(|point| point.far_target).reduce(f32::max))?;
+        let targets = || self.iter().map(|point| point.far_target);
+        let target = targets()
+            .filter(|&target| target <= far_target)
+            .reduce(f32::max)
+            .or_else(|| targets().reduce(f32::min))?;
         let candidates = || self.iter().filter(|point| point.far_target == target);
         candidates()
             .filter(|point| usize::from(point.shots) <= shots)
