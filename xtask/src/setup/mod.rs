@@ -1,0 +1,80 @@
+//! `setup`: fetches what is missing, each piece pinned, and says how large it is.
+
+pub(crate) mod bare_metal;
+mod cache;
+mod debian_toolchain;
+mod libtorch;
+mod link;
+mod onnxruntime;
+mod qemu;
+mod wheel;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use crate::workspace::Workspace;
+
+/// Fetch what the project needs and this machine lacks
+///
+/// Downloads come from package registries only (PyPI by pip, Debian by apt,
+/// rustup), are pinned, and are kept outside the repository: in
+/// $SEMBLANCE_CACHE, else $XDG_CACHE_HOME/semblance, else ~/.cache/semblance.
+/// The repository only gets links, in .semblance/, where .cargo/config.toml
+/// finds them: afterwards `cargo run` and `cargo test` need no variable.
+///
+/// QEMU is not part of a plain setup, since no test runs in it yet: ask for it
+/// with `--only qemu`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Set up this piece alone
+    #[arg(long, value_name = "PIECE")]
+    only: Option<Piece>,
+}
+
+/// Something that setup provides.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Piece {
+    /// What training runs on: an exported LIBTORCH or an installed PyTorch
+    /// of the right version, else the CPU libraries of PyTorch's wheel (544 MB
+    /// download, 0.5 GB on disk)
+    Libtorch,
+    /// The reference that int8 engines are compared with (17 MB download, 22 MB
+    /// on disk)
+    Onnxruntime,
+    /// The compiler's core library for Cortex-M: by rustup where it may download,
+    /// else a toolchain made of Debian's packages (150 MB download, 0.5 GB
+    /// on disk)
+    BareMetal,
+    /// qemu-system-arm 10, installed by apt: needs root
+    Qemu,
+}
+
+/// What training and evaluation need.
+pub(crate) const ENGINES: &[Piece] = &[Piece::Libtorch, Piece::Onnxruntime];
+/// What the tests need.
+pub(crate) const ALL: &[Piece] = &[Piece::Libtorch, Piece::Onnxruntime, Piece::BareMetal];
+
+pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
+    match arguments.only {
+        Some(piece) => ensure(workspace, &[piece]),
+        None => {
+            ensure(workspace, ALL)?;
+            eprintln!("qemu: not needed by any test yet; `cargo xtask setup --only qemu` gets it");
+            Ok(())
+        }
+    }
+}
+
+/// Provides the pieces that are missing.
+pub(crate) fn ensure(workspace: &Workspace, pieces: &[Piece]) -> Result<()> {
+    for piece in pieces {
+        let (name, done) = match piece {
+            Piece::Libtorch => ("libtorch", libtorch::ensure(workspace)),
+            Piece::Onnxruntime => ("onnxruntime", onnxruntime::ensure(workspace)),
+            Piece::BareMetal => ("bare-metal", bare_metal::ensure(workspace)),
+            Piece::Qemu => ("qemu", qemu::ensure(workspace)),
+        };
+        done.with_context(|| format!("setup of {name}"))?;
+    }
+    Ok(())
+}
