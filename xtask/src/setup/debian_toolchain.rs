@@ -38,7 +38,7 @@ pub(super) fn make(workspace: &Workspace, target: &str) -> Result<()> {
     // Only reached when what is there does not work.
     cache::discard(workspace, NAME)?;
     eprintln!(
-        "{target}: not there, and rustup may not download; making a toolchain of Debian's packages: up to 150 MB download, 0.8 GB on disk meanwhile, 0.5 GB kept in {}",
+        "{target}: not there, and not to be had from rustup; making a toolchain of Debian's packages: up to 150 MB download, 0.8 GB on disk meanwhile, 0.5 GB kept in {}",
         workspace.cache.display()
     );
     let place = cache::piece(workspace, NAME, |work, toolchain| {

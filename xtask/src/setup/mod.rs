@@ -17,8 +17,10 @@ use crate::workspace::Workspace;
 /// Fetch what the project needs and this machine lacks
 ///
 /// Downloads come from package registries only (PyPI by pip, Debian by apt,
-/// rustup), are pinned, and are kept outside the repository: in
-/// $SEMBLANCE_CACHE, else $XDG_CACHE_HOME/semblance, else ~/.cache/semblance.
+/// rustup). Libraries are pinned by version and content; Debian's compiler is
+/// the current one, as its archive keeps no other. What is fetched is kept
+/// outside the repository: in $SEMBLANCE_CACHE, else $XDG_CACHE_HOME/semblance,
+/// else ~/.cache/semblance.
 /// The repository only gets links, in .semblance/, where .cargo/config.toml
 /// finds them: afterwards `cargo run` and `cargo test` need no variable.
 ///
