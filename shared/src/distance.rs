@@ -113,7 +113,10 @@ fn squared_difference(a: &[i8], b: &[i8]) -> u32 {
 }
 
 fn absolute_difference(a: &[i8], b: &[i8]) -> u32 {
-    a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u32::from(a.abs_diff(*b)))
+        .sum()
 }
 
 /// Cosine distance from integer sums; the quotient in double precision, where

@@ -27,9 +27,7 @@ impl EmbeddingFormat {
 
     /// Whether dimension and scale are in their ranges.
     pub fn is_valid(&self) -> bool {
-        (1..=MAX_DIM).contains(&usize::from(self.dim))
-            && self.scale > 0.0
-            && self.scale.is_finite()
+        (1..=MAX_DIM).contains(&usize::from(self.dim)) && self.scale > 0.0 && self.scale.is_finite()
     }
 
     /// Whether stored components are half the engine's: a zero point other than

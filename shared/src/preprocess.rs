@@ -401,16 +401,15 @@ impl Fit {
             },
             Self::Contain => {
                 // Compare aspect ratios crosswise; round the free side to nearest.
-                let (placed_width, placed_height) =
-                    if source.width * height >= source.height * width {
-                        let rounded =
-                            (2 * source.height * width + source.width) / (2 * source.width);
-                        (width, rounded.clamp(1, height))
-                    } else {
-                        let rounded =
-                            (2 * source.width * height + source.height) / (2 * source.height);
-                        (rounded.clamp(1, width), height)
-                    };
+                let (placed_width, placed_height) = if source.width * height
+                    >= source.height * width
+                {
+                    let rounded = (2 * source.height * width + source.width) / (2 * source.width);
+                    (width, rounded.clamp(1, height))
+                } else {
+                    let rounded = (2 * source.width * height + source.height) / (2 * source.height);
+                    (rounded.clamp(1, width), height)
+                };
                 Rectangle {
                     x: (width - placed_width) / 2,
                     y: (height - placed_height) / 2,

@@ -94,9 +94,7 @@ pub struct SupportSet<const SUBJECTS: usize, const SHOTS: usize, const DIM: usiz
     templates: heapless::Vec<Template<SHOTS, DIM>, SUBJECTS>,
 }
 
-impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>
-    SupportSet<SUBJECTS, SHOTS, DIM>
-{
+impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUBJECTS, SHOTS, DIM> {
     /// An empty support set of `model`.
     pub fn new(model: ModelId, comparison: Comparison) -> Self {
         Self {

@@ -224,10 +224,13 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
             for (component, byte) in shot.iter_mut().zip(value) {
                 *component = i8::from_le_bytes([*byte]);
             }
-            template.shots.push(shot).map_err(|_| TemplateError::Shots {
-                capacity: SHOTS,
-                found: shots,
-            })?;
+            template
+                .shots
+                .push(shot)
+                .map_err(|_| TemplateError::Shots {
+                    capacity: SHOTS,
+                    found: shots,
+                })?;
         }
         Ok((template, reader.rest()))
     }
@@ -310,10 +313,9 @@ impl fmt::Display for TemplateError {
                 f,
                 "expected at most {capacity} samples per subject, found {found}: enrol with fewer"
             ),
-            Self::Buffer { expected, found } => write!(
-                f,
-                "expected a buffer of {expected} bytes, found {found}"
-            ),
+            Self::Buffer { expected, found } => {
+                write!(f, "expected a buffer of {expected} bytes, found {found}")
+            }
         }
     }
 }

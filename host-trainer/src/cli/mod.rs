@@ -1,1 +1,2 @@
-//! To be written.
+//! The command line.
+pub mod train;

@@ -138,14 +138,13 @@ impl Tensors {
     pub fn new(dataset: &Dataset, indices: &[u32], preprocess: &Preprocess) -> Result<Self> {
         let length = preprocess.output_len();
         let mut pixels = vec![0; indices.len() * length];
-        pixels
-            .par_chunks_mut(length)
-            .zip(indices)
-            .try_for_each(|(output, &index)| -> Result<()> {
+        pixels.par_chunks_mut(length).zip(indices).try_for_each(
+            |(output, &index)| -> Result<()> {
                 let sample = &dataset.samples[index as usize];
                 preprocess_into(preprocess, &sample.pixels()?, output)
                     .with_context(|| sample.name.clone())
-            })?;
+            },
+        )?;
         let of = |index: &u32| &dataset.samples[*index as usize];
         Ok(Self {
             preprocess: *preprocess,

@@ -89,7 +89,10 @@ impl fmt::Display for ArtifactError {
                 "expected checksum {stored:08x}, found {computed:08x}: the file is damaged; copy it again"
             ),
             Self::Sections { found } => {
-                write!(f, "expected 6 sections, found {found}: the file is malformed")
+                write!(
+                    f,
+                    "expected 6 sections, found {found}: the file is malformed"
+                )
             }
             Self::Section { kind } => write!(
                 f,

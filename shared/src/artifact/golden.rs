@@ -60,7 +60,11 @@ pub fn fill_input(seed: u32, width: usize, input: &mut [u8]) {
     let height = (input.len() / width).max(1);
     for bar in 0..16 {
         let across = bar % 2 == 0;
-        let (along, side) = if across { (width, height) } else { (height, width) };
+        let (along, side) = if across {
+            (width, height)
+        } else {
+            (height, width)
+        };
         let position = random.below(side);
         let start = random.below(along);
         let end = start + random.below(along - start) + 1;

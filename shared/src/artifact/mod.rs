@@ -234,9 +234,8 @@ fn read_container(bytes: &[u8]) -> Result<(ModelId, [&[u8]; 6]), ArtifactError> 
     }
     let mut sections = [&bytes[..0]; 6];
     for (kind, section) in SECTIONS.iter().zip(&mut sections) {
-        *section = read_entry(&mut reader, bytes, *kind).ok_or(ArtifactError::Section {
-            kind: *kind as u16,
-        })?;
+        *section = read_entry(&mut reader, bytes, *kind)
+            .ok_or(ArtifactError::Section { kind: *kind as u16 })?;
     }
     Ok((model_id, sections))
 }

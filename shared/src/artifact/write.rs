@@ -36,7 +36,9 @@ pub struct BufferFull;
 
 impl core::fmt::Display for BufferFull {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("expected room for the whole artifact, found the buffer full: give a larger one")
+        f.write_str(
+            "expected room for the whole artifact, found the buffer full: give a larger one",
+        )
     }
 }
 
@@ -89,10 +91,7 @@ fn write_section(
         }
         2 => section.put(contents.weights)?,
         3 => {
-            section.encode(&(
-                contents.measured_on,
-                contents.operating_points.len() as u16,
-            ))?;
+            section.encode(&(contents.measured_on, contents.operating_points.len() as u16))?;
             for point in contents.operating_points {
                 section.encode(point)?;
             }
