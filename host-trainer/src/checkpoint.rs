@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use shared::preprocess::{Crop, Fit, Tone};
 use shared::{Distance, Preprocess};
 
 use crate::tower::{Parameters, Tensor, TowerSpec};
@@ -96,6 +97,89 @@ pub enum Augment {
     Affine,
 }
 
+impl RunConfig {
+    /// Reads the configuration in a run's folder.
+    ///
+    /// # Errors
+    /// When it is missing or malformed; the message names the file.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(CONFIG);
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "{}: expected a run made by `host-trainer train`",
+                path.display()
+            )
+        })?;
+        toml::from_str(&text)
+            .with_context(|| format!("{}: expected a run's configuration", path.display()))
+    }
+
+    /// The flags of `host-trainer train` that repeat this run, wherever its data are.
+    pub fn flags(&self) -> String {
+        let TrainingConfig {
+            loss,
+            epochs,
+            steps_per_epoch,
+            batch_classes,
+            batch_samples,
+            learning_rate,
+            augment,
+            rotations,
+            ..
+        } = &self.training;
+        let (loss, margin) = match loss {
+            LossConfig::Contrastive { margin } => ("contrastive", margin.to_string()),
+            LossConfig::Triplet { margin: None } => ("triplet", "soft".to_owned()),
+            LossConfig::Triplet {
+                margin: Some(margin),
+            } => ("triplet", margin.to_string()),
+        };
+        let augment = match augment {
+            Augment::None => "none",
+            Augment::Affine => "affine",
+        };
+        let Preprocess {
+            width,
+            height,
+            tone,
+            crop,
+            fit,
+            ..
+        } = &self.preprocess;
+        let tone = match tone {
+            Tone::Keep => "keep",
+            Tone::Invert => "invert",
+            Tone::Ink => "ink",
+        };
+        let crop = match crop {
+            Crop::Whole => "whole",
+            Crop::CentreSquare => "centre-square",
+            Crop::Ink => "ink",
+        };
+        let fit = match fit {
+            Fit::Stretch => "stretch",
+            Fit::Contain => "contain",
+        };
+        let TowerSpec::Conv4(tower) = &self.tower;
+        [
+            format!("--dataset {} --seed {}", self.dataset, self.seed),
+            format!(
+                "--loss {loss} --margin {margin} --distance {}",
+                self.distance
+            ),
+            format!("--epochs {epochs} --steps {steps_per_epoch} --learning-rate {learning_rate}"),
+            format!("--batch-classes {batch_classes} --batch-samples {batch_samples}"),
+            format!("--augment {augment} --rotations {rotations}"),
+            format!(
+                "--width {} --embedding {} --normalized {}",
+                tower.width, tower.embedding, tower.normalized
+            ),
+            format!("--input {width}x{height} --tone {tone} --crop {crop} --fit {fit}"),
+        ]
+        .join(" ")
+    }
+}
+
 /// A run: its configuration and best weights.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -112,15 +196,7 @@ impl Run {
     /// When a file is missing or malformed; the message names the file, what was
     /// expected and found.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(CONFIG);
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: expected a run made by `host-trainer train`",
-                path.display()
-            )
-        })?;
-        let config = toml::from_str(&text)
-            .with_context(|| format!("{}: expected a run's configuration", path.display()))?;
+        let config = RunConfig::load(folder)?;
         let (parameters, _) = read_tensors(&folder.join(WEIGHTS))?;
         Ok(Self { config, parameters })
     }

@@ -1,11 +1,16 @@
-//! placeholder
+//! `host-trainer`: train, quantize and evaluate Siamese networks.
+
+use std::process::ExitCode;
+
 use clap::Parser;
-#[derive(Parser)]
-enum Cli {
-    Train(host_trainer::cli::train::TrainArgs),
-}
-fn main() -> anyhow::Result<()> {
-    match Cli::parse() {
-        Cli::Train(a) => host_trainer::cli::train::run(a),
+use host_trainer::cli::Cli;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
     }
 }

@@ -1,2 +1,56 @@
-//! The command line.
+//! The command line: flags become checked arguments, arguments become calls.
+
+pub mod evaluate;
+pub mod quantize;
+pub mod synthesize;
+#[cfg(feature = "libtorch")]
 pub mod train;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser};
+
+/// Train, quantize and evaluate Siamese networks.
+#[derive(Debug, Parser)]
+#[command(name = "host-trainer", version)]
+pub enum Cli {
+    /// Train a tower on a data set
+    #[cfg(feature = "libtorch")]
+    Train(train::TrainArgs),
+    /// Quantize a run to int8 and export it for devices
+    Quantize(quantize::QuantizeArgs),
+    /// Measure how good a run or model is
+    Evaluate(evaluate::EvaluateArgs),
+    /// Generate signatures of people who do not exist
+    Synthesize(synthesize::SynthesizeArgs),
+}
+
+/// Where a data set's files are.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// The folder that holds the data set's files, or one of them
+    #[arg(
+        long,
+        env = "SEMBLANCE_DATA",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    pub data: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// Whatever went wrong, in words for whoever asked.
+    pub fn run(self) -> Result<()> {
+        match self {
+            #[cfg(feature = "libtorch")]
+            Self::Train(args) => train::run(&args),
+            Self::Quantize(args) => quantize::run(&args),
+            Self::Evaluate(args) => evaluate::run(&args),
+            Self::Synthesize(args) => synthesize::run(&args),
+        }
+    }
+}

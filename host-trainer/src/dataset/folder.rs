@@ -1,1 +1,186 @@
-//! To be written.
+//! A folder per class, pictures in it: anybody's own data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use shared::Preprocess;
+use shared::preprocess::{Crop, Fit, Quantization, Tone};
+
+use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
+
+/// Names of files that are taken for pictures end in one of these.
+const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "pgm", "ppm", "pnm"];
+
+/// Names of pictures that imitate their class begin with this.
+const FORGED: &str = "forged";
+
+/// The fewest classes that make three parts of at least two.
+const LEAST_CLASSES: usize = 6;
+
+/// The usual input: 64 x 64 grey, the middle of the picture.
+fn preprocess() -> Preprocess {
+    Preprocess {
+        width: 64,
+        height: 64,
+        tone: Tone::Keep,
+        crop: Crop::CentreSquare,
+        fit: Fit::Stretch,
+        quantization: Quantization {
+            scale: 1.0 / 255.0,
+            zero_point: 0,
+        },
+    }
+}
+
+/// Reads the folder's structure; pictures are decoded when they are asked for.
+///
+/// The classes are ordered by the SHA-256 of their names: the first 15 % are for
+/// test, the next 15 % for validation (at least two each), the others for training.
+/// The same names give the same parts on every machine.
+///
+/// # Errors
+/// When the folder cannot be read or has fewer than six classes with pictures.
+pub fn load(data: &Path) -> Result<Dataset> {
+    let (mut classes, mut samples) = (vec![], vec![]);
+    for folder in entries(data)? {
+        let pictures = match folder.is_dir() {
+            true => entries(&folder)?,
+            false => continue,
+        };
+        let pictures: Vec<PathBuf> = pictures.into_iter().filter(is_picture).collect();
+        if pictures.is_empty() {
+            continue;
+        }
+        let class = u32::try_from(classes.len())?;
+        let name = file_name(&folder);
+        samples.extend(pictures.into_iter().map(|path| Sample {
+            class,
+            kind: match file_name(&path).starts_with(FORGED) {
+                true => Kind::Forged,
+                false => Kind::Genuine,
+            },
+            name: path.display().to_string(),
+            source: Source::File(path),
+        }));
+        classes.push(Class {
+            group: name.clone(),
+            name,
+        });
+    }
+    ensure!(
+        classes.len() >= LEAST_CLASSES,
+        "{}: expected at least {LEAST_CLASSES} folders with pictures ({}), one per class, found {}: \
+         --data names the folder that holds the classes' folders",
+        data.display(),
+        EXTENSIONS.join(", "),
+        classes.len()
+    );
+    let parts = parts(&classes);
+    let mut parts = parts.into_iter();
+    Ok(Dataset {
+        name: "folder".into(),
+        terms: "the user's own pictures, under the terms that hold for them".into(),
+        split: Split::by_class(&classes, |_| parts.next().unwrap_or(Part::Train)),
+        classes,
+        samples,
+        preprocess: preprocess(),
+    })
+}
+
+/// The part of each class, in class order.
+fn parts(classes: &[Class]) -> Vec<Part> {
+    let judging = (classes.len() * 15).div_ceil(100).max(2);
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    order.sort_by_key(|&index| Sha256::digest(classes[index].name.as_bytes()));
+    let mut parts = vec![Part::Train; classes.len()];
+    for &index in &order[..judging] {
+        parts[index] = Part::Test;
+    }
+    for &index in &order[judging..2 * judging] {
+        parts[index] = Part::Validation;
+    }
+    parts
+}
+
+/// Paths in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let context = || {
+        format!(
+            "{}: expected a folder that can be read, with a folder of pictures per class; name it by --data",
+            folder.display()
+        )
+    };
+    let mut paths = fs::read_dir(folder)
+        .with_context(context)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()
+        .with_context(context)?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn is_picture(path: &PathBuf) -> bool {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    path.is_file() && EXTENSIONS.iter().any(|&known| extension == known)
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn people(count: usize) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for person in 0..count {
+            let place = folder.path().join(format!("person-{person}"));
+            fs::create_dir(&place).unwrap();
+            for picture in ["b.PNG", "a.jpg", "forged-1.png", "notes.txt"] {
+                fs::write(place.join(picture), "").unwrap();
+            }
+        }
+        fs::write(folder.path().join("README"), "").unwrap();
+        folder
+    }
+
+    #[test]
+    fn folders_are_classes_and_forged_pictures_imitations() {
+        let folder = people(7);
+        let dataset = load(folder.path()).unwrap();
+        assert_eq!(dataset.classes.len(), 7);
+        assert_eq!(dataset.samples.len(), 21);
+        let forged = dataset.samples.iter().filter(|s| s.kind == Kind::Forged);
+        assert_eq!(forged.count(), 7);
+        for part in [Part::Validation, Part::Test] {
+            assert_eq!(dataset.split.samples(&dataset, part).len(), 6);
+        }
+    }
+
+    #[test]
+    fn adding_a_class_leaves_most_parts_alone() {
+        let class = |number: usize| Class {
+            name: format!("class {number}"),
+            group: String::new(),
+        };
+        let before: Vec<Class> = (0..100).map(class).collect();
+        let after: Vec<Class> = (0..101).map(class).collect();
+        let (before, after) = (parts(&before), parts(&after));
+        let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+        assert!(moved <= 2, "{moved}");
+    }
+
+    #[test]
+    fn too_few_classes_are_told() {
+        let folder = people(5);
+        let refused = load(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("found 5"), "{refused}");
+        assert!(load(&folder.path().join("none")).is_err());
+    }
+}

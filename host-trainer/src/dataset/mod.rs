@@ -9,15 +9,67 @@ pub mod omniglot;
 pub mod split;
 pub mod synthetic_signatures;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use rayon::prelude::*;
 use shared::Preprocess;
 use shared::preprocess::Image;
 
 pub use split::{Part, Split};
+
+/// A data set by its name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DatasetName {
+    /// Generated signers, genuine signatures, skilled forgeries; needs no files.
+    SyntheticSignatures,
+    /// Handwritten characters of 50 alphabets; the official archives.
+    Omniglot,
+    /// A folder per class, pictures in it.
+    Folder,
+}
+
+impl DatasetName {
+    /// Finds a data set by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name; the message lists those there are.
+    pub fn parse(name: &str) -> Result<Self> {
+        let names = || {
+            Self::value_variants()
+                .iter()
+                .filter_map(|known| known.to_possible_value())
+        };
+        match Self::from_str(name, false) {
+            Ok(known) => Ok(known),
+            Err(_) => {
+                let known: Vec<String> = names().map(|n| n.get_name().to_owned()).collect();
+                bail!(
+                    "expected a data set among {}, found {name:?}",
+                    known.join(", ")
+                )
+            }
+        }
+    }
+
+    /// Reads the data set; `data` is the folder that holds its files, or one of them.
+    ///
+    /// # Errors
+    /// When files are missing or damaged; the message says which are looked for and
+    /// where the public gets them.
+    pub fn load(self, data: Option<&Path>) -> Result<Dataset> {
+        match (self, data) {
+            (Self::SyntheticSignatures, _) => Ok(synthetic_signatures::load()),
+            (Self::Omniglot, data) => omniglot::load(data.unwrap_or(Path::new("."))),
+            (Self::Folder, Some(data)) => folder::load(data),
+            (Self::Folder, None) => bail!(
+                "expected a folder with a folder of pictures per class, found none given: name it by --data"
+            ),
+        }
+    }
+}
 
 /// A data set: classes and their samples. Samples of one class are contiguous
 /// and in a fixed order, so that an index means the same in every run.

@@ -8,8 +8,47 @@ pub mod torch;
 pub mod int8;
 pub mod tract;
 
+mod open;
+
 use anyhow::Result;
-use shared::{Distance, Embedding, ModelId, Preprocess};
+use clap::ValueEnum;
+use shared::support_set::Comparison;
+use shared::{Embedding, ModelId, Preprocess};
+
+pub use open::open;
+
+/// An engine by its name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// libtorch, on a run.
+    Torch,
+    /// ONNX Runtime.
+    Ort,
+    /// tract.
+    Tract,
+    /// The int8 engine of devices.
+    Int8,
+}
+
+/// Which of a model's two networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// Real-numbered.
+    Float,
+    /// Quantized.
+    Int8,
+}
+
+/// What of a model is the same on every engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModelFacts {
+    /// The model's identity; `None` for a run that was not exported.
+    pub model_id: Option<ModelId>,
+    /// How samples become its inputs.
+    pub preprocess: Preprocess,
+    /// How its embeddings are compared.
+    pub comparison: Comparison,
+}
 
 /// Embeddings of many samples, all of one kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,18 +104,42 @@ pub trait Embedder {
     /// `torch`, `ort`, `tract` or `int8`.
     fn engine(&self) -> &'static str;
 
-    /// The model's identity; `None` for a run that was not exported yet.
-    fn model_id(&self) -> Option<ModelId>;
-
-    /// How samples become its inputs.
-    fn preprocess(&self) -> &Preprocess;
-
-    /// How its embeddings are compared.
-    fn distance(&self) -> Distance;
+    /// Its identity, preprocessing and comparison.
+    fn facts(&self) -> &ModelFacts;
 
     /// Embeds `inputs.len() / preprocess.output_len()` preprocessed samples.
     ///
     /// # Errors
     /// When the engine fails.
     fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings>;
+}
+
+/// Runs device engines over samples on all cores, each with its own engine made by
+/// `make`, and finishes what they give as a device does.
+fn embed_on_device_engines<E: edge_runtime::Engine>(
+    facts: &ModelFacts,
+    inputs: &[u8],
+    make: impl Fn() -> Result<E> + Sync + Send,
+) -> Result<Embeddings> {
+    use rayon::prelude::*;
+    let format = facts.comparison.embedding;
+    let (length, dim) = (facts.preprocess.output_len(), usize::from(format.dim));
+    let mut values = vec![0i8; inputs.len() / length * dim];
+    values
+        .par_chunks_mut(dim)
+        .zip(inputs.par_chunks_exact(length))
+        .try_for_each_init(&make, |engine, (stored, input)| -> Result<()> {
+            let engine = engine
+                .as_mut()
+                .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+            let mut raw = vec![0; dim];
+            engine.run(input, &mut raw)?;
+            format.finish(&raw, stored);
+            Ok(())
+        })?;
+    Ok(Embeddings::Int8 {
+        dim,
+        values,
+        scale: format.scale,
+    })
 }

@@ -1,1 +1,125 @@
-//! To be written.
+//! ONNX Runtime: the independent reference.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, ensure};
+use ort::environment::Environment;
+use ort::session::{Session, builder::GraphOptimizationLevel};
+use ort::value::TensorRef;
+
+use super::{Embedder, Embeddings, ModelFacts, Precision};
+use crate::export::onnx::{EMBEDDING, EMBEDDING_Q8, MODEL_ID};
+
+/// Samples per call.
+const BATCH: usize = 64;
+
+/// An ONNX file in ONNX Runtime.
+#[derive(Debug)]
+pub struct OrtEmbedder {
+    session: Session,
+    facts: ModelFacts,
+    precision: Precision,
+}
+
+impl OrtEmbedder {
+    /// Loads a file whose `precision` says which output is read.
+    ///
+    /// # Errors
+    /// When ONNX Runtime is not there, the file does not load, or states another identity.
+    pub fn new(onnx: &[u8], facts: ModelFacts, precision: Precision) -> Result<Self> {
+        let context = "expected an ONNX file that ONNX Runtime loads";
+        let session = Session::builder(environment()?)?
+            .with_optimization_level(GraphOptimizationLevel::All)
+            .map_err(|error| anyhow::anyhow!("{error}"))?
+            .commit_from_memory(onnx)
+            .context(context)?;
+        if let Some(expected) = facts.model_id {
+            let found = session.metadata()?.custom(MODEL_ID).unwrap_or_default();
+            ensure!(
+                found == expected.to_string(),
+                "expected an ONNX file of model {expected}, found one of {found:?}: take all files from one model folder"
+            );
+        }
+        Ok(Self {
+            session,
+            facts,
+            precision,
+        })
+    }
+}
+
+impl Embedder for OrtEmbedder {
+    fn engine(&self) -> &'static str {
+        "ort"
+    }
+
+    fn facts(&self) -> &ModelFacts {
+        &self.facts
+    }
+
+    fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings> {
+        let size = self.facts.preprocess;
+        let format = self.facts.comparison.embedding;
+        let (length, dim) = (size.output_len(), usize::from(format.dim));
+        let (mut floats, mut bytes) = (vec![], vec![]);
+        for batch in inputs.chunks(BATCH * length) {
+            let shape = [
+                batch.len() / length,
+                1,
+                usize::from(size.height),
+                usize::from(size.width),
+            ];
+            let input = TensorRef::from_array_view((shape, batch))?;
+            let outputs = self.session.run(ort::inputs![input])?;
+            match self.precision {
+                Precision::Float => {
+                    floats.extend_from_slice(outputs[EMBEDDING].try_extract_tensor::<f32>()?.1);
+                }
+                Precision::Int8 => {
+                    bytes.extend_from_slice(outputs[EMBEDDING_Q8].try_extract_tensor::<u8>()?.1);
+                }
+            }
+        }
+        if self.precision == Precision::Float {
+            return Ok(Embeddings::Float {
+                dim,
+                values: floats,
+            });
+        }
+        let mut values = vec![0; bytes.len()];
+        for (raw, stored) in bytes.chunks_exact(dim).zip(values.chunks_exact_mut(dim)) {
+            format.finish(raw, stored);
+        }
+        Ok(Embeddings::Int8 {
+            dim,
+            values,
+            scale: format.scale,
+        })
+    }
+}
+
+/// Where `cargo xtask setup` puts ONNX Runtime.
+const LIBRARY: &str = ".semblance/onnxruntime/libonnxruntime.so";
+
+fn environment() -> Result<&'static Environment> {
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    if let Some(environment) = ENVIRONMENT.get() {
+        return Ok(environment);
+    }
+    let path = match std::env::var_os("ORT_DYLIB_PATH") {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(LIBRARY).to_path_buf(),
+    };
+    let environment = ort::init_from(&path)
+        .with_context(|| {
+            format!(
+                "{}: expected ONNX Runtime, found none that loads: run `cargo xtask setup`, or set ORT_DYLIB_PATH",
+                path.display()
+            )
+        })?
+        .with_name("semblance")
+        .with_telemetry(false)
+        .build()?;
+    Ok(ENVIRONMENT.get_or_init(|| environment))
+}

@@ -5,6 +5,7 @@ pub mod device;
 pub mod event;
 pub mod optimizer;
 pub mod progress;
+pub mod recipe;
 pub mod resume;
 pub mod validate;
 

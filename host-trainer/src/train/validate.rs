@@ -13,7 +13,7 @@ use crate::distance::all_pairs;
 use crate::sampler::{ClassSamples, by_class};
 use crate::tower::torch::TorchTower;
 
-const EPISODES: usize = 600;
+const EPISODES: usize = 2000;
 const WAYS: usize = 20;
 
 /// The validation samples and the episodes drawn from them, the same in every epoch.

@@ -48,6 +48,7 @@ mod glyphs;
 mod hand;
 mod kinematics;
 mod noise;
+mod population;
 mod render;
 mod signer;
 mod style;
@@ -56,6 +57,7 @@ mod tests;
 mod variation;
 
 pub use contact_sheet::contact_sheet;
+pub use population::{FIRST_FREE_SIGNER, load};
 pub use render::{RenderOptions, render};
 pub use signer::Signer;
 pub use variation::SAMPLES_PER_SESSION;

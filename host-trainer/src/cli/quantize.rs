@@ -1,0 +1,84 @@
+//! `host-trainer quantize`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::DataArgs;
+use crate::checkpoint::{Run, RunConfig};
+use crate::dataset::DatasetName;
+use crate::export::model::export;
+
+/// Quantize a run to int8 and export it: model.bin, model.onnx, model.int8.onnx, model.toml
+#[derive(Debug, Args)]
+pub struct QuantizeArgs {
+    /// The training run
+    run: PathBuf,
+    /// The model folder to write
+    #[arg(long)]
+    out: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Print the card as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the run or its data set cannot be read, or the folder not written.
+pub fn run(args: &QuantizeArgs) -> Result<()> {
+    let run = Run::load(&args.run)?;
+    let dataset = DatasetName::parse(&run.config.dataset)?.load(args.data.data.as_deref())?;
+    let rebuild = rebuild(&run.config, &args.run, &args.out);
+    let card = export(&run, &dataset, &args.out, rebuild, &mut |what| {
+        eprintln!("{what}")
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string(&card)?);
+        return Ok(());
+    }
+    println!("{}: model {}", args.out.display(), card.model_id);
+    println!(
+        "{} bytes, {} bytes of activation memory, {} multiply-accumulates an embedding",
+        card.costs.artifact_bytes, card.costs.arena_bytes, card.costs.macs
+    );
+    println!(
+        "int8 against float embeddings: mean cosine {:.5}, least {:.5}",
+        card.quantization.mean_cosine, card.quantization.least_cosine
+    );
+    println!("operating points (validation classes; upper ends of 95 % intervals in brackets):");
+    println!("  shots  FAR aimed at  threshold  FAR               FRR");
+    for point in &card.operating_points {
+        println!(
+            "  {:>5}  {:>10.2} %  {:>9.4}  {:>5.2} % (< {:>5.2} %)  {:>5.2} % (< {:>5.2} %)",
+            point.shots,
+            100.0 * point.far_target,
+            point.threshold,
+            100.0 * point.far,
+            100.0 * point.far_upper,
+            100.0 * point.frr,
+            100.0 * point.frr_upper
+        );
+    }
+    Ok(())
+}
+
+/// The commands that make the model anew, wherever the data are.
+fn rebuild(config: &RunConfig, run: &std::path::Path, out: &std::path::Path) -> Vec<String> {
+    let (run, out) = (relative(run), relative(out));
+    let program = "cargo run -p host-trainer --";
+    vec![
+        format!("{program} train {} --out {run}", config.flags()),
+        format!("{program} quantize {run} --out {out}"),
+    ]
+}
+
+/// The last two parts of a path: cards name no folders of the machine they were made on.
+fn relative(path: &std::path::Path) -> String {
+    let parts: Vec<_> = path.components().collect();
+    let last: PathBuf = parts[parts.len().saturating_sub(2)..].iter().collect();
+    last.display().to_string()
+}

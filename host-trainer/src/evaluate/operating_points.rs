@@ -1,0 +1,156 @@
+//! Thresholds for devices, measured where neither training nor testing took place.
+
+use anyhow::{Result, ensure};
+use shared::artifact::OperatingPoint;
+use shared::support_set::Comparison;
+
+use super::Embedded;
+use super::metrics::{clopper_pearson, threshold_for};
+use super::trials::{ClassTrials, Impostors, Trials};
+
+/// False-accept rates to aim at.
+const TARGETS: [f32; 5] = [0.1, 0.03, 0.01, 0.001, 0.0001];
+
+/// Numbers of enrolled samples to measure with.
+const SHOTS: [usize; 3] = [1, 3, 5];
+
+/// Zero errors in n trials bound a rate at about 3 / n with 95 % confidence; a target
+/// below that cannot be claimed.
+const TRIALS_PER_TARGET: f32 = 3.0;
+
+/// Operating points of a model from embedded validation samples, and who the impostors
+/// were.
+///
+/// The threshold of a target is the largest that keeps the measured false-accept rate
+/// at or below it; the margin is the smallest with which at most that share of
+/// identifications name somebody else.
+///
+/// # Errors
+/// When there are too few samples for any.
+pub fn measure(
+    embedded: &Embedded,
+    comparison: Comparison,
+) -> Result<(Vec<OperatingPoint>, Impostors)> {
+    let mut points = vec![];
+    let mut impostors = Impostors::Random;
+    for shots in SHOTS {
+        // Fewer samples than that: no point for so many shots.
+        let Ok(trials) = Trials::new(embedded, comparison, shots) else {
+            continue;
+        };
+        impostors = trials.hardest_impostors();
+        let attempts = trials.impostors(impostors);
+        for target in TARGETS {
+            if attempts.len() as f32 * target < TRIALS_PER_TARGET {
+                continue;
+            }
+            points.extend(point(&trials, &attempts, target, shots));
+        }
+    }
+    ensure!(
+        !points.is_empty(),
+        "expected at least {} impostor comparisons among validation samples, found fewer: add classes or samples",
+        (TRIALS_PER_TARGET / TARGETS[0]).ceil()
+    );
+    Ok((points, impostors))
+}
+
+fn point(trials: &Trials, attempts: &[f32], target: f32, shots: usize) -> Option<OperatingPoint> {
+    let threshold = threshold_for(f64::from(target), attempts)?;
+    let genuine = trials.genuine();
+    let accepted = attempts.iter().filter(|&&d| d <= threshold).count();
+    let rejected = genuine.iter().filter(|&&d| d > threshold).count();
+    let upper = |errors, trials| clopper_pearson(errors, trials)[1] as f32;
+    Some(OperatingPoint {
+        far_target: target,
+        shots: shots as u8,
+        threshold,
+        margin: margin(&trials.classes, threshold, target),
+        far: accepted as f32 / attempts.len() as f32,
+        far_upper: upper(accepted, attempts.len()),
+        frr: rejected as f32 / genuine.len() as f32,
+        frr_upper: upper(rejected, genuine.len()),
+        impostors: u32::try_from(attempts.len()).ok()?,
+        genuine: u32::try_from(genuine.len()).ok()?,
+    })
+}
+
+/// The smallest margin with which at most a share `target` of the probes, one per
+/// class, is taken for another class.
+fn margin(classes: &[ClassTrials], threshold: f32, target: f32) -> f32 {
+    let mut confusions: Vec<f32> = classes
+        .iter()
+        .filter_map(|class| confusion(class, threshold))
+        .collect();
+    confusions.sort_by(|a, b| b.total_cmp(a));
+    let allowed = (target * classes.len() as f32) as usize;
+    confusions.get(allowed).map_or(0.0, |gap| gap.next_up())
+}
+
+/// How much nearer a wrong class is than any other, when one is nearest and accepted.
+fn confusion(class: &ClassTrials, threshold: f32) -> Option<f32> {
+    let own = *class.genuine.first()?;
+    let (mut nearest, mut second) = (f32::INFINITY, own);
+    for &distance in &class.elsewhere {
+        if distance < nearest {
+            second = second.min(nearest);
+            nearest = distance;
+        } else {
+            second = second.min(distance);
+        }
+    }
+    (nearest <= own && nearest <= threshold).then_some(second - nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn class(own: f32, elsewhere: &[f32]) -> ClassTrials {
+        ClassTrials {
+            genuine: vec![own],
+            elsewhere: elsewhere.to_vec(),
+            ..ClassTrials::default()
+        }
+    }
+
+    #[test]
+    fn a_confusion_is_a_wrong_class_that_is_nearest_and_accepted() {
+        assert_eq!(confusion(&class(1.0, &[3.0, 2.0]), 9.0), None);
+        assert_eq!(confusion(&class(3.0, &[1.0, 2.5]), 9.0), Some(1.5));
+        assert_eq!(confusion(&class(3.0, &[5.0, 1.0]), 9.0), Some(2.0));
+        assert_eq!(confusion(&class(3.0, &[1.0]), 0.5), None);
+    }
+
+    #[test]
+    fn the_margin_excludes_all_but_the_allowed_confusions() {
+        let classes = [
+            class(3.0, &[1.0]),
+            class(4.0, &[1.0]),
+            class(1.0, &[2.0]),
+            class(1.0, &[2.0]),
+        ];
+        assert_eq!(margin(&classes, 9.0, 0.0), 3.0f32.next_up());
+        assert_eq!(margin(&classes, 9.0, 0.25), 2.0f32.next_up());
+        assert_eq!(margin(&classes, 9.0, 0.5), 0.0);
+    }
+
+    #[test]
+    fn only_targets_that_the_data_can_bound_are_claimed() {
+        let many = |distance: f32| ClassTrials {
+            genuine: vec![0.5; 4],
+            skilled: vec![distance; 10],
+            ..ClassTrials::default()
+        };
+        let trials = Trials {
+            classes: vec![many(1.0), many(2.0), many(3.0), many(4.0)],
+        };
+        let attempts = trials.impostors(Impostors::Skilled);
+        let point = point(&trials, &attempts, 0.1, 1).unwrap();
+        assert_eq!(point.threshold, 1.0f32.next_down());
+        assert_eq!((point.far, point.frr), (0.0, 0.0));
+        assert!((point.far_upper - 0.0881).abs() < 1e-3, "{point:?}");
+    }
+}

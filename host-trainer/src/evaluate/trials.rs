@@ -1,0 +1,134 @@
+//! Enrol every class, then compare everybody with everybody.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use rayon::prelude::*;
+use shared::support_set::Comparison;
+
+use super::Embedded;
+use super::reference::Reference;
+use crate::dataset::Kind;
+
+/// All comparisons of a verification.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trials {
+    /// One per class that has enough samples.
+    pub classes: Vec<ClassTrials>,
+}
+
+/// The comparisons with one class's reference, as distances.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClassTrials {
+    /// Of its own samples that were not enrolled.
+    pub genuine: Vec<f32>,
+    /// Of skilled forgeries of the class.
+    pub skilled: Vec<f32>,
+    /// Of one genuine sample of every other class.
+    pub random: Vec<f32>,
+    /// Of the class's first probe with every other class's reference.
+    pub elsewhere: Vec<f32>,
+}
+
+/// Who tries to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impostors {
+    /// Those that imitate the class.
+    Skilled,
+    /// Samples of other classes.
+    Random,
+}
+
+impl Trials {
+    /// Enrols each class with its first `shots` genuine samples; every other sample is
+    /// a probe. Classes with fewer than `shots + 1` genuine samples are left out.
+    ///
+    /// # Errors
+    /// When fewer than two classes are left.
+    pub fn new(embedded: &Embedded, comparison: Comparison, shots: usize) -> Result<Self> {
+        let Embedded {
+            tensors,
+            embeddings,
+        } = embedded;
+        let mut samples: BTreeMap<u32, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+        for (index, (&class, kind)) in tensors.classes.iter().zip(&tensors.kinds).enumerate() {
+            let (genuine, forged) = samples.entry(class).or_default();
+            match kind {
+                Kind::Genuine => genuine.push(index),
+                Kind::Forged => forged.push(index),
+            }
+        }
+        samples.retain(|_, (genuine, _)| genuine.len() > shots);
+        ensure!(
+            shots > 0 && samples.len() >= 2,
+            "expected at least 2 classes with more than {shots} genuine samples, found {}: lower --shots or add samples",
+            samples.len()
+        );
+        let samples: Vec<_> = samples.into_values().collect();
+        let references: Vec<Reference> = samples
+            .par_iter()
+            .map(|(genuine, _)| Reference::new(embeddings, &genuine[..shots], comparison))
+            .collect();
+        let distance =
+            |class: usize, probe: usize| references[class].distance(embeddings.get(probe));
+        let of_class = |class: usize| {
+            let (genuine, forged) = &samples[class];
+            let first_probe = |other: usize| samples[other].0[shots];
+            let others = || (0..samples.len()).filter(|&other| other != class);
+            let own = |probe: &usize| distance(class, *probe);
+            ClassTrials {
+                genuine: genuine[shots..].iter().map(own).collect(),
+                skilled: forged.iter().map(own).collect(),
+                random: others().map(|other| own(&first_probe(other))).collect(),
+                elsewhere: others()
+                    .map(|other| distance(other, first_probe(class)))
+                    .collect(),
+            }
+        };
+        Ok(Self {
+            classes: (0..samples.len()).into_par_iter().map(of_class).collect(),
+        })
+    }
+
+    /// The hardest impostors there are: skilled ones where the data set has any.
+    pub fn hardest_impostors(&self) -> Impostors {
+        match self.classes.iter().any(|class| !class.skilled.is_empty()) {
+            true => Impostors::Skilled,
+            false => Impostors::Random,
+        }
+    }
+
+    /// Distances of all genuine probes to their own references.
+    pub fn genuine(&self) -> Vec<f32> {
+        self.classes
+            .iter()
+            .flat_map(|class| class.genuine.iter().copied())
+            .collect()
+    }
+
+    /// Distances of all impostors of one kind.
+    pub fn impostors(&self, impostors: Impostors) -> Vec<f32> {
+        let of = |class| ClassTrials::impostors(class, impostors).iter().copied();
+        self.classes.iter().flat_map(of).collect()
+    }
+}
+
+impl ClassTrials {
+    /// Distances of impostors of one kind.
+    pub fn impostors(&self, impostors: Impostors) -> &[f32] {
+        match impostors {
+            Impostors::Skilled => &self.skilled,
+            Impostors::Random => &self.random,
+        }
+    }
+}
+
+impl Impostors {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skilled => "skilled forgeries",
+            Self::Random => "samples of other classes",
+        }
+    }
+}

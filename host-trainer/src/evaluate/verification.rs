@@ -1,0 +1,193 @@
+//! Is this the claimed class?
+
+use anyhow::{Context, Result};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use shared::artifact::OperatingPoint;
+
+use super::metrics::{
+    clopper_pearson, equal_error_rate, false_accept_rate, false_reject_rate,
+    most_accurate_threshold, threshold_for,
+};
+use super::trials::{ClassTrials, Impostors, Trials};
+use super::{Embedded, Report, precision};
+use crate::dataset::{Dataset, Part};
+use crate::engine::Embedder;
+
+/// Resamples for the confidence interval.
+const RESAMPLES: usize = 1000;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Enrolled samples per class.
+    pub shots: usize,
+    /// The false-accept rate to aim at.
+    pub far_target: f64,
+    /// The model's operating point for it, if it has one; else the threshold is taken
+    /// from validation classes.
+    pub operating_point: Option<OperatingPoint>,
+}
+
+/// What a verification has beside the common figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Details {
+    /// Enrolled samples per class.
+    pub shots: usize,
+    /// Classes of the test part.
+    pub classes: usize,
+    /// Who tried to be accepted: `accuracy`, `eer` and `far` are about them.
+    pub impostors: &'static str,
+    /// The largest distance that is accepted in `far` and `frr`.
+    pub threshold: f32,
+    /// Where that threshold is from.
+    pub threshold_from: &'static str,
+    /// The false-accept rate that it was chosen for.
+    pub far_target: f64,
+    /// 95 % interval of `far`, for independent trials.
+    pub far_ci95: [f64; 2],
+    /// 95 % interval of `frr`, for independent trials.
+    pub frr_ci95: [f64; 2],
+    /// Genuine comparisons.
+    pub genuine_comparisons: usize,
+    /// Impostor comparisons.
+    pub impostor_comparisons: usize,
+    /// The same figures with samples of other classes as impostors.
+    pub random_impostors: RandomImpostors,
+}
+
+/// Figures with samples of other classes as impostors.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RandomImpostors {
+    /// Equal error rate.
+    pub eer: f64,
+    /// False accepts at the same threshold.
+    pub far: f64,
+    /// Comparisons.
+    pub comparisons: usize,
+}
+
+/// Verifies the test part. `accuracy` is the mean of both kinds of right answers at
+/// the threshold that is best on validation classes; its interval is over resampled
+/// classes. `far` and `frr` are at the operating point.
+///
+/// # Errors
+/// When samples cannot be read, the engine fails, or there are too few.
+pub fn evaluate(
+    embedder: &mut dyn Embedder,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Report> {
+    let comparison = embedder.facts().comparison;
+    let validation = Embedded::new(embedder, dataset, Part::Validation)?;
+    let validation = Trials::new(&validation, comparison, options.shots)
+        .context("the validation part, which chooses thresholds")?;
+    let test = Embedded::new(embedder, dataset, Part::Test)?;
+    let trials = Trials::new(&test, comparison, options.shots).context("the test part")?;
+    let impostors = trials.hardest_impostors();
+    let (genuine, attempts) = (trials.genuine(), trials.impostors(impostors));
+    let (threshold, threshold_from) = match options.operating_point {
+        Some(point) => (point.threshold, "artifact"),
+        None => {
+            let attempts = validation.impostors(impostors);
+            let threshold = threshold_for(options.far_target, &attempts);
+            (threshold.unwrap_or(0.0), "validation")
+        }
+    };
+    let best = most_accurate_threshold(&validation.genuine(), &validation.impostors(impostors));
+    let tallies: Vec<Tally> = trials
+        .classes
+        .iter()
+        .map(|class| Tally::new(class, impostors, best))
+        .collect();
+    let random = trials.impostors(Impostors::Random);
+    let far = false_accept_rate(&attempts, threshold);
+    let frr = false_reject_rate(&genuine, threshold);
+    let interval =
+        |rate: f64, count: usize| clopper_pearson((rate * count as f64).round() as usize, count);
+    Ok(Report {
+        protocol: "verification",
+        engine: embedder.engine(),
+        precision: precision(&test.embeddings),
+        model_id: embedder.facts().model_id.map(|id| id.to_string()),
+        dataset: dataset.name.clone(),
+        accuracy: Tally::accuracy(tallies.iter()),
+        eer: Some(equal_error_rate(&genuine, &attempts)),
+        far: Some(far),
+        frr: Some(frr),
+        ci95: resampled(&tallies),
+        comparisons: (genuine.len() + attempts.len()) as u64,
+        details: super::Details::Verification(Details {
+            shots: options.shots,
+            classes: trials.classes.len(),
+            impostors: impostors.name(),
+            threshold,
+            threshold_from,
+            far_target: match options.operating_point {
+                Some(point) => f64::from(point.far_target),
+                None => options.far_target,
+            },
+            far_ci95: interval(far, attempts.len()),
+            frr_ci95: interval(frr, genuine.len()),
+            genuine_comparisons: genuine.len(),
+            impostor_comparisons: attempts.len(),
+            random_impostors: RandomImpostors {
+                eer: equal_error_rate(&genuine, &random),
+                far: false_accept_rate(&random, threshold),
+                comparisons: random.len(),
+            },
+        }),
+    })
+}
+
+/// Right answers of one class.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    genuine: [usize; 2],
+    impostor: [usize; 2],
+}
+
+impl Tally {
+    fn new(class: &ClassTrials, impostors: Impostors, threshold: f32) -> Self {
+        let attempts = class.impostors(impostors);
+        let accepted = |distances: &[f32]| distances.iter().filter(|&&d| d <= threshold).count();
+        Self {
+            genuine: [accepted(&class.genuine), class.genuine.len()],
+            impostor: [attempts.len() - accepted(attempts), attempts.len()],
+        }
+    }
+
+    /// The mean of the shares of right answers to genuine probes and to impostors.
+    fn accuracy<'a>(tallies: impl Iterator<Item = &'a Self>) -> f64 {
+        let (mut genuine, mut impostor) = ([0; 2], [0; 2]);
+        for tally in tallies {
+            for index in 0..2 {
+                genuine[index] += tally.genuine[index];
+                impostor[index] += tally.impostor[index];
+            }
+        }
+        let share = |[right, all]: [usize; 2]| right as f64 / all.max(1) as f64;
+        (share(genuine) + share(impostor)) / 2.0
+    }
+}
+
+/// 95 % percentile interval of the accuracy over classes drawn with replacement
+/// (Efron, "Bootstrap methods: another look at the jackknife", 1979): comparisons of
+/// one class are not independent, classes are.
+fn resampled(tallies: &[Tally]) -> [f64; 2] {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let mut accuracies: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let drawn: Vec<Tally> = (0..tallies.len())
+                .map(|_| tallies[random.random_range(0..tallies.len())])
+                .collect();
+            Tally::accuracy(drawn.iter())
+        })
+        .collect();
+    accuracies.sort_by(f64::total_cmp);
+    [
+        accuracies[RESAMPLES / 40],
+        accuracies[RESAMPLES - 1 - RESAMPLES / 40],
+    ]
+}

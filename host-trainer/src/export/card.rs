@@ -1,0 +1,156 @@
+//! The card of a model: what it is, for people, beside the files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared::{Distance, Preprocess};
+
+use super::CARD;
+use crate::checkpoint::{TrainingConfig, write_whole};
+use crate::tower::TowerSpec;
+
+/// `model.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Its name, that of the folder.
+    pub name: String,
+    /// Identity of preprocessing, embedding format, distance, plan and weights.
+    pub model_id: String,
+    /// Data set that it was trained on, by its command line name.
+    pub dataset: String,
+    /// Terms of the data.
+    pub terms: String,
+    /// SHA-256 of the split manifest.
+    pub split_sha256: String,
+    /// Seed of the training.
+    pub seed: u64,
+    /// How embeddings are compared.
+    pub distance: Distance,
+    /// The commands that make it anew.
+    pub rebuild: Vec<String>,
+    /// Costs on a device.
+    pub costs: Costs,
+    /// What was done to the weights.
+    pub quantization: Quantization,
+    /// SHA-256 of each file beside the card.
+    pub files: BTreeMap<String, String>,
+    /// From pixels to tower inputs.
+    pub preprocess: Preprocess,
+    /// The network.
+    pub tower: TowerSpec,
+    /// How the weights were found.
+    pub training: TrainingConfig,
+    /// Thresholds with the error rates measured for them, as in the artifact.
+    pub operating_points: Vec<OperatingPoint>,
+    /// What `evaluate --record` measured.
+    #[serde(default)]
+    pub figures: Vec<toml::Table>,
+}
+
+/// Costs on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Costs {
+    /// Multiply-accumulate operations of one embedding.
+    pub macs: u64,
+    /// Bytes of `model.bin`.
+    pub artifact_bytes: u64,
+    /// Bytes of activation memory.
+    pub arena_bytes: u64,
+}
+
+/// How the int8 model was made, and how near it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantization {
+    /// Samples that ranges were taken from.
+    pub calibration_samples: usize,
+    /// Mean cosine between int8 and float embeddings of validation samples.
+    pub mean_cosine: f64,
+    /// The smallest of them.
+    pub least_cosine: f64,
+}
+
+/// [`shared::artifact::OperatingPoint`] for people.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperatingPoint {
+    /// The false-accept rate that was aimed at.
+    pub far_target: f32,
+    /// Shots per subject.
+    pub shots: u8,
+    /// The largest distance that is accepted.
+    pub threshold: f32,
+    /// How much farther the runner-up must be for an identification.
+    pub margin: f32,
+    /// Measured false-accept rate.
+    pub far: f32,
+    /// Upper end of its 95 % interval.
+    pub far_upper: f32,
+    /// Measured false-reject rate.
+    pub frr: f32,
+    /// Upper end of its 95 % interval.
+    pub frr_upper: f32,
+    /// Impostor comparisons.
+    pub impostors: u32,
+    /// Genuine comparisons.
+    pub genuine: u32,
+}
+
+impl From<&shared::artifact::OperatingPoint> for OperatingPoint {
+    fn from(point: &shared::artifact::OperatingPoint) -> Self {
+        Self {
+            far_target: point.far_target,
+            shots: point.shots,
+            threshold: point.threshold,
+            margin: point.margin,
+            far: point.far,
+            far_upper: point.far_upper,
+            frr: point.frr,
+            frr_upper: point.frr_upper,
+            impostors: point.impostors,
+            genuine: point.genuine,
+        }
+    }
+}
+
+impl ModelCard {
+    /// Reads the card of a model folder.
+    ///
+    /// # Errors
+    /// When it is missing or malformed; the message names it.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(CARD);
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "{}: expected the card of a model made by `host-trainer quantize`",
+                path.display()
+            )
+        })?;
+        toml::from_str(&text).with_context(|| format!("{}: expected a model card", path.display()))
+    }
+
+    /// Writes the card into a model folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; an earlier card is untouched then.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        write_whole(&folder.join(CARD), toml::to_string(self)?.as_bytes())
+    }
+
+    /// Puts figures of an evaluation beside the others, in place of earlier ones of
+    /// the same kind: those that agree in every entry named in `same`.
+    pub fn record(&mut self, figures: toml::Table, same: &[&str]) {
+        let fresh = &figures;
+        self.figures
+            .retain(|old| same.iter().any(|&key| old.get(key) != fresh.get(key)));
+        self.figures.push(figures);
+    }
+}
+
+/// SHA-256, hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,194 @@
+//! From a run to a model folder.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use shared::artifact::{Artifact, Card, Contract, Task};
+use shared::support_set::{Comparison, Fusion};
+use shared::{Distance, EmbeddingFormat};
+
+use super::artifact::{Draft, Measured};
+use super::card::{Costs, ModelCard, OperatingPoint, Quantization, sha256};
+use super::plan::plan;
+use super::{ARTIFACT, FLOAT_ONNX, INT8_ONNX, onnx};
+use crate::checkpoint::{Run, write_whole};
+use crate::dataset::{Dataset, Part, Tensors};
+use crate::engine::int8::Int8Embedder;
+use crate::engine::tract::TractFloatEmbedder;
+use crate::engine::{Embedder, ModelFacts};
+use crate::evaluate::{Embedded, operating_points};
+use crate::quantize::calibrate::ranges;
+use crate::quantize::fused::{FusedGraph, check_embedding};
+use crate::quantize::int8::QuantizedGraph;
+
+/// Training samples that ranges are taken from.
+const CALIBRATION_SAMPLES: usize = 1000;
+
+/// Validation samples that int8 and float embeddings are compared on.
+const COMPARED_SAMPLES: usize = 1000;
+
+/// What is being done, for somebody who waits.
+pub type Say<'a> = &'a mut dyn FnMut(&str);
+
+/// Quantizes a run and writes its model folder: artifact, both ONNX files and, last,
+/// the card. The same run, data and build give the same bytes.
+///
+/// # Errors
+/// When the data set is not the one that was trained on, has too few samples, or the
+/// folder cannot be written.
+pub fn export(
+    run: &Run,
+    dataset: &Dataset,
+    folder: &Path,
+    rebuild: Vec<String>,
+    say: Say<'_>,
+) -> Result<ModelCard> {
+    let config = &run.config;
+    let split = dataset.split.hash(&dataset.classes);
+    ensure!(
+        split == config.split_sha256,
+        "expected the data set that the run was trained on (split {}), found another (split {split}): give the same --data",
+        config.split_sha256
+    );
+    let tower = config.tower.build()?;
+    let fused = FusedGraph::new(&tower, &run.parameters)?;
+    check_embedding(&fused)?;
+    say("calibrating on training samples");
+    let samples = spread(
+        dataset.split.samples(dataset, Part::Train),
+        CALIBRATION_SAMPLES,
+    );
+    let calibration = Tensors::new(dataset, &samples, &config.preprocess)?;
+    let ranges = ranges(&fused, &calibration)?;
+    let quantized = QuantizedGraph::new(&fused, &ranges, config.preprocess.quantization)?;
+    let draft = Draft::new(contract(run, &quantized), plan(&quantized)?)?;
+
+    say("measuring operating points on validation samples, int8 engine");
+    let mut int8 = Int8Embedder::new(draft.unmeasured()?)?;
+    let facts = *int8.facts();
+    let validation = Embedded::new(&mut int8, dataset, Part::Validation)?;
+    let (points, impostors) = operating_points::measure(&validation, facts.comparison)?;
+    let data = format!(
+        "{}, validation classes; impostors: {}",
+        dataset.name,
+        impostors.name()
+    );
+
+    say("exporting");
+    let model_id = draft.model_id().to_string();
+    let metadata = [(onnx::MODEL_ID, model_id.as_str())];
+    let float_onnx = onnx::encode(&onnx::float(&fused, &config.preprocess, &metadata));
+    let int8_onnx = onnx::encode(&onnx::int8(&quantized, &metadata));
+    let quantization = compare(&validation, &float_onnx, facts, calibration.len())?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let card = Card {
+        name: &name,
+        data: &config.dataset,
+        terms: &config.terms,
+        onnx_sha256: Sha256::digest(&int8_onnx).into(),
+    };
+    let artifact = draft.finish(&Measured {
+        data: &data,
+        operating_points: &points,
+        card: &card,
+    })?;
+    let parsed = Artifact::parse(&artifact).context("the artifact made here is refused")?;
+    let costs = Costs {
+        macs: parsed.plan().macs(),
+        artifact_bytes: artifact.len() as u64,
+        arena_bytes: parsed.plan().arena_len() as u64,
+    };
+
+    fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    let files = [
+        (ARTIFACT, &artifact),
+        (FLOAT_ONNX, &float_onnx),
+        (INT8_ONNX, &int8_onnx),
+    ];
+    for (file, bytes) in files {
+        write_whole(&folder.join(file), bytes)?;
+    }
+    let card = ModelCard {
+        name: name.into_owned(),
+        model_id,
+        dataset: config.dataset.clone(),
+        terms: config.terms.clone(),
+        split_sha256: split,
+        seed: config.seed,
+        distance: config.distance,
+        rebuild,
+        costs,
+        quantization,
+        files: files
+            .iter()
+            .map(|(file, bytes)| ((*file).to_owned(), sha256(bytes)))
+            .collect(),
+        preprocess: config.preprocess,
+        tower: config.tower.clone(),
+        training: config.training.clone(),
+        operating_points: points.iter().map(OperatingPoint::from).collect(),
+        figures: vec![],
+    };
+    card.save(folder)?;
+    Ok(card)
+}
+
+/// At most `most` of `samples`, evenly spread.
+fn spread(samples: Vec<u32>, most: usize) -> Vec<u32> {
+    let step = samples.len().div_ceil(most).max(1);
+    samples.into_iter().step_by(step).collect()
+}
+
+fn contract(run: &Run, quantized: &QuantizedGraph) -> Contract {
+    let output = quantized.output();
+    let mut embedding = EmbeddingFormat {
+        dim: quantized.shape(quantized.nodes.len()).channels as u16,
+        normalized: quantized.normalized,
+        zero_point: output.zero_point,
+        scale: output.scale,
+    };
+    if embedding.normalized {
+        embedding.scale = EmbeddingFormat::UNIT_SCALE;
+    } else if embedding.is_halved() {
+        embedding.scale *= 2.0;
+    }
+    Contract {
+        task: Task::Embedding,
+        preprocess: run.config.preprocess,
+        comparison: Comparison {
+            embedding,
+            distance: run.config.distance,
+            fusion: Fusion::Prototype,
+        },
+    }
+}
+
+/// How near the int8 embeddings of validation samples are to the float ones.
+fn compare(
+    validation: &Embedded,
+    float_onnx: &[u8],
+    facts: ModelFacts,
+    calibration_samples: usize,
+) -> Result<Quantization> {
+    let length = facts.preprocess.output_len();
+    let count = validation.tensors.len();
+    let chosen = spread((0..count as u32).collect(), COMPARED_SAMPLES);
+    let pixels: Vec<u8> = chosen
+        .iter()
+        .flat_map(|&index| validation.tensors.sample(index as usize).iter().copied())
+        .collect();
+    debug_assert_eq!(pixels.len(), chosen.len() * length);
+    let floats = TractFloatEmbedder::new(float_onnx, facts)?.embed(&pixels)?;
+    let cosines = chosen.iter().enumerate().map(|(place, &index)| {
+        let (float, int8) = (floats.get(place), validation.embeddings.get(index as usize));
+        Ok(1.0 - f64::from(Distance::Cosine.between(float, int8)?))
+    });
+    let cosines = cosines.collect::<Result<Vec<f64>>>()?;
+    Ok(Quantization {
+        calibration_samples,
+        mean_cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
+        least_cosine: cosines.iter().copied().fold(1.0, f64::min),
+    })
+}

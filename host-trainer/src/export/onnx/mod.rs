@@ -1,0 +1,32 @@
+//! Towers as ONNX graphs, real-numbered and quantized.
+//!
+//! Both have the input `image`, uint8 `[batch, 1, height, width]`, the bytes that
+//! preprocessing gives, and the output `embedding`, float `[batch, dim]`. The
+//! quantized one has `embedding_q8` too, uint8 `[batch, dim]`: the raw bytes that
+//! every engine agrees on.
+
+mod builder;
+mod float;
+mod int8;
+
+use prost::Message;
+use tract_onnx::pb;
+
+pub use float::float;
+pub use int8::int8;
+
+/// Name of the input.
+pub const IMAGE: &str = "image";
+/// Name of the real-numbered output.
+pub const EMBEDDING: &str = "embedding";
+/// Name of the raw output of a quantized model.
+pub const EMBEDDING_Q8: &str = "embedding_q8";
+/// Metadata key of the model's identity.
+pub const MODEL_ID: &str = "model_id";
+/// Metadata key of the release that wrote the file.
+pub const VERSION: &str = "semblance_version";
+
+/// The bytes of an ONNX file.
+pub fn encode(model: &pb::ModelProto) -> Vec<u8> {
+    model.encode_to_vec()
+}

@@ -1,0 +1,192 @@
+//! The quantized graph: int8 filters per channel, uint8 activations per value.
+//!
+//! `shared/docs/int8-arithmetic.md` specifies the arithmetic that these numbers are for.
+
+use anyhow::{Result, ensure};
+use shared::artifact::plan::{MAX_BIAS, MAX_FILTER};
+use shared::preprocess::Quantization;
+
+use super::ValueId;
+use super::calibrate::Range;
+use super::fused::{FusedConv2d, FusedGraph, FusedLayer};
+use crate::tower::Shape;
+
+/// A tower in int8.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedGraph {
+    /// Shape of one sample.
+    pub input: Shape,
+    /// The layers in order.
+    pub nodes: Vec<QuantizedNode>,
+    /// What the bytes of each value mean, the input first.
+    pub quantizations: Vec<Quantization>,
+    /// Whether embeddings are scaled to unit length.
+    pub normalized: bool,
+}
+
+/// A layer with its name, input and output shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedNode {
+    /// As in the fused graph.
+    pub name: String,
+    /// What it computes.
+    pub layer: QuantizedLayer,
+    /// What it reads.
+    pub input: ValueId,
+    /// Shape of what it writes.
+    pub shape: Shape,
+}
+
+/// What a node computes. Pairs are (vertical, horizontal).
+#[derive(Clone, Debug, PartialEq)]
+pub enum QuantizedLayer {
+    /// Convolution; ReLU is in the zero point of the output.
+    Conv2d(QuantizedConv2d),
+    /// Maximum over windows; the quantization stays.
+    MaxPool {
+        /// Window size.
+        kernel: [usize; 2],
+        /// Step.
+        stride: [usize; 2],
+    },
+}
+
+/// An int8 convolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedConv2d {
+    /// Filter size.
+    pub kernel: [usize; 2],
+    /// Step.
+    pub stride: [usize; 2],
+    /// Padding before and after.
+    pub padding: [usize; 2],
+    /// `[out channels, in channels, kernel height, kernel width]`, -127 to 127.
+    pub weights: Vec<i8>,
+    /// The real number that one step of a filter stands for, `[out channels]`.
+    pub scales: Vec<f32>,
+    /// In steps of input scale times filter scale, `[out channels]`.
+    pub bias: Vec<i32>,
+}
+
+impl QuantizedGraph {
+    /// Quantizes a fused tower for values in `ranges`; `input` says what the input's
+    /// bytes mean.
+    ///
+    /// # Errors
+    /// When a filter is so long that its sum could overflow.
+    pub fn new(fused: &FusedGraph, ranges: &[Range], input: Quantization) -> Result<Self> {
+        let mut quantizations = vec![input];
+        let mut nodes = Vec::with_capacity(fused.nodes.len());
+        for (index, node) in fused.nodes.iter().enumerate() {
+            let from = quantizations[node.input];
+            let layer = match &node.layer {
+                FusedLayer::Conv2d(conv) => {
+                    let taps = conv.weights.len() / conv.bias.len();
+                    ensure!(
+                        taps <= MAX_FILTER as usize,
+                        "layer {}: expected filters of at most {MAX_FILTER} weights, whose sum fits 32 bits, found {taps}",
+                        node.name
+                    );
+                    let range = Range {
+                        least: if conv.relu {
+                            0.0
+                        } else {
+                            ranges[index + 1].least
+                        },
+                        ..ranges[index + 1]
+                    };
+                    quantizations.push(quantization(range));
+                    QuantizedLayer::Conv2d(quantize(conv, from.scale))
+                }
+                &FusedLayer::MaxPool { kernel, stride } => {
+                    quantizations.push(from);
+                    QuantizedLayer::MaxPool { kernel, stride }
+                }
+            };
+            nodes.push(QuantizedNode {
+                name: node.name.clone(),
+                layer,
+                input: node.input,
+                shape: node.shape,
+            });
+        }
+        Ok(Self {
+            input: fused.input,
+            nodes,
+            quantizations,
+            normalized: fused.normalized,
+        })
+    }
+
+    /// Shape of a value.
+    pub fn shape(&self, value: ValueId) -> Shape {
+        match value {
+            0 => self.input,
+            _ => self.nodes[value - 1].shape,
+        }
+    }
+
+    /// What the bytes of the embedding mean.
+    pub fn output(&self) -> Quantization {
+        self.quantizations[self.quantizations.len() - 1]
+    }
+
+    /// `scale(input) * scale(filter) / scale(output)` of each channel of node `node`,
+    /// each operation rounded to single precision, as ONNX Runtime computes it.
+    pub fn multipliers(&self, node: usize, conv: &QuantizedConv2d) -> Vec<f32> {
+        let from = self.quantizations[self.nodes[node].input].scale;
+        let to = self.quantizations[node + 1].scale;
+        conv.scales.iter().map(|scale| from * scale / to).collect()
+    }
+}
+
+/// 255 steps from the least to the most; zero falls on a step.
+fn quantization(range: Range) -> Quantization {
+    let width = range.most - range.least;
+    if width <= 0.0 {
+        return Quantization {
+            scale: 1.0,
+            zero_point: 0,
+        };
+    }
+    let scale = width / 255.0;
+    let zero_point = (-range.least / scale).round_ties_even().clamp(0.0, 255.0);
+    Quantization {
+        scale,
+        zero_point: zero_point as u8,
+    }
+}
+
+fn quantize(conv: &FusedConv2d, input_scale: f32) -> QuantizedConv2d {
+    let taps = conv.weights.len() / conv.bias.len();
+    let filters = || conv.weights.chunks_exact(taps);
+    let scales: Vec<f32> = filters().map(scale).collect();
+    let weights = filters().zip(&scales).flat_map(|(filter, scale)| {
+        let steps = filter.iter().map(move |weight| weight / scale);
+        steps.map(|step| step.round_ties_even().clamp(-127.0, 127.0) as i8)
+    });
+    let bias = conv.bias.iter().zip(&scales).map(|(bias, scale)| {
+        let step = f64::from(input_scale) * f64::from(*scale);
+        let limit = f64::from(MAX_BIAS);
+        (f64::from(*bias) / step)
+            .round_ties_even()
+            .clamp(-limit, limit) as i32
+    });
+    QuantizedConv2d {
+        kernel: conv.kernel,
+        stride: conv.stride,
+        padding: conv.padding,
+        weights: weights.collect(),
+        bias: bias.collect(),
+        scales,
+    }
+}
+
+/// The step of a filter whose largest weight becomes 127. One that is all but zero
+/// gets a step that keeps its bias representable.
+fn scale(filter: &[f32]) -> f32 {
+    let largest = filter
+        .iter()
+        .fold(0.0f32, |most, weight| most.max(weight.abs()));
+    (largest / 127.0).max(1e-8)
+}
