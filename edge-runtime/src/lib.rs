@@ -12,6 +12,7 @@
 //! adds files, `tract` the engine that runs quantized ONNX on Linux-class boards.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(feature = "std")]
 extern crate std;

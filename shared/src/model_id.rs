@@ -32,8 +32,7 @@ impl ModelId {
             return None;
         }
         let mut id = [0; 32];
-        for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
-            let [high, low] = pair else { return None };
+        for (byte, [high, low]) in id.iter_mut().zip(digits.as_chunks::<2>().0) {
             *byte = (hex(*high)? << 4) | hex(*low)?;
         }
         Some(Self(id))

@@ -49,7 +49,10 @@ pub fn load(data: &Path) -> Result<Dataset> {
             true => entries(&folder)?,
             false => continue,
         };
-        let pictures: Vec<PathBuf> = pictures.into_iter().filter(is_picture).collect();
+        let pictures: Vec<PathBuf> = pictures
+            .into_iter()
+            .filter(|path| is_picture(path))
+            .collect();
         if pictures.is_empty() {
             continue;
         }
@@ -121,7 +124,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn is_picture(path: &PathBuf) -> bool {
+fn is_picture(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     path.is_file() && EXTENSIONS.iter().any(|&known| extension == known)
 }

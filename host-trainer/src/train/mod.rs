@@ -150,6 +150,9 @@ impl Trainer {
     /// Trains to the end, keeping configuration, best weights and the means to
     /// continue in `folder`.
     ///
+    /// Augmentation draws from libtorch's generator, of which a process has one:
+    /// two trainings at the same time would not repeat themselves.
+    ///
     /// # Errors
     /// When `folder` cannot be written, or training collapses.
     pub fn run(&mut self, folder: &Path, emit: &mut dyn FnMut(&Event)) -> Result<Best> {
