@@ -19,6 +19,8 @@ extern crate std;
 
 #[cfg(feature = "std")]
 pub mod loader;
+#[cfg(feature = "std")]
+pub mod picture;
 
 pub mod engine;
 pub mod kernels;

@@ -1,1 +1,286 @@
-//! To be written.
+//! Enrol, verify, identify: an engine, a store, and the model's own thresholds.
+
+use core::fmt;
+
+use shared::artifact::{Artifact, OperatingPoint, OperatingPoints};
+use shared::decision::{Identification, Policy, Verification, identify};
+use shared::preprocess::{Image, PreprocessError};
+use shared::support_set::Comparison;
+use shared::template::{SubjectId, Template, TemplateError};
+
+use crate::engine::{Engine, EngineError};
+use crate::store::TemplateStore;
+
+/// Recognises enrolled subjects. `SHOTS` samples per subject at most, embeddings of
+/// `DIM` components at most; `B` is a buffer for one preprocessed sample, borrowed or
+/// owned.
+#[derive(Debug)]
+pub struct Recognizer<'a, E, S, B, const SHOTS: usize, const DIM: usize> {
+    engine: E,
+    operating_points: OperatingPoints<'a>,
+    far_target: f32,
+    store: S,
+    input: B,
+}
+
+impl<'a, E, S, B, const SHOTS: usize, const DIM: usize> Recognizer<'a, E, S, B, SHOTS, DIM>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    B: AsMut<[u8]>,
+{
+    /// A recognizer that decides by the operating points of `artifact`, aiming at a
+    /// false-accept rate of `far_target` (a fraction; see [`OperatingPoints::choose`]).
+    /// `input` has the [`output_len`](shared::Preprocess::output_len) of the model's
+    /// preprocessing.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Engine`] when `engine` runs another model, `input` has another
+    /// length, or the model's embeddings have more than `DIM` components.
+    pub fn new(
+        engine: E,
+        artifact: &Artifact<'a>,
+        far_target: f32,
+        store: S,
+        mut input: B,
+    ) -> Result<Self, RecognizerError<S::Error>> {
+        if engine.model_id() != artifact.model_id() {
+            return Err(RecognizerError::Engine(EngineError::OtherModel {
+                expected: artifact.model_id(),
+                found: engine.model_id(),
+            }));
+        }
+        let length = |what, expected, found| EngineError::Length {
+            what,
+            expected,
+            found,
+        };
+        let (expected, found) = (
+            engine.contract().preprocess.output_len(),
+            input.as_mut().len(),
+        );
+        if expected != found {
+            return Err(length("an input buffer", expected, found).into());
+        }
+        let dim = usize::from(engine.contract().comparison.embedding.dim);
+        if dim > DIM {
+            return Err(length("room for embeddings", dim, DIM).into());
+        }
+        Ok(Self {
+            engine,
+            operating_points: *artifact.operating_points(),
+            far_target,
+            store,
+            input,
+        })
+    }
+
+    /// Where templates are kept.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// How embeddings are compared.
+    pub fn comparison(&self) -> Comparison {
+        self.engine.contract().comparison
+    }
+
+    /// Components of an embedding.
+    pub fn dim(&self) -> usize {
+        usize::from(self.comparison().embedding.dim)
+    }
+
+    /// The operating point for subjects enrolled with `shots` samples.
+    pub fn operating_point(&self, shots: usize) -> Option<OperatingPoint> {
+        self.operating_points.choose(self.far_target, shots)
+    }
+
+    /// The policy of that point; without one, nobody is accepted.
+    fn policy(&self, shots: usize) -> Policy {
+        let nobody = Policy {
+            threshold: f32::NEG_INFINITY,
+            margin: f32::INFINITY,
+        };
+        self.operating_point(shots)
+            .map_or(nobody, |point| point.policy())
+    }
+
+    /// The embedding of a picture; its first [`dim`](Self::dim) components are meant.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Picture`], [`RecognizerError::Engine`].
+    pub fn embed(&mut self, picture: &Image<'_>) -> Result<[i8; DIM], RecognizerError<S::Error>> {
+        let contract = *self.engine.contract();
+        let format = contract.comparison.embedding;
+        let input = self.input.as_mut();
+        contract
+            .preprocess
+            .run(picture, input)
+            .map_err(RecognizerError::Picture)?;
+        let (mut raw, mut embedding) = ([0u8; DIM], [0i8; DIM]);
+        let dim = usize::from(format.dim).min(DIM);
+        let (raw, stored) = (
+            raw.get_mut(..dim).unwrap_or_default(),
+            embedding.get_mut(..dim).unwrap_or_default(),
+        );
+        self.engine.run(input, raw)?;
+        format.finish(raw, stored);
+        Ok(embedding)
+    }
+
+    /// An empty template to add samples to. `enrolled_at` is in seconds since 1970, 0
+    /// without a clock.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Template`].
+    pub fn begin(
+        &self,
+        subject: SubjectId,
+        enrolled_at: u64,
+    ) -> Result<Template<SHOTS, DIM>, RecognizerError<S::Error>> {
+        let model = self.engine.model_id();
+        Ok(Template::new(model, subject, enrolled_at, self.dim())?)
+    }
+
+    /// Adds a picture to a template.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed); [`RecognizerError::Template`] when it is full.
+    pub fn add(
+        &mut self,
+        template: &mut Template<SHOTS, DIM>,
+        picture: &Image<'_>,
+    ) -> Result<(), RecognizerError<S::Error>> {
+        let embedding = self.embed(picture)?;
+        let embedding = embedding.get(..self.dim()).unwrap_or_default();
+        Ok(template.push(embedding)?)
+    }
+
+    /// For each sample of a template, its distance to the subject as the other samples
+    /// show it, in order; nothing for a single sample. One beyond the threshold of an
+    /// enrolment with the others hints at a wrong or bad picture.
+    pub fn self_distances(&self, template: &Template<SHOTS, DIM>) -> impl Iterator<Item = f32> {
+        let comparison = self.comparison();
+        let count = template.shot_count();
+        template
+            .shots()
+            .enumerate()
+            .filter(move |_| count > 1)
+            .map(move |(index, shot)| {
+                let others = template.shots().enumerate();
+                let others = others.filter(move |(other, _)| *other != index);
+                comparison.distance_to(shot, others.map(|(_, shot)| shot))
+            })
+    }
+
+    /// Keeps a template, in place of the subject's earlier one. When this returns
+    /// without error, the store holds it.
+    ///
+    /// # Errors
+    /// [`RecognizerError::NoSample`] for an empty template, [`RecognizerError::Store`].
+    pub fn enroll(
+        &mut self,
+        template: Template<SHOTS, DIM>,
+    ) -> Result<(), RecognizerError<S::Error>> {
+        if template.shot_count() == 0 {
+            return Err(RecognizerError::NoSample);
+        }
+        self.store.put(template).map_err(RecognizerError::Store)
+    }
+
+    /// Is this the claimed subject? Also says with how many samples it is enrolled.
+    ///
+    /// # Errors
+    /// [`RecognizerError::NotEnrolled`]; as [`embed`](Self::embed).
+    pub fn verify(
+        &mut self,
+        subject: &str,
+        picture: &Image<'_>,
+    ) -> Result<(Verification, usize), RecognizerError<S::Error>> {
+        let probe = self.embed(picture)?;
+        let probe = probe.get(..self.dim()).unwrap_or_default();
+        let mut templates = self.store.templates();
+        let template = templates
+            .find(|template| template.subject() == subject)
+            .ok_or(RecognizerError::NotEnrolled)?;
+        let candidate = self.comparison().candidate(probe, template);
+        let verification = Verification {
+            distance: candidate.distance,
+            threshold: self.policy(candidate.shots).threshold,
+        };
+        Ok((verification, candidate.shots))
+    }
+
+    /// Who is this? The answer borrows from the store.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn identify(
+        &mut self,
+        picture: &Image<'_>,
+    ) -> Result<Identification<'_>, RecognizerError<S::Error>> {
+        let probe = self.embed(picture)?;
+        let probe = probe.get(..self.dim()).unwrap_or_default();
+        let comparison = self.comparison();
+        let templates = self.store.templates();
+        let candidates = templates.map(|template| comparison.candidate(probe, template));
+        Ok(identify(candidates, |shots| self.policy(shots)))
+    }
+
+    /// Removes a subject; whether it was enrolled.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Store`].
+    pub fn remove(&mut self, subject: &str) -> Result<bool, RecognizerError<S::Error>> {
+        self.store.remove(subject).map_err(RecognizerError::Store)
+    }
+}
+
+/// Why a recognizer has no answer. `S` is the store's error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecognizerError<S> {
+    /// The picture is not accepted.
+    Picture(PreprocessError),
+    /// The engine cannot be used or did not run.
+    Engine(EngineError),
+    /// The template cannot be made or is full.
+    Template(TemplateError),
+    /// A template without samples was to be enrolled.
+    NoSample,
+    /// The claimed subject is not enrolled.
+    NotEnrolled,
+    /// The store cannot be read or written.
+    Store(S),
+}
+
+impl<S> From<EngineError> for RecognizerError<S> {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl<S> From<TemplateError> for RecognizerError<S> {
+    fn from(error: TemplateError) -> Self {
+        Self::Template(error)
+    }
+}
+
+impl<S: fmt::Display> fmt::Display for RecognizerError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Picture(error) => error.fmt(f),
+            Self::Engine(error) => error.fmt(f),
+            Self::Template(error) => error.fmt(f),
+            Self::NoSample => {
+                f.write_str("expected at least one sample to enrol, found none: add pictures")
+            }
+            Self::NotEnrolled => f.write_str(
+                "expected an enrolled subject, found no such name in the store: enrol first, or see `list`",
+            ),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<S: fmt::Debug + fmt::Display> core::error::Error for RecognizerError<S> {}

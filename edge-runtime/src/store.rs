@@ -1,1 +1,49 @@
-//! To be written.
+//! Where templates are kept.
+
+#[cfg(feature = "std")]
+pub mod file;
+
+use shared::support_set::{SupportSet, SupportSetError};
+use shared::template::Template;
+
+/// Keeps templates of one model.
+pub trait TemplateStore<const SHOTS: usize, const DIM: usize> {
+    /// Why it cannot.
+    type Error;
+
+    /// The templates, in order of enrolment.
+    fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>>;
+
+    /// Keeps a template, in place of the subject's earlier one. A template that was
+    /// put without error is there after power fails at any moment, as far as the store
+    /// outlives that at all; an error leaves the store as it was.
+    ///
+    /// # Errors
+    /// When it is of another model, or there is no room.
+    fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), Self::Error>;
+
+    /// Removes a subject; whether it was there.
+    ///
+    /// # Errors
+    /// When the store cannot be changed.
+    fn remove(&mut self, subject: &str) -> Result<bool, Self::Error>;
+}
+
+/// Memory only: nothing outlives the program.
+impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM>
+    for SupportSet<SUBJECTS, SHOTS, DIM>
+{
+    type Error = SupportSetError;
+
+    fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>> {
+        self.templates().iter()
+    }
+
+    fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), SupportSetError> {
+        self.insert(template)
+    }
+
+    fn remove(&mut self, subject: &str) -> Result<bool, SupportSetError> {
+        Ok(SupportSet::remove(self, subject))
+    }
+}

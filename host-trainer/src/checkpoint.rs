@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -269,7 +270,11 @@ pub fn write_tensors(
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let context = || format!("{}: cannot be written", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
+    // Readable as far as the user's umask allows, as any file they write is.
+    let mut temporary = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .with_context(context)?;
     temporary.write_all(bytes).with_context(context)?;
     temporary.as_file().sync_all().with_context(context)?;
     temporary.persist(path).with_context(context)?;

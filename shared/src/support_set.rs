@@ -72,6 +72,19 @@ impl Comparison {
             Fusion::Mean => shots.map(between).sum::<f32>() / count as f32,
         }
     }
+
+    /// How far `probe` is from an enrolled subject.
+    pub fn candidate<'a, const SHOTS: usize, const DIM: usize>(
+        &self,
+        probe: &[i8],
+        template: &'a Template<SHOTS, DIM>,
+    ) -> Candidate<'a> {
+        Candidate {
+            subject: template.subject_id(),
+            distance: self.distance_to(probe, template.shots()),
+            shots: template.shot_count(),
+        }
+    }
 }
 
 /// The distance of a probe to one enrolled subject.
@@ -166,11 +179,9 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
 
     /// The distance of `probe` to every enrolled subject, in order of enrolment.
     pub fn candidates<'a>(&'a self, probe: &'a [i8]) -> impl Iterator<Item = Candidate<'a>> + 'a {
-        self.templates.iter().map(move |template| Candidate {
-            subject: template.subject_id(),
-            distance: self.comparison.distance_to(probe, template.shots()),
-            shots: template.shot_count(),
-        })
+        let comparison = self.comparison;
+        let candidate = move |template| comparison.candidate(probe, template);
+        self.templates.iter().map(candidate)
     }
 }
 

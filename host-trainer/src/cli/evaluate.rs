@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use shared::artifact::operating_point::USUAL_FAR_TARGET;
 use shared::artifact::{Artifact, OperatingPoint};
 
 use super::DataArgs;
@@ -43,8 +44,8 @@ pub struct EvaluateArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// False-accept rate that the threshold aims at, in verification
-    #[arg(long, default_value_t = 0.03)]
-    far: f64,
+    #[arg(long, default_value_t = USUAL_FAR_TARGET)]
+    far: f32,
     /// What runs the model
     #[arg(long, value_enum, default_value = "int8")]
     engine: EngineName,
@@ -167,7 +168,7 @@ fn operating_point(
     }
     let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let artifact = Artifact::parse(&bytes).with_context(|| path.display().to_string())?;
-    Ok(artifact.operating_points().choose(args.far as f32, shots))
+    Ok(artifact.operating_points().choose(args.far, shots))
 }
 
 fn record(model: &Path, report: &Report) -> Result<()> {
@@ -177,7 +178,8 @@ fn record(model: &Path, report: &Report) -> Result<()> {
         model.display()
     );
     let mut card = ModelCard::load(model)?;
-    let json = serde_json::to_value(report)?;
+    // By way of text, which keeps single-precision numbers short.
+    let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(report)?)?;
     let fields = json.as_object().into_iter().flatten();
     // The card is of one model and says which.
     let fields = fields.filter(|(key, value)| !value.is_null() && key.as_str() != "model_id");
@@ -220,7 +222,7 @@ fn print(report: &Report) {
                 "at threshold {:.4} (from {}, aiming at FAR {}); {} shots, {} classes",
                 details.threshold,
                 details.threshold_from,
-                percent(details.far_target),
+                percent(f64::from(details.far_target)),
                 details.shots,
                 details.classes
             );

@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use edge_runtime::picture::Picture;
 use rayon::prelude::*;
 use shared::Preprocess;
-use shared::preprocess::Image;
 
 pub use split::{Part, Split};
 
@@ -142,27 +142,19 @@ impl std::fmt::Debug for Source {
 }
 
 impl Sample {
-    /// The sample as 8-bit grey.
+    /// The sample's picture, decoded as on the device.
     ///
     /// # Errors
     /// When the file cannot be read or is no picture; the message names it.
-    pub fn pixels(&self) -> Result<image::GrayImage> {
-        let decode = |bytes: &[u8]| {
-            image::load_from_memory(bytes).with_context(|| {
-                format!(
-                    "{}: expected a PNG, PNM, BMP or JPEG picture; is the file whole?",
-                    self.name
-                )
-            })
-        };
+    pub fn picture(&self) -> Result<Picture> {
         match &self.source {
-            Source::Encoded(bytes) => Ok(decode(bytes)?.into_luma8()),
+            Source::Encoded(bytes) => Picture::decode(bytes).with_context(|| self.name.clone()),
             Source::File(path) => {
                 let bytes = std::fs::read(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
-                Ok(decode(&bytes)?.into_luma8())
+                Picture::decode(&bytes).with_context(|| path.display().to_string())
             }
-            Source::Generated(make) => Ok(make()),
+            Source::Generated(make) => Ok(image::DynamicImage::from(make()).into()),
         }
     }
 }
@@ -193,7 +185,7 @@ impl Tensors {
         pixels.par_chunks_mut(length).zip(indices).try_for_each(
             |(output, &index)| -> Result<()> {
                 let sample = &dataset.samples[index as usize];
-                preprocess_into(preprocess, &sample.pixels()?, output)
+                preprocess_into(preprocess, &sample.picture()?, output)
                     .with_context(|| sample.name.clone())
             },
         )?;
@@ -224,15 +216,14 @@ impl Tensors {
     }
 }
 
-/// Runs `preprocess` on a grey picture.
+/// Runs `preprocess` on a picture.
 ///
 /// # Errors
 /// When the picture's size is not accepted.
 pub fn preprocess_into(
     preprocess: &Preprocess,
-    picture: &image::GrayImage,
+    picture: &Picture,
     output: &mut [u8],
 ) -> Result<()> {
-    let image = Image::new(picture.width(), picture.height(), 1, picture.as_raw())?;
-    Ok(preprocess.run(&image, output)?)
+    Ok(preprocess.run(&picture.image()?, output)?)
 }

@@ -92,7 +92,7 @@ fn embed<'a>(
                 name: "a drawing of the official runs".into(),
                 source: (*source).clone(),
             };
-            preprocess_into(preprocess, &sample.pixels()?, output)
+            preprocess_into(preprocess, &sample.picture()?, output)
         })?;
     embedder.embed(&pixels)
 }

@@ -24,7 +24,7 @@ pub struct Options {
     /// Enrolled samples per class.
     pub shots: usize,
     /// The false-accept rate to aim at.
-    pub far_target: f64,
+    pub far_target: f32,
     /// The model's operating point for it, if it has one; else the threshold is taken
     /// from validation classes.
     pub operating_point: Option<OperatingPoint>,
@@ -44,7 +44,7 @@ pub struct Details {
     /// Where that threshold is from.
     pub threshold_from: &'static str,
     /// The false-accept rate that it was chosen for.
-    pub far_target: f64,
+    pub far_target: f32,
     /// 95 % interval of `far`, for independent trials.
     pub far_ci95: [f64; 2],
     /// 95 % interval of `frr`, for independent trials.
@@ -91,7 +91,7 @@ pub fn evaluate(
         Some(point) => (point.threshold, "artifact"),
         None => {
             let attempts = validation.impostors(impostors);
-            let threshold = threshold_for(options.far_target, &attempts);
+            let threshold = threshold_for(f64::from(options.far_target), &attempts);
             (threshold.unwrap_or(0.0), "validation")
         }
     };
@@ -124,10 +124,9 @@ pub fn evaluate(
             impostors: impostors.name(),
             threshold,
             threshold_from,
-            far_target: match options.operating_point {
-                Some(point) => f64::from(point.far_target),
-                None => options.far_target,
-            },
+            far_target: options
+                .operating_point
+                .map_or(options.far_target, |point| point.far_target),
             far_ci95: interval(far, attempts.len()),
             frr_ci95: interval(frr, genuine.len()),
             genuine_comparisons: genuine.len(),

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::ArtifactError;
 use crate::decision::Policy;
 
+/// The false-accept rate that programs aim at when nobody says another.
+pub const USUAL_FAR_TARGET: f32 = 0.03;
+
 /// One threshold and what was measured with it, after quantization, on classes
 /// that training never saw. Rates are fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

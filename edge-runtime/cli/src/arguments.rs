@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::artifact::operating_point::USUAL_FAR_TARGET;
+
+/// Enrol, verify and identify on the device
+///
+/// Exit code 0: accepted, or done. 1: rejected, unknown, or a check failed. 2: an
+/// error, which says what was expected, what was found and what to do.
+#[derive(Debug, Parser)]
+#[command(name = "semblance", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Tell what a model is: its task, costs, operating points, data and terms
+    Info(Info),
+    /// Enrol a subject from pictures, in place of an earlier enrolment
+    Enroll(Enroll),
+    /// Is this the claimed subject?
+    Verify(Verify),
+    /// Who is this?
+    Identify(Identify),
+    /// List the enrolled subjects
+    List(List),
+    /// Remove a subject
+    Remove(Remove),
+    /// Check that the engine answers the model's golden vectors
+    SelfTest(SelfTest),
+    /// Measure how long an embedding takes here
+    Bench(Bench),
+    /// Check what is installed, plugged in and permitted, and name the fix
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// The model folder, or a model.bin alone
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: PathBuf,
+    /// What runs the model; the answers are the same
+    #[arg(long, value_enum, default_value = "int8")]
+    pub(crate) engine: EngineName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecognizerArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The template store; made when it is not there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: PathBuf,
+    /// The false-accept rate to aim at, a fraction: chooses the largest of the model's
+    /// measured targets that is not above it, or the strictest
+    #[arg(long, value_name = "RATE", default_value_t = USUAL_FAR_TARGET, value_parser = rate)]
+    pub(crate) far: f32,
+}
+
+fn rate(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
+        _ => Err("expected a fraction from 0 to 1".into()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineName {
+    /// Our own engine, on model.bin
+    Int8,
+    /// tract, on model.int8.onnx
+    Tract,
+}
+
+impl EngineName {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Tract => "tract",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    /// The model folder, or a model.bin alone
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Enroll {
+    #[command(flatten)]
+    pub(crate) recognizer: RecognizerArguments,
+    /// The subject's name, at most 32 bytes
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: String,
+    /// Pictures of the subject, or folders of such
+    #[arg(required = true, value_name = "IMG")]
+    pub(crate) pictures: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) recognizer: RecognizerArguments,
+    /// The claimed subject
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: String,
+    /// Pictures to verify, or folders of such; accepted when every one is
+    #[arg(required = true, value_name = "IMG")]
+    pub(crate) pictures: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Identify {
+    #[command(flatten)]
+    pub(crate) recognizer: RecognizerArguments,
+    /// Pictures to identify, or folders of such
+    #[arg(required = true, value_name = "IMG")]
+    pub(crate) pictures: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) recognizer: RecognizerArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    #[command(flatten)]
+    pub(crate) recognizer: RecognizerArguments,
+    /// The subject to remove
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SelfTest {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Embeddings to measure
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// A model to check
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: Option<PathBuf>,
+    /// A template store to check
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,54 @@
+//! Picture files and folders of such.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use edge_runtime::picture::{MAX_LEN, Picture};
+
+/// The files that are meant: a folder stands for all files in it, by name.
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = fs::read_dir(path)
+            .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+            .with_context(|| format!("{}: expected a folder that can be read", path.display()))?;
+        let mut inside: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
+        inside.retain(|path| path.is_file());
+        ensure!(
+            !inside.is_empty(),
+            "{}: expected pictures in the folder, found no file",
+            path.display()
+        );
+        inside.sort();
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
+/// Reads and decodes one picture.
+pub(crate) fn read(path: &Path) -> Result<Picture> {
+    let context = || {
+        format!(
+            "{}: expected a picture file that can be read",
+            path.display()
+        )
+    };
+    let file = File::open(path).with_context(context)?;
+    let is_file = file.metadata().with_context(context)?.is_file();
+    ensure!(
+        is_file,
+        "{}: expected a picture file, found no file",
+        path.display()
+    );
+    let mut bytes = vec![];
+    file.take(MAX_LEN as u64 + 1)
+        .read_to_end(&mut bytes)
+        .with_context(context)?;
+    Picture::decode(&bytes).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,129 @@
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use edge_runtime::Engine;
+use edge_runtime::loader::Model;
+use serde_json::json;
+use shared::artifact::golden::fill_input;
+use shared::preprocess::Image;
+
+use crate::Outcome;
+use crate::arguments::Bench;
+use crate::model::engine;
+
+/// Side of the picture that preprocessing is measured on, pixels.
+const SIDE: u32 = 256;
+
+/// Wall-clock times of each stage, one after the other in one thread.
+struct Stages {
+    preprocess: Vec<Duration>,
+    embed: Vec<Duration>,
+    compare: Vec<Duration>,
+}
+
+pub(super) fn run(arguments: &Bench) -> Result<Outcome> {
+    let model = Model::open(&arguments.model.model)?;
+    let artifact = model.artifact()?;
+    let mut engine = engine(&model, arguments.model.engine)?;
+    let stages = measure(&mut engine, arguments.runs)?;
+    let macs = artifact.plan().macs();
+    let embed = median(&stages.embed);
+    let rate = macs as f64 / embed.as_secs_f64() / 1e9;
+    if arguments.json {
+        let stage = |times: &[Duration]| {
+            json!({
+                "median_us": microseconds(median(times)),
+                "p95_us": microseconds(percentile(times, 95)),
+            })
+        };
+        let result = json!({
+            "model_id": artifact.model_id().to_string(),
+            "engine": arguments.model.engine.name(),
+            "clock": "wall, one thread",
+            "runs": arguments.runs,
+            "preprocess": stage(&stages.preprocess),
+            "embed": stage(&stages.embed),
+            "compare": stage(&stages.compare),
+            "embeddings_per_second": 1.0 / embed.as_secs_f64(),
+            "gmacs_per_second": rate,
+            "macs": macs,
+            "arena_bytes": artifact.plan().arena_len(),
+        });
+        println!("{result}");
+        return Ok(Outcome::Yes);
+    }
+    println!(
+        "engine {}, {} runs, wall clock, one thread",
+        arguments.model.engine.name(),
+        arguments.runs
+    );
+    let preprocess = format!("preprocess a {SIDE} x {SIDE} picture");
+    for (name, times) in [
+        (preprocess.as_str(), &stages.preprocess),
+        ("embed", &stages.embed),
+        ("compare with one sample", &stages.compare),
+    ] {
+        println!(
+            "{name:32}  median {:>10.1} us, 95 % below {:>10.1} us",
+            microseconds(median(times)),
+            microseconds(percentile(times, 95))
+        );
+    }
+    println!(
+        "{:.0} embeddings a second; {macs} multiply-accumulates each, {rate:.2} billion a second",
+        1.0 / embed.as_secs_f64()
+    );
+    Ok(Outcome::Yes)
+}
+
+fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
+    let contract = *engine.contract();
+    let format = contract.comparison.embedding;
+    let dim = usize::from(format.dim);
+    let mut pixels = vec![0; (SIDE * SIDE) as usize];
+    fill_input(2, SIDE as usize, &mut pixels);
+    // Ink on paper: crops and thresholds then do what they do on real pictures.
+    pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+    let image = Image::new(SIDE, SIDE, 1, &pixels)?;
+    let mut input = vec![0; contract.preprocess.output_len()];
+    let (mut raw, mut embedding) = (vec![0; dim], vec![0; dim]);
+    let mut stages = Stages {
+        preprocess: vec![],
+        embed: vec![],
+        compare: vec![],
+    };
+    // The first runs warm caches and are not counted.
+    for run in 0..runs + 10 {
+        let started = Instant::now();
+        contract.preprocess.run(black_box(&image), &mut input)?;
+        let preprocessed = Instant::now();
+        engine.run(black_box(&input), &mut raw)?;
+        format.finish(&raw, &mut embedding);
+        let embedded = Instant::now();
+        let shots = std::iter::once(embedding.as_slice());
+        black_box(contract.comparison.distance_to(&embedding, shots));
+        let compared = Instant::now();
+        if run >= 10 {
+            stages.preprocess.push(preprocessed - started);
+            stages.embed.push(embedded - preprocessed);
+            stages.compare.push(compared - embedded);
+        }
+    }
+    Ok(stages)
+}
+
+fn median(times: &[Duration]) -> Duration {
+    percentile(times, 50)
+}
+
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or_default()
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

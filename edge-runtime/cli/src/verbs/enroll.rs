@@ -1,0 +1,62 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use edge_runtime::loader::Model;
+use serde_json::{Value, json};
+use shared::template::SubjectId;
+
+use super::number;
+use crate::Outcome;
+use crate::arguments::Enroll;
+use crate::model::recognizer;
+use crate::pictures;
+
+pub(super) fn run(arguments: &Enroll) -> Result<Outcome> {
+    let model = Model::open(&arguments.recognizer.model.model)?;
+    let mut recognizer = recognizer(&model, &arguments.recognizer)?;
+    let subject = SubjectId::new(&arguments.subject)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut template = recognizer.begin(subject, now.map_or(0, |now| now.as_secs()))?;
+    let files = pictures::files(&arguments.pictures)?;
+    for file in &files {
+        let picture = pictures::read(file)?;
+        let context = || file.display().to_string();
+        let image = picture.image().with_context(context)?;
+        recognizer
+            .add(&mut template, &image)
+            .with_context(context)?;
+    }
+    let shots = template.shot_count();
+    let point = recognizer.operating_point(shots.saturating_sub(1).max(1));
+    let threshold = point.map_or(f32::INFINITY, |point| point.threshold);
+    let distances: Vec<f32> = recognizer.self_distances(&template).collect();
+    recognizer.enroll(template)?;
+    for (file, distance) in files.iter().zip(&distances) {
+        if *distance > threshold {
+            eprintln!(
+                "warning: {}: expected to be at most {threshold:.4} from the other samples, found {distance:.4}: is it of the same subject?",
+                file.display()
+            );
+        }
+    }
+    if arguments.json {
+        let distances: Vec<Value> = distances.iter().copied().map(number).collect();
+        let enrolled = json!({
+            "subject": arguments.subject,
+            "shots": shots,
+            "model_id": model.artifact()?.model_id().to_string(),
+            "engine": arguments.recognizer.model.engine.name(),
+            "self_distances": distances,
+            "threshold": number(threshold),
+        });
+        println!("{enrolled}");
+    } else {
+        println!(
+            "{}: enrolled with {shots} {} in {}",
+            arguments.subject,
+            if shots == 1 { "sample" } else { "samples" },
+            arguments.recognizer.store.display()
+        );
+    }
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,106 @@
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use edge_runtime::loader::Model;
+use serde_json::{Value, json};
+use shared::decision::{Identification, Unknown};
+
+use super::number;
+use crate::Outcome;
+use crate::arguments::Identify;
+use crate::model::recognizer;
+use crate::pictures;
+
+pub(super) fn run(arguments: &Identify) -> Result<Outcome> {
+    let model = Model::open(&arguments.recognizer.model.model)?;
+    let mut recognizer = recognizer(&model, &arguments.recognizer)?;
+    let (mut answers, mut all) = (vec![], true);
+    for file in pictures::files(&arguments.pictures)? {
+        let picture = pictures::read(&file)?;
+        let context = || file.display().to_string();
+        let image = picture.image().with_context(context)?;
+        let answer = recognizer.identify(&image).with_context(context)?;
+        all &= matches!(answer, Identification::Match { .. });
+        if arguments.json {
+            answers.push(as_json(&file, &answer));
+        } else {
+            println!("{}  {}", file.display(), in_words(&answer));
+        }
+    }
+    if arguments.json {
+        let mut object = json!({
+            "model_id": model.artifact()?.model_id().to_string(),
+            "engine": arguments.recognizer.model.engine.name(),
+            "far_target": number(arguments.recognizer.far),
+            "probes": answers,
+        });
+        if let [answer] = object["probes"].as_array().map_or(&[][..], Vec::as_slice) {
+            let fields = answer.as_object().cloned().unwrap_or_default();
+            for (key, value) in fields {
+                object[key] = value;
+            }
+        }
+        println!("{object}");
+    }
+    Ok(if all { Outcome::Yes } else { Outcome::No })
+}
+
+fn as_json(file: &Path, answer: &Identification<'_>) -> Value {
+    let picture = file.display().to_string();
+    match answer {
+        Identification::Match {
+            subject,
+            distance,
+            margin,
+        } => json!({
+            "picture": picture,
+            "verdict": "accept",
+            "subject": subject.as_str(),
+            "distance": number(*distance),
+            "margin": number(*margin),
+        }),
+        Identification::Unknown(reason) => {
+            let (reason, nearest, distance, margin) = match reason {
+                Unknown::NobodyEnrolled => ("nobody-enrolled", None, None, None),
+                Unknown::TooFar { nearest, distance } => {
+                    ("too-far", Some(nearest.as_str()), Some(*distance), None)
+                }
+                Unknown::Ambiguous {
+                    nearest, margin, ..
+                } => ("ambiguous", Some(nearest.as_str()), None, Some(*margin)),
+            };
+            json!({
+                "picture": picture,
+                "verdict": "unknown",
+                "reason": reason,
+                "nearest": nearest,
+                "distance": distance.map(number),
+                "margin": margin.map(number),
+            })
+        }
+    }
+}
+
+fn in_words(answer: &Identification<'_>) -> String {
+    match answer {
+        Identification::Match {
+            subject,
+            distance,
+            margin,
+        } => match margin.is_finite() {
+            true => format!("{subject}  distance {distance:.4}, the next is {margin:.4} farther"),
+            false => format!("{subject}  distance {distance:.4}"),
+        },
+        Identification::Unknown(Unknown::NobodyEnrolled) => "unknown: nobody is enrolled".into(),
+        Identification::Unknown(Unknown::TooFar { nearest, distance }) => {
+            format!("unknown: the nearest, {nearest}, is too far ({distance:.4})")
+        }
+        Identification::Unknown(Unknown::Ambiguous {
+            nearest,
+            runner_up,
+            margin,
+        }) => {
+            format!("unknown: {nearest} and {runner_up} are about equally near ({margin:.4} apart)")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use anyhow::Result;
+use edge_runtime::loader::Model;
+use serde_json::{Value, json};
+
+use super::operating_point;
+use crate::Outcome;
+use crate::arguments::Info;
+
+pub(super) fn run(arguments: &Info) -> Result<Outcome> {
+    let model = Model::open(&arguments.model)?;
+    let artifact = model.artifact()?;
+    let (contract, plan, card) = (artifact.contract(), artifact.plan(), artifact.card());
+    let (preprocess, comparison) = (contract.preprocess, contract.comparison);
+    let points: Vec<_> = artifact.operating_points().iter().collect();
+    let measured_on = artifact.operating_points().data();
+    if arguments.json {
+        let points: Vec<Value> = points.iter().map(operating_point).collect();
+        let info = json!({
+            "name": card.name,
+            "model_id": artifact.model_id().to_string(),
+            "task": contract.task,
+            "data": card.data,
+            "terms": card.terms,
+            "preprocess": preprocess,
+            "comparison": comparison,
+            "macs": plan.macs(),
+            "artifact_bytes": model.artifact_len(),
+            "weight_bytes": artifact.weights().len(),
+            "arena_bytes": plan.arena_len(),
+            "steps": plan.steps().count(),
+            "golden_vectors": artifact.golden().iter().count(),
+            "measured_on": measured_on,
+            "operating_points": points,
+        });
+        println!("{info}");
+        return Ok(Outcome::Yes);
+    }
+    println!("{}  model {}", card.name, artifact.model_id());
+    println!("trained on   {}", card.data);
+    println!("terms        {}", card.terms);
+    println!(
+        "input        {} x {} pixels, tone {:?}, crop {:?}, fit {:?}",
+        preprocess.width, preprocess.height, preprocess.tone, preprocess.crop, preprocess.fit
+    );
+    println!(
+        "embedding    {} x int8{}, {} distance, samples fused by {:?}",
+        comparison.embedding.dim,
+        if comparison.embedding.normalized {
+            ", unit length"
+        } else {
+            ""
+        },
+        comparison.distance,
+        comparison.fusion
+    );
+    println!(
+        "costs        {} multiply-accumulates, {} bytes of artifact, {} bytes of activation memory",
+        plan.macs(),
+        model.artifact_len(),
+        plan.arena_len()
+    );
+    println!("measured on  {measured_on}");
+    println!(
+        "  shots  FAR aimed at  threshold  FAR (95 %: below)   FRR (95 %: below)   impostors  genuine"
+    );
+    for point in points {
+        println!(
+            "  {:>5}  {:>10.2} %  {:>9.4}  {:>5.2} % ({:>5.2} %)   {:>5.2} % ({:>5.2} %)   {:>9}  {:>7}",
+            point.shots,
+            100.0 * point.far_target,
+            point.threshold,
+            100.0 * point.far,
+            100.0 * point.far_upper,
+            100.0 * point.frr,
+            100.0 * point.frr_upper,
+            point.impostors,
+            point.genuine
+        );
+    }
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,33 @@
+use anyhow::Result;
+use edge_runtime::loader::Model;
+use edge_runtime::store::TemplateStore;
+use serde_json::json;
+
+use crate::Outcome;
+use crate::arguments::List;
+use crate::model::recognizer;
+
+pub(super) fn run(arguments: &List) -> Result<Outcome> {
+    let model = Model::open(&arguments.recognizer.model.model)?;
+    let recognizer = recognizer(&model, &arguments.recognizer)?;
+    let templates = recognizer.store().templates();
+    if arguments.json {
+        let subject = |template: &shared::template::Template<_, _>| {
+            json!({
+                "subject": template.subject(),
+                "shots": template.shot_count(),
+                "enrolled_at": template.enrolled_at(),
+            })
+        };
+        let list = json!({
+            "model_id": model.artifact()?.model_id().to_string(),
+            "subjects": templates.map(subject).collect::<Vec<_>>(),
+        });
+        println!("{list}");
+        return Ok(Outcome::Yes);
+    }
+    for template in templates {
+        println!("{}  {} samples", template.subject(), template.shot_count());
+    }
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,73 @@
+//! One file per verb.
+
+mod bench;
+mod doctor;
+mod enroll;
+mod identify;
+mod info;
+mod list;
+mod remove;
+mod self_test;
+mod verify;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use shared::artifact::OperatingPoint;
+
+use crate::Outcome;
+use crate::arguments::{Arguments, Verb};
+
+pub(crate) fn run(arguments: Arguments) -> Result<Outcome> {
+    match arguments.verb {
+        Verb::Info(arguments) => info::run(&arguments),
+        Verb::Enroll(arguments) => enroll::run(&arguments),
+        Verb::Verify(arguments) => verify::run(&arguments),
+        Verb::Identify(arguments) => identify::run(&arguments),
+        Verb::List(arguments) => list::run(&arguments),
+        Verb::Remove(arguments) => remove::run(&arguments),
+        Verb::SelfTest(arguments) => self_test::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
+    }
+}
+
+/// Single precision, as people would write it: 0.1, not 0.10000000149011612.
+fn number(value: f32) -> Value {
+    match value.to_string().parse::<f64>() {
+        Ok(value) if value.is_finite() => json!(value),
+        _ => Value::Null,
+    }
+}
+
+fn operating_point(point: &OperatingPoint) -> Value {
+    json!({
+        "far_target": number(point.far_target),
+        "shots": point.shots,
+        "threshold": number(point.threshold),
+        "margin": number(point.margin),
+        "far": number(point.far),
+        "far_upper": number(point.far_upper),
+        "frr": number(point.frr),
+        "frr_upper": number(point.frr_upper),
+        "impostors": point.impostors,
+        "genuine": point.genuine,
+    })
+}
+
+/// What a decision rests on, in one line.
+fn basis(point: &OperatingPoint) -> String {
+    format!(
+        "threshold {:.4}, at which {:.2} % of {} impostors were accepted (95 %: below {:.2} %) and {:.2} % of {} genuine rejected (below {:.2} %), enrolled with {}",
+        point.threshold,
+        100.0 * point.far,
+        point.impostors,
+        100.0 * point.far_upper,
+        100.0 * point.frr,
+        point.genuine,
+        100.0 * point.frr_upper,
+        match point.shots {
+            1 => "1 sample".to_owned(),
+            shots => format!("{shots} samples"),
+        }
+    )
+}

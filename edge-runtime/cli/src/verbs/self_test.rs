@@ -1,0 +1,34 @@
+use anyhow::Result;
+use edge_runtime::engine::self_test;
+use edge_runtime::loader::Model;
+use serde_json::json;
+
+use crate::Outcome;
+use crate::arguments::SelfTest;
+use crate::model::engine;
+
+pub(super) fn run(arguments: &SelfTest) -> Result<Outcome> {
+    let model = Model::open(&arguments.model.model)?;
+    let artifact = model.artifact()?;
+    let mut engine = engine(&model, arguments.model.engine)?;
+    let mut input = vec![0; artifact.plan().input().len()];
+    let mut output = vec![0; artifact.plan().output().len()];
+    let (passed, total) = self_test(&mut engine, artifact.golden(), &mut input, &mut output)?;
+    let name = arguments.model.engine.name();
+    if arguments.json {
+        let result = json!({
+            "model_id": artifact.model_id().to_string(),
+            "engine": name,
+            "passed": passed,
+            "total": total,
+        });
+        println!("{result}");
+    } else {
+        println!("{passed} of {total} golden vectors came out right, byte for byte, engine {name}");
+    }
+    Ok(if passed == total {
+        Outcome::Yes
+    } else {
+        Outcome::No
+    })
+}

@@ -1,0 +1,72 @@
+use anyhow::{Context, Result};
+use edge_runtime::loader::Model;
+use serde_json::{Value, json};
+
+use super::{basis, number, operating_point};
+use crate::Outcome;
+use crate::arguments::Verify;
+use crate::model::recognizer;
+use crate::pictures;
+
+pub(super) fn run(arguments: &Verify) -> Result<Outcome> {
+    let model = Model::open(&arguments.recognizer.model.model)?;
+    let mut recognizer = recognizer(&model, &arguments.recognizer)?;
+    let mut probes = vec![];
+    let mut enrolled = 0;
+    for file in pictures::files(&arguments.pictures)? {
+        let picture = pictures::read(&file)?;
+        let context = || file.display().to_string();
+        let image = picture.image().with_context(context)?;
+        let (verification, shots) = recognizer
+            .verify(&arguments.subject, &image)
+            .with_context(|| format!("{}, subject {}", file.display(), arguments.subject))?;
+        enrolled = shots;
+        probes.push((file, verification));
+    }
+    let all = probes
+        .iter()
+        .all(|(_, verification)| verification.accepted());
+    let point = recognizer.operating_point(enrolled);
+    if arguments.json {
+        let probe =
+            |(file, verification): &(std::path::PathBuf, shared::decision::Verification)| {
+                json!({
+                    "picture": file.display().to_string(),
+                    "verdict": verdict(verification.accepted()),
+                    "distance": number(verification.distance),
+                    "threshold": number(verification.threshold),
+                })
+            };
+        let mut answer = json!({
+            "subject": arguments.subject,
+            "verdict": verdict(all),
+            "model_id": model.artifact()?.model_id().to_string(),
+            "engine": arguments.recognizer.model.engine.name(),
+            "shots": enrolled,
+            "operating_point": point.as_ref().map_or(Value::Null, operating_point),
+            "probes": probes.iter().map(probe).collect::<Vec<_>>(),
+        });
+        if let [(_, verification)] = &probes[..] {
+            answer["distance"] = number(verification.distance);
+            answer["threshold"] = number(verification.threshold);
+        }
+        println!("{answer}");
+    } else {
+        for (file, verification) in &probes {
+            println!(
+                "{}  {}  distance {:.4}",
+                file.display(),
+                verdict(verification.accepted()),
+                verification.distance
+            );
+        }
+        if let Some(point) = point {
+            println!("{}", basis(&point));
+        }
+    }
+    Ok(if all { Outcome::Yes } else { Outcome::No })
+}
+
+fn verdict(accepted: bool) -> &'static str {
+    if accepted { "accept" } else { "reject" }
+}

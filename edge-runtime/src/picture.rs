@@ -1,0 +1,174 @@
+//! From the bytes of a picture file to pixels, for host and device alike.
+
+use std::fmt;
+use std::io::Cursor;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use image::{DynamicImage, ImageReader, Limits};
+use shared::preprocess::{Image, MAX_SIDE, PreprocessError};
+
+/// The largest picture file: 64 MiB.
+pub const MAX_LEN: usize = 64 << 20;
+
+/// The most memory that decoding takes: an RGBA picture of the largest size, 16 bits deep.
+const MAX_ALLOCATION: u64 = 8 * (MAX_SIDE as u64) * (MAX_SIDE as u64);
+
+/// A decoded picture: 8-bit grey or RGB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    width: u32,
+    height: u32,
+    channels: u8,
+    pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// Decodes a PNG, JPEG, BMP or PNM file; the content says which it is. What is
+    /// transparent becomes white, as paper is.
+    ///
+    /// # Errors
+    /// [`PictureError`]: no such file, damaged, or larger than 8192 pixels on a side.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
+        if bytes.len() > MAX_LEN {
+            return Err(PictureError::Length { found: bytes.len() });
+        }
+        let decode_error = |error: &dyn fmt::Display| PictureError::Decode(error.to_string());
+        let mut reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|error| decode_error(&error))?;
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(MAX_ALLOCATION);
+        reader.limits(limits);
+        let picture = reader.decode().map_err(|error| decode_error(&error))?;
+        Ok(Self::from(picture))
+    }
+
+    /// The picture as preprocessing reads it.
+    ///
+    /// # Errors
+    /// [`PreprocessError`] when a side is 0 or too large.
+    pub fn image(&self) -> Result<Image<'_>, PreprocessError> {
+        Image::new(self.width, self.height, self.channels, &self.pixels)
+    }
+}
+
+impl From<DynamicImage> for Picture {
+    fn from(picture: DynamicImage) -> Self {
+        let (width, height) = (picture.width(), picture.height());
+        let colour = picture.color();
+        let (channels, pixels) = match (colour.has_color(), colour.has_alpha()) {
+            (false, false) => (1, picture.into_luma8().into_raw()),
+            (true, false) => (3, picture.into_rgb8().into_raw()),
+            (false, true) => (1, on_white::<2, 1>(picture.into_luma_alpha8().as_raw())),
+            (true, true) => (3, on_white::<4, 3>(picture.into_rgba8().as_raw())),
+        };
+        Self {
+            width,
+            height,
+            channels,
+            pixels,
+        }
+    }
+}
+
+/// `WITH` channels of which the last is opacity, over white: `WITHOUT` channels.
+fn on_white<const WITH: usize, const WITHOUT: usize>(pixels: &[u8]) -> Vec<u8> {
+    let blend = |value: u8, opacity: u8| {
+        let (value, opacity) = (u32::from(value), u32::from(opacity));
+        ((value * opacity + 255 * (255 - opacity) + 127) / 255) as u8
+    };
+    let pixels = pixels.as_chunks::<WITH>().0.iter();
+    pixels
+        .flat_map(|pixel| {
+            let opacity = pixel[WITH - 1];
+            pixel[..WITHOUT]
+                .iter()
+                .map(move |&value| blend(value, opacity))
+        })
+        .collect()
+}
+
+/// Why bytes are not a picture that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// More bytes than [`MAX_LEN`].
+    Length {
+        /// Found bytes.
+        found: usize,
+    },
+    /// They do not decode.
+    Decode(String),
+}
+
+impl fmt::Display for PictureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { found } => write!(
+                f,
+                "expected a picture file of at most {MAX_LEN} bytes, found {found}: give a smaller one"
+            ),
+            Self::Decode(found) => write!(
+                f,
+                "expected a whole PNG, JPEG, BMP or PNM picture of at most {MAX_SIDE} pixels on a side, found: {found}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for PictureError {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use image::{GrayImage, LumaA, Rgba, RgbaImage};
+
+    use super::*;
+
+    fn png(picture: DynamicImage) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn grey_stays_grey_and_colour_colour() {
+        let grey = GrayImage::from_raw(2, 1, [7, 200].into()).unwrap();
+        let picture = Picture::decode(&png(grey.into())).unwrap();
+        assert_eq!((picture.channels, picture.pixels), (1, [7, 200].into()));
+        let colour = image::RgbImage::from_raw(1, 1, [1, 2, 3].into()).unwrap();
+        let picture = Picture::decode(&png(colour.into())).unwrap();
+        assert_eq!((picture.channels, picture.pixels), (3, [1, 2, 3].into()));
+    }
+
+    #[test]
+    fn what_is_transparent_is_white() {
+        let clear = RgbaImage::from_pixel(1, 1, Rgba([9, 8, 7, 0]));
+        assert_eq!(Picture::from(DynamicImage::from(clear)).pixels, [255; 3]);
+        let ink = image::GrayAlphaImage::from_pixel(1, 1, LumaA([10, 255]));
+        assert_eq!(Picture::from(DynamicImage::from(ink)).pixels, [10]);
+        let half = image::GrayAlphaImage::from_pixel(1, 1, LumaA([0, 51]));
+        assert_eq!(Picture::from(DynamicImage::from(half)).pixels, [204]);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_told() {
+        let whole = png(GrayImage::new(40, 40).into());
+        for bytes in [&[][..], b"hello", &whole[..whole.len() / 2]] {
+            assert!(matches!(
+                Picture::decode(bytes),
+                Err(PictureError::Decode(_))
+            ));
+        }
+        // The header states 60000 x 60000; decoding must not try.
+        let mut huge = whole.clone();
+        huge[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+        assert!(Picture::decode(&huge).is_err());
+    }
+}

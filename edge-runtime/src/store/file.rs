@@ -1,0 +1,299 @@
+//! Templates in a file: records one after the other, as `shared::template` defines
+//! them.
+//!
+//! Every change is one transaction under a lock that all programs honour: read the
+//! file anew, change, write a sibling, sync it, rename it over the file, sync the
+//! folder. Whoever reads finds the old file or the new one. A file that is damaged or
+//! of another model is never written to.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::vec;
+use std::vec::Vec;
+
+use shared::ModelId;
+use shared::template::{Template, TemplateError};
+
+use super::TemplateStore;
+
+/// The largest store: 64 MiB.
+pub const MAX_LEN: u64 = 64 << 20;
+
+/// A template store in a file.
+#[derive(Debug)]
+pub struct FileStore<const SHOTS: usize, const DIM: usize> {
+    path: PathBuf,
+    model: ModelId,
+    templates: Vec<Template<SHOTS, DIM>>,
+}
+
+impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
+    /// Reads the store; one that does not exist is empty. Nothing is written.
+    ///
+    /// # Errors
+    /// [`FileStoreError`] when the file cannot be read, is damaged, or holds templates
+    /// of another model.
+    pub fn open(path: &Path, model: ModelId) -> Result<Self, FileStoreError> {
+        Ok(Self {
+            path: path.to_path_buf(),
+            model,
+            templates: read(path, model)?,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Changes the templates and writes them, unless `change` answers `false`.
+    fn transact(
+        &mut self,
+        change: impl FnOnce(&mut Vec<Template<SHOTS, DIM>>) -> bool,
+    ) -> Result<bool, FileStoreError> {
+        let _lock = lock(&self.path)?;
+        // Another program may have written since this one read.
+        let mut templates = read(&self.path, self.model)?;
+        let changed = change(&mut templates);
+        if changed {
+            let bytes = encode(&self.path, &templates)?;
+            replace(&self.path, &bytes).map_err(|source| FileStoreError::Write {
+                path: self.path.clone(),
+                source,
+            })?;
+        }
+        self.templates = templates;
+        Ok(changed)
+    }
+}
+
+impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileStore<SHOTS, DIM> {
+    type Error = FileStoreError;
+
+    fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>> {
+        self.templates.iter()
+    }
+
+    fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), FileStoreError> {
+        if template.model() != self.model {
+            return Err(FileStoreError::OtherModel {
+                path: self.path.clone(),
+                expected: self.model,
+                found: template.model(),
+            });
+        }
+        self.transact(|templates| {
+            let subject = template.subject();
+            match templates.iter_mut().find(|t| t.subject() == subject) {
+                Some(earlier) => *earlier = template,
+                None => templates.push(template),
+            }
+            true
+        })?;
+        Ok(())
+    }
+
+    fn remove(&mut self, subject: &str) -> Result<bool, FileStoreError> {
+        self.transact(|templates| {
+            let before = templates.len();
+            templates.retain(|template| template.subject() != subject);
+            templates.len() < before
+        })
+    }
+}
+
+/// Waits for the lock, a file beside the store: the store itself is replaced by every
+/// change. It is given back when it is dropped, or when the program dies.
+fn lock(path: &Path) -> Result<File, FileStoreError> {
+    let take = || {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(sibling(path, ".lock"))?;
+        file.lock()?;
+        Ok(file)
+    };
+    take().map_err(|source| FileStoreError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn sibling(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
+}
+
+fn read<const SHOTS: usize, const DIM: usize>(
+    path: &Path,
+    model: ModelId,
+) -> Result<Vec<Template<SHOTS, DIM>>, FileStoreError> {
+    let bytes = read_bounded(path).map_err(|source| FileStoreError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let mut templates = vec![];
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        let (template, after) = Template::decode(rest).map_err(|error| FileStoreError::Record {
+            path: path.to_path_buf(),
+            offset: bytes.len() - rest.len(),
+            error,
+        })?;
+        if template.model() != model {
+            return Err(FileStoreError::OtherModel {
+                path: path.to_path_buf(),
+                expected: model,
+                found: template.model(),
+            });
+        }
+        templates.push(template);
+        rest = after;
+    }
+    Ok(templates)
+}
+
+/// The file's bytes; none when there is no file.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = vec![];
+    file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_LEN {
+        return Err(io::Error::other("it is larger than 64 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn encode<const SHOTS: usize, const DIM: usize>(
+    path: &Path,
+    templates: &[Template<SHOTS, DIM>],
+) -> Result<Vec<u8>, FileStoreError> {
+    let length = templates.iter().map(Template::encoded_len).sum();
+    let mut bytes = vec![0; length];
+    let mut written = 0;
+    for template in templates {
+        written +=
+            template
+                .encode(&mut bytes[written..])
+                .map_err(|error| FileStoreError::Record {
+                    path: path.to_path_buf(),
+                    offset: written,
+                    error,
+                })?;
+    }
+    Ok(bytes)
+}
+
+/// Writes a sibling and renames it. The lock makes this program its only writer, so
+/// that one left behind by a killed program is overwritten.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let partial = sibling(path, ".partial");
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().inspect_err(|_| {
+        // What is left of a write that failed is of no use, and may fill the disk.
+        let _ = fs::remove_file(&partial);
+    })?;
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+/// Why a store cannot be read or changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FileStoreError {
+    /// The file cannot be read.
+    Read {
+        /// The store.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be written; it is as it was.
+    Write {
+        /// The store.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A record is damaged, or none.
+    Record {
+        /// The store.
+        path: PathBuf,
+        /// Where the record begins, bytes.
+        offset: usize,
+        /// What is wrong.
+        error: TemplateError,
+    },
+    /// The templates are of another model.
+    OtherModel {
+        /// The store.
+        path: PathBuf,
+        /// The model in use.
+        expected: ModelId,
+        /// The templates' model.
+        found: ModelId,
+    },
+}
+
+impl fmt::Display for FileStoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { path, source } => write!(
+                f,
+                "{}: expected a template store that can be read, found: {source}",
+                path.display()
+            ),
+            Self::Write { path, source } => write!(
+                f,
+                "{}: expected to write the store, found: {source}; it is as it was: make room, or give the folder write permission",
+                path.display()
+            ),
+            Self::Record {
+                path,
+                offset,
+                error,
+            } => write!(f, "{}, byte {offset}: {error}", path.display()),
+            Self::OtherModel {
+                path,
+                expected,
+                found,
+            } => write!(
+                f,
+                "{}: expected templates of model {}, found ones of model {}: use that model, or another --store and enrol anew",
+                path.display(),
+                expected.short(),
+                found.short()
+            ),
+        }
+    }
+}
+
+impl core::error::Error for FileStoreError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
+            Self::Record { error, .. } => Some(error),
+            Self::OtherModel { .. } => None,
+        }
+    }
+}

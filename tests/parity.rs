@@ -1,0 +1,170 @@
+//! Invariant 5: every engine gives the same bytes for the same model.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::self_test;
+use host_trainer::dataset::{DatasetName, Part};
+use host_trainer::engine::{Embeddings, EngineName, Precision, open};
+use host_trainer::evaluate::{Embedded, few_shot, verification};
+use host_trainer::export::ARTIFACT;
+use host_trainer::export::model::export;
+use host_trainer::tower::conv4::Conv4;
+use shared::Distance;
+use shared::artifact::Artifact;
+use tests::{data, root, run, signers};
+
+const ENGINES: [EngineName; 3] = [EngineName::Int8, EngineName::Tract, EngineName::Ort];
+
+/// Towers that differ in what the arithmetic meets: odd and even sizes, a fully
+/// connected end, an output with and without zero point, more channels than a vector
+/// register holds and fewer.
+fn towers() -> Vec<Conv4> {
+    let tower = |height, width, channels, embedding, normalized| Conv4 {
+        input: [height, width],
+        width: channels,
+        embedding,
+        normalized,
+    };
+    vec![
+        tower(16, 16, 8, 8, true),
+        tower(28, 28, 24, 24, true),
+        tower(16, 32, 12, 20, false),
+        tower(33, 47, 7, 5, true),
+        tower(32, 64, 32, 64, true),
+    ]
+}
+
+/// What every engine says of the same samples.
+fn embeddings(model: &Path, inputs: &[u8]) -> Vec<Embeddings> {
+    let embed = |engine| open(model, engine, None).unwrap().embed(inputs).unwrap();
+    ENGINES.map(embed).to_vec()
+}
+
+#[test]
+fn engines_agree_bit_for_bit_on_untrained_towers() {
+    for (seed, tower) in (0..).zip(towers()) {
+        let dataset = signers(tower.input);
+        let run = run(tower.clone(), Distance::Euclidean, seed).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+        let mut int8 = open(folder.path(), EngineName::Int8, None).unwrap();
+        let test = Embedded::new(int8.as_mut(), &dataset, Part::Test).unwrap();
+        let Embeddings::Int8 { values, .. } = &test.embeddings else {
+            panic!("expected int8 embeddings");
+        };
+        let distinct: std::collections::BTreeSet<_> = values.iter().collect();
+        assert!(
+            distinct.len() > 10,
+            "{tower:?}: embeddings say nothing: {distinct:?}"
+        );
+        for other in embeddings(folder.path(), &test.tensors.pixels) {
+            assert_eq!(other, test.embeddings, "{tower:?}");
+        }
+    }
+}
+
+/// Both float engines follow the tower that libtorch trained; here without libtorch.
+#[test]
+fn float_engines_agree_closely_and_int8_follows_them() {
+    let tower = towers().remove(1);
+    let dataset = signers(tower.input);
+    let run = run(tower, Distance::Euclidean, 5).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let card = export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+    assert!(
+        card.quantization.least_cosine > 0.99,
+        "{:?}",
+        card.quantization
+    );
+    let embed = |engine| {
+        let mut embedder = open(folder.path(), engine, Some(Precision::Float)).unwrap();
+        let embedded = Embedded::new(embedder.as_mut(), &dataset, Part::Test).unwrap();
+        match embedded.embeddings {
+            Embeddings::Float { values, .. } => values,
+            Embeddings::Int8 { .. } => panic!("expected float embeddings"),
+        }
+    };
+    let (ort, tract) = (embed(EngineName::Ort), embed(EngineName::Tract));
+    let apart = ort.iter().zip(&tract).map(|(a, b)| (a - b).abs());
+    assert!(apart.fold(0.0, f32::max) < 1e-5);
+}
+
+/// The figures of an evaluation are those of the model, not of the engine.
+#[test]
+fn evaluations_agree_on_every_engine() {
+    let tower = towers().remove(4);
+    let dataset = signers(tower.input);
+    let run = run(tower, Distance::Manhattan, 6).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+    let reports = ENGINES.map(|engine| {
+        let mut embedder = open(folder.path(), engine, None).unwrap();
+        let verification = verification::Options {
+            shots: 3,
+            far_target: 0.1,
+            operating_point: None,
+        };
+        let few_shot = few_shot::Options {
+            ways: 5,
+            shots: 1,
+            queries: 3,
+            episodes: 40,
+            seed: 1,
+        };
+        let embedder = embedder.as_mut();
+        let mut reports = [
+            verification::evaluate(embedder, &dataset, &verification).unwrap(),
+            few_shot::evaluate(embedder, &dataset, &few_shot).unwrap(),
+        ];
+        for report in &mut reports {
+            report.engine = "any";
+        }
+        reports
+    });
+    assert_eq!(reports[0], reports[1]);
+    assert_eq!(reports[0], reports[2]);
+}
+
+fn committed() -> Vec<std::path::PathBuf> {
+    let models = std::fs::read_dir(root().join("models")).unwrap();
+    let models = models.map(|entry| entry.unwrap().path());
+    models
+        .filter(|path| path.join(ARTIFACT).is_file())
+        .collect()
+}
+
+/// Every model of the repository answers its golden vectors.
+#[test]
+fn committed_models_pass_their_self_test() {
+    assert!(!committed().is_empty());
+    for model in committed() {
+        let bytes = std::fs::read(model.join(ARTIFACT)).unwrap();
+        let artifact = Artifact::parse(&bytes).unwrap();
+        let (golden, plan) = (*artifact.golden(), artifact.plan().clone());
+        let mut engine = Int8Engine::new(artifact, vec![0; plan.arena_len()]).unwrap();
+        let (mut input, mut output) = (vec![0; plan.input().len()], vec![0; plan.output().len()]);
+        let (passed, total) = self_test(&mut engine, &golden, &mut input, &mut output).unwrap();
+        assert_eq!((passed, total), (total, 4), "{}", model.display());
+    }
+}
+
+#[test]
+fn engines_agree_bit_for_bit_on_real_drawings() {
+    let Some(data) = data("engines_agree_bit_for_bit_on_real_drawings") else {
+        return;
+    };
+    let dataset = DatasetName::Omniglot.load(Some(&data)).unwrap();
+    let model = root().join("models/omniglot");
+    let mut int8 = open(&model, EngineName::Int8, None).unwrap();
+    let mut samples = dataset.split.samples(&dataset, Part::Test);
+    samples.retain(|sample| sample % 13 == 0);
+    let preprocess = int8.facts().preprocess;
+    let tensors = host_trainer::dataset::Tensors::new(&dataset, &samples, &preprocess).unwrap();
+    let expected = int8.embed(&tensors.pixels).unwrap();
+    assert!(expected.len() > 1000);
+    for other in embeddings(&model, &tensors.pixels) {
+        assert_eq!(other, expected);
+    }
+}
