@@ -1,0 +1,176 @@
+//! What the program does when all is well.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::fs;
+
+use support::{Fixture, code, json, refused, semblance, text};
+
+#[test]
+fn enrolled_subjects_are_verified_and_others_rejected() {
+    let fixture = Fixture::new();
+    assert_eq!(code(&fixture.enroll("ada", 1)), 0);
+    let own = fixture.picture(1, 3);
+    let other = fixture.picture(2, 0);
+    let verify = |picture| fixture.run(&["verify", "--subject", "ada", "--json", text(picture)]);
+    let accepted = verify(&own);
+    assert_eq!(
+        (code(&accepted), &json(&accepted)["verdict"]),
+        (0, &"accept".into())
+    );
+    let rejected = verify(&other);
+    assert_eq!(
+        (code(&rejected), &json(&rejected)["verdict"]),
+        (1, &"reject".into())
+    );
+    let distance = |output| json(output)["distance"].as_f64().unwrap();
+    assert!(distance(&accepted) < distance(&rejected));
+    assert_eq!(json(&accepted)["threshold"], 0.4);
+    assert_eq!(json(&accepted)["operating_point"]["impostors"], 1000);
+    // Several probes are accepted only together.
+    let both = fixture.run(&["verify", "--subject", "ada", text(&own), text(&other)]);
+    assert_eq!(code(&both), 1);
+}
+
+#[test]
+fn a_stricter_rate_takes_a_stricter_threshold() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let own = fixture.picture(1, 3);
+    let verify = |far| {
+        fixture.run(&[
+            "verify",
+            "--subject",
+            "ada",
+            "--far",
+            far,
+            "--json",
+            text(&own),
+        ])
+    };
+    assert_eq!(json(&verify("0.002"))["threshold"], 0.001);
+    assert_eq!(code(&verify("0.002")), 1);
+    assert_eq!(json(&verify("0.5"))["threshold"], 0.4);
+    // Stricter than anything measured: the strictest there is, never a looser one.
+    assert_eq!(json(&verify("0.00001"))["threshold"], 0.001);
+    refused(&verify("7"), &["0 to 1"]);
+}
+
+#[test]
+fn identification_names_the_nearest_or_nobody() {
+    let fixture = Fixture::new();
+    let probe = fixture.picture(1, 3);
+    let identify = || fixture.run(&["identify", "--json", text(&probe)]);
+    assert_eq!(json(&identify())["reason"], "nobody-enrolled");
+    fixture.enroll("ada", 1);
+    fixture.enroll("grace", 2);
+    let found = identify();
+    assert_eq!((code(&found), &json(&found)["subject"]), (0, &"ada".into()));
+    assert!(json(&found)["margin"].as_f64().unwrap() > 0.05);
+    let stranger = fixture.picture(9, 0);
+    let unknown = fixture.run(&["identify", "--json", text(&stranger)]);
+    assert_eq!(
+        (code(&unknown), &json(&unknown)["reason"]),
+        (1, &"too-far".into())
+    );
+    // The same person under two names is nobody.
+    fixture.enroll("ada again", 1);
+    let ambiguous = identify();
+    assert_eq!(
+        (code(&ambiguous), &json(&ambiguous)["reason"]),
+        (1, &"ambiguous".into())
+    );
+}
+
+#[test]
+fn subjects_are_listed_replaced_and_removed() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    fixture.enroll("grace", 2);
+    let pictures = [fixture.picture(1, 0)];
+    fixture.run(&["enroll", "--subject", "ada", text(&pictures[0])]);
+    let list = json(&fixture.run(&["list", "--json"]));
+    let subjects = list["subjects"].as_array().unwrap();
+    assert_eq!(subjects.len(), 2);
+    assert_eq!(
+        (&subjects[0]["subject"], &subjects[0]["shots"]),
+        (&"ada".into(), &1.into())
+    );
+    assert_eq!(code(&fixture.run(&["remove", "--subject", "ada"])), 0);
+    assert_eq!(code(&fixture.run(&["remove", "--subject", "ada"])), 1);
+    let gone = fixture.run(&["verify", "--subject", "ada", text(&pictures[0])]);
+    refused(
+        &gone,
+        &["ada", "expected an enrolled subject", "enrol first"],
+    );
+}
+
+#[test]
+fn folders_stand_for_their_pictures() {
+    let fixture = Fixture::new();
+    let folder = fixture.path("ada");
+    fs::create_dir(&folder).unwrap();
+    for sample in 0..3 {
+        let picture = fixture.picture(1, sample);
+        fs::rename(&picture, folder.join(picture.file_name().unwrap())).unwrap();
+    }
+    let enrolled = fixture.run(&["enroll", "--subject", "ada", "--json", text(&folder)]);
+    assert_eq!(json(&enrolled)["shots"], 3);
+    let verified = fixture.run(&["verify", "--subject", "ada", "--json", text(&folder)]);
+    assert_eq!(json(&verified)["probes"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_sample_of_somebody_else_is_warned_about() {
+    let fixture = Fixture::new();
+    // Enough own samples that one of somebody else does not pull their mean away.
+    let own = (0..8).map(|sample| fixture.picture(1, sample / 2));
+    let pictures: Vec<_> = own.chain([fixture.picture(6, 0)]).collect();
+    let mut arguments = vec!["enroll", "--subject", "ada"];
+    arguments.extend(pictures.iter().map(|path| text(path)));
+    let enrolled = fixture.run(&arguments);
+    let warning = String::from_utf8_lossy(&enrolled.stderr).into_owned();
+    assert!(warning.contains("subject-6-0.png"), "{warning}");
+    assert!(!warning.contains("subject-1"), "{warning}");
+}
+
+#[test]
+fn the_model_is_described_tested_and_measured() {
+    let fixture = Fixture::new();
+    let model = fixture.path("model");
+    let on = |verb: &str| semblance(&[verb, "--model", text(&model), "--json"]);
+    let info = json(&on("info"));
+    assert_eq!(
+        (&info["name"], &info["macs"]),
+        (&"fixture".into(), &6144.into())
+    );
+    assert_eq!(info["operating_points"].as_array().unwrap().len(), 2);
+    let tested = on("self-test");
+    assert_eq!((code(&tested), &json(&tested)["passed"]), (0, &2.into()));
+    let bench = json(&on("bench"));
+    assert!(bench["embed"]["median_us"].as_f64().unwrap() > 0.0);
+    let doctor = on("doctor");
+    assert_eq!(json(&doctor)["checks"][3]["state"], "ok");
+    // An artifact alone serves the int8 engine.
+    let artifact = model.join("model.bin");
+    assert_eq!(
+        code(&semblance(&["self-test", "--model", text(&artifact)])),
+        0
+    );
+}
+
+#[test]
+fn the_doctor_names_what_is_wrong_and_the_fix() {
+    let fixture = Fixture::new();
+    let model = fixture.path("model");
+    fs::remove_file(model.join("model.bin")).unwrap();
+    let store = fixture.path("no/such/folder/store");
+    let doctor = semblance(&["doctor", "--model", text(&model), "--json"]);
+    assert_eq!(code(&doctor), 1);
+    assert_eq!(json(&doctor)["healthy"], false);
+    let doctor = semblance(&["doctor", "--store", text(&store)]);
+    assert_eq!(code(&doctor), 1);
+    let printed = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(printed.contains("-> make the folder"), "{printed}");
+}
