@@ -7,6 +7,7 @@ use tract_onnx::prelude::*;
 
 use super::fused::FusedGraph;
 use crate::dataset::Tensors;
+use crate::export::onnx::{encode, float, layer};
 
 /// The smallest and the largest number that a value took.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +29,8 @@ pub fn ranges(fused: &FusedGraph, samples: &Tensors) -> Result<Vec<Range>> {
         "expected samples to calibrate with, found none: the training part of the data set is empty"
     );
     let preprocess = &samples.preprocess;
-    let model = crate::export::onnx::float(fused, preprocess, &[]);
-    let plan = plan(&crate::export::onnx::encode(&model), fused)
+    let model = float(fused, preprocess, &[]);
+    let plan = plan(&encode(&model), fused)
         .map_err(|error| anyhow::anyhow!("{error:#}"))
         .context("the float tower does not load for calibration")?;
     let shape = [
@@ -73,6 +74,6 @@ fn plan(model: &[u8], fused: &FusedGraph) -> TractResult<Arc<TypedRunnableModel>
     let mut model = onnx().model_for_read(&mut &model[..])?;
     let shape = [1, 1, fused.input.height, fused.input.width];
     model.set_input_fact(0, u8::fact(shape).into())?;
-    model.select_outputs_by_name(fused.nodes.iter().map(|node| &node.name))?;
+    model.select_outputs_by_name(fused.nodes.iter().map(|node| layer(&node.name)))?;
     model.into_optimized()?.into_runnable()
 }

@@ -42,7 +42,7 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
         // random, and a wide margin to imitations cannot be had.
         DatasetName::SyntheticSignatures => TrainingConfig {
             loss: loss(Loss::Triplet, Distance::Euclidean, Some(0.3)),
-            epochs: 24,
+            epochs: 16,
             augment: Augment::None,
             ..common
         },

@@ -5,7 +5,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::builder::{Builder, integer, window};
-use super::{EMBEDDING, IMAGE};
+use super::{EMBEDDING, IMAGE, layer};
 use crate::quantize::fused::{FusedConv2d, FusedGraph, FusedLayer};
 
 /// A fused tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
@@ -25,15 +25,13 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
     );
     let mut values = vec![real];
     for node in &fused.nodes {
-        let from = values[node.input].clone();
+        let (name, from) = (layer(&node.name), values[node.input].clone());
         let channels = fused.shape(node.input).channels;
         let output = match &node.layer {
-            FusedLayer::Conv2d(conv) => {
-                convolution(&mut builder, &node.name, conv, &from, channels)
-            }
+            FusedLayer::Conv2d(conv) => convolution(&mut builder, &name, conv, &from, channels),
             &FusedLayer::MaxPool { kernel, stride } => {
                 let attributes = window(kernel, stride, [0, 0]);
-                builder.node("MaxPool", &[&from], &node.name, attributes)
+                builder.node("MaxPool", &[&from], &name, attributes)
             }
         };
         values.push(output);

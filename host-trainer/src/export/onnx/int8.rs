@@ -5,7 +5,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::builder::{Builder, integer, window};
-use super::{EMBEDDING, EMBEDDING_Q8, IMAGE};
+use super::{EMBEDDING, EMBEDDING_Q8, IMAGE, layer};
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 
 /// A quantized tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
@@ -16,10 +16,10 @@ pub fn int8(graph: &QuantizedGraph, metadata: &[(&str, &str)]) -> ModelProto {
     builder.input(IMAGE, DataType::Uint8, &image);
     let mut values = vec![value(&mut builder, graph, 0, IMAGE)];
     for (index, node) in graph.nodes.iter().enumerate() {
-        let from = values[node.input].clone();
+        let (name, from) = (layer(&node.name), values[node.input].clone());
         let to = match &node.layer {
             QuantizedLayer::Conv2d(conv) => {
-                let to = value(&mut builder, graph, index + 1, &node.name);
+                let to = value(&mut builder, graph, index + 1, &name);
                 let channels = graph.shape(node.input).channels;
                 convolution(&mut builder, conv, &from, &to, channels);
                 to
@@ -27,7 +27,7 @@ pub fn int8(graph: &QuantizedGraph, metadata: &[(&str, &str)]) -> ModelProto {
             &QuantizedLayer::MaxPool { kernel, stride } => {
                 let attributes = window(kernel, stride, [0, 0]);
                 Value {
-                    name: builder.node("MaxPool", &[&from.name], &node.name, attributes),
+                    name: builder.node("MaxPool", &[&from.name], &name, attributes),
                     ..from
                 }
             }

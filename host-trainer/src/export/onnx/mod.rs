@@ -26,6 +26,11 @@ pub const MODEL_ID: &str = "model_id";
 /// Metadata key of the release that wrote the file.
 pub const VERSION: &str = "semblance_version";
 
+/// The name of a layer's output; apart from all names that the graph itself needs.
+pub fn layer(name: &str) -> String {
+    format!("tower/{name}")
+}
+
 /// The bytes of an ONNX file.
 pub fn encode(model: &pb::ModelProto) -> Vec<u8> {
     model.encode_to_vec()
