@@ -1,5 +1,6 @@
 //! From a model's path to an engine that runs it.
 
+use std::boxed::Box;
 use std::fmt;
 use std::format;
 use std::fs::File;
@@ -104,7 +105,8 @@ impl Model {
     pub fn int8_engine(&self) -> Result<LinuxEngine<'_>, LoadError> {
         let artifact = self.artifact()?;
         let arena = vec![0; artifact.plan().arena_len()];
-        Ok(LinuxEngine::Int8(Int8Engine::new(artifact, arena)?))
+        let engine = Int8Engine::new(artifact, arena)?;
+        Ok(LinuxEngine::Int8(Box::new(engine)))
     }
 
     /// The tract engine. Its file must be the one that the artifact was exported with:
@@ -143,7 +145,7 @@ impl Model {
 #[derive(Debug)]
 pub enum LinuxEngine<'a> {
     /// Our own.
-    Int8(Int8Engine<'a, Vec<u8>>),
+    Int8(Box<Int8Engine<'a, Vec<u8>>>),
     /// tract.
     #[cfg(feature = "tract")]
     Tract(TractEngine),
