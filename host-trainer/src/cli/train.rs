@@ -31,7 +31,7 @@ pub struct TrainArgs {
     /// Where to train
     #[arg(long, value_enum, default_value = "auto")]
     device: Choice,
-    /// Go on with an interrupted run, with its own settings
+    /// Go on with an interrupted run, with its own settings; begin it when there is none
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
@@ -192,7 +192,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         "{}: expected no run there, found one: go on with it by --resume, or choose another --out",
         out.display()
     );
-    let config = match args.resume {
+    let config = match is_there {
         true => RunConfig::load(&out)?,
         false => config(&args.settings, args.dataset, &dataset)?,
     };
@@ -206,7 +206,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let device = args.device.open()?;
     let mut trainer = Trainer::new(config, &dataset, device)?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
-    if args.resume {
+    if args.resume && out.join(resume::RESUME).is_file() {
         resume::restore(&mut trainer, &out)?;
     }
     let mut progress = Progress::new(&out.join("events.jsonl"))?;

@@ -60,7 +60,9 @@ fn train(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let mut train = host_trainer(workspace);
-    process::run(train.args(["train", "--dataset", DATASET, "--out", RUN, "--seed", "1"]))
+    // An interrupted demo goes on where it was.
+    train.args(["train", "--dataset", DATASET, "--out", RUN, "--seed", "1"]);
+    process::run(train.arg("--resume"))
 }
 
 fn quantize(workspace: &Workspace) -> Result<()> {

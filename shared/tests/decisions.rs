@@ -1,0 +1,147 @@
+//! From enrolled samples to answers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod samples;
+
+use samples::artifact;
+use shared::artifact::Artifact;
+use shared::decision::{Identification, Policy, Unknown, Verification, identify};
+use shared::support_set::{Candidate, Comparison, Fusion, SupportSet, SupportSetError};
+use shared::template::{SubjectId, Template, TemplateError};
+use shared::{Distance, EmbeddingFormat, ModelId};
+
+const MODEL: ModelId = ModelId([1; 32]);
+
+fn comparison(fusion: Fusion) -> Comparison {
+    Comparison {
+        embedding: EmbeddingFormat {
+            dim: 2,
+            normalized: false,
+            zero_point: 128,
+            scale: 1.0,
+        },
+        distance: Distance::Manhattan,
+        fusion,
+    }
+}
+
+fn template(name: &str, model: ModelId, shots: &[[i8; 2]]) -> Template<3, 4> {
+    let mut template = Template::new(model, SubjectId::new(name).unwrap(), 0, 2).unwrap();
+    for shot in shots {
+        template.push(shot).unwrap();
+    }
+    template
+}
+
+#[test]
+fn a_support_set_holds_one_template_per_subject_of_its_model() {
+    let mut set = SupportSet::<2, 3, 4>::new(MODEL, comparison(Fusion::Nearest));
+    set.insert(template("ada", MODEL, &[[0, 0]])).unwrap();
+    set.insert(template("grace", MODEL, &[[9, 9]])).unwrap();
+    set.insert(template("ada", MODEL, &[[1, 1], [2, 2]]))
+        .unwrap();
+    assert_eq!(set.get("ada").unwrap().shot_count(), 2);
+    let full = set.insert(template("eve", MODEL, &[[3, 3]]));
+    assert_eq!(full, Err(SupportSetError::Full { capacity: 2 }));
+    let other = set.insert(template("ada", ModelId([2; 32]), &[[1, 1]]));
+    assert!(matches!(other, Err(SupportSetError::OtherModel { .. })));
+    assert!(set.remove("ada") && !set.remove("ada"));
+    assert_eq!(set.templates().len(), 1);
+}
+
+#[test]
+fn shots_are_fused_as_the_model_says() {
+    let shots = [[0, 0], [10, 0], [2, 0]];
+    for (fusion, expected) in [
+        (Fusion::Nearest, 2.0),
+        (Fusion::Mean, (4.0 + 6.0 + 2.0) / 3.0),
+        (Fusion::Prototype, 0.0),
+    ] {
+        let mut set = SupportSet::<1, 3, 4>::new(MODEL, comparison(fusion));
+        set.insert(template("ada", MODEL, &shots)).unwrap();
+        let distance = set.candidates(&[4, 0]).next().unwrap().distance;
+        assert_eq!(distance, expected, "{fusion:?}");
+    }
+    let none = comparison(Fusion::Mean).distance_to(&[0, 0], std::iter::empty());
+    assert_eq!(none, f32::INFINITY);
+}
+
+#[test]
+fn verification_accepts_at_the_threshold_and_never_what_is_no_number() {
+    let accepted = |distance| {
+        let threshold = 0.5;
+        Verification {
+            distance,
+            threshold,
+        }
+        .accepted()
+    };
+    assert!(accepted(0.5) && accepted(0.0));
+    assert!(!accepted(0.5f32.next_up()) && !accepted(f32::NAN) && !accepted(f32::INFINITY));
+}
+
+#[test]
+fn identification_wants_one_near_subject() {
+    let names = ["ada", "grace", "eve"].map(|name| SubjectId::new(name).unwrap());
+    let answer = |distances: [f32; 3]| {
+        let candidates = names
+            .iter()
+            .zip(distances)
+            .map(|(subject, distance)| Candidate {
+                subject,
+                distance,
+                shots: 1,
+            });
+        let policy = Policy {
+            threshold: 1.0,
+            margin: 0.25,
+        };
+        match identify(candidates, |_| policy) {
+            Identification::Match {
+                subject, margin, ..
+            } => format!("{subject} {margin}"),
+            Identification::Unknown(Unknown::NobodyEnrolled) => "nobody".into(),
+            Identification::Unknown(Unknown::TooFar { nearest, .. }) => format!("far {nearest}"),
+            Identification::Unknown(Unknown::Ambiguous {
+                nearest, runner_up, ..
+            }) => {
+                format!("{nearest} or {runner_up}")
+            }
+        }
+    };
+    assert_eq!(answer([0.5, 0.25, 1.5]), "grace 0.25");
+    assert_eq!(answer([0.5, 0.375, 1.5]), "grace or ada");
+    assert_eq!(answer([0.5, 0.5, 0.5]), "ada or grace");
+    assert_eq!(answer([1.5, 2.0, 1.25]), "far eve");
+    assert_eq!(answer([f32::NAN; 3]).split(' ').next(), Some("far"));
+    let nobody = identify(std::iter::empty(), |_| Policy {
+        threshold: 9.0,
+        margin: 0.0,
+    });
+    assert_eq!(nobody, Identification::Unknown(Unknown::NobodyEnrolled));
+}
+
+#[test]
+fn the_operating_point_is_at_least_as_strict_as_asked() {
+    let bytes = artifact();
+    let points = *Artifact::parse(&bytes).unwrap().operating_points();
+    let shots = |far, shots| points.choose(far, shots).unwrap().shots;
+    assert_eq!(
+        [shots(0.1, 1), shots(0.1, 4), shots(0.1, 5), shots(0.5, 9)],
+        [1, 1, 5, 5]
+    );
+    // Nothing as strict was measured: the strictest there is.
+    assert_eq!(points.choose(0.01, 1).unwrap().far_target, 0.1);
+}
+
+#[test]
+fn names_are_short_and_printable() {
+    for name in ["", "a\0", "a\nb", &"n".repeat(33)] {
+        assert_eq!(
+            SubjectId::new(name),
+            Err(TemplateError::Subject),
+            "{name:?}"
+        );
+    }
+    assert!(SubjectId::new(&"n".repeat(32)).is_ok() && SubjectId::new("Grete Müller").is_ok());
+}

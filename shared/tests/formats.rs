@@ -1,0 +1,186 @@
+//! Bytes that leave a process: what is written is read; what is cut, flipped or made
+//! up is answered by a typed error.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod samples;
+
+use proptest::prelude::*;
+use samples::{artifact, frame, template};
+use shared::ModelId;
+use shared::artifact::{Artifact, ArtifactError, MAGIC};
+use shared::template::{SubjectId, Template, TemplateError};
+use shared::wire::{self, FrameError, Request, Response};
+
+type Small = Template<4, 16>;
+
+#[test]
+fn an_artifact_is_read_as_it_was_written() {
+    let bytes = artifact();
+    let artifact = Artifact::parse(&bytes).unwrap();
+    assert_eq!(artifact.card().name, "sample");
+    assert_eq!(artifact.plan().steps().count(), 2);
+    assert_eq!(artifact.plan().macs(), 4 * 4 * 2 * 9);
+    assert_eq!(artifact.operating_points().iter().count(), 2);
+    assert_eq!(artifact.golden().iter().next().unwrap(), (7, &[1, 2][..]));
+    assert_eq!(artifact.weights().len(), 40);
+}
+
+#[test]
+fn a_cut_artifact_is_refused_at_every_length() {
+    let bytes = artifact();
+    for end in 0..bytes.len() {
+        assert!(Artifact::parse(&bytes[..end]).is_err(), "{end}");
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    let refused = Artifact::parse(&longer).unwrap_err();
+    assert!(matches!(refused, ArtifactError::CutOff { .. }), "{refused}");
+}
+
+#[test]
+fn every_flipped_bit_of_an_artifact_is_noticed() {
+    let bytes = artifact();
+    for bit in 0..8 * bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(Artifact::parse(&flipped).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn other_versions_and_other_files_are_named() {
+    let mut bytes = artifact();
+    bytes[8] = 9;
+    assert_eq!(
+        Artifact::parse(&bytes).unwrap_err(),
+        ArtifactError::Version { found: 9 }
+    );
+    assert_eq!(
+        Artifact::parse(b"\x7fELF and so on").unwrap_err(),
+        ArtifactError::Magic
+    );
+}
+
+#[test]
+fn a_template_is_read_as_it_was_written_and_what_follows_is_left() {
+    let mut bytes = template();
+    let length = bytes.len();
+    bytes.extend(b"rest");
+    let (found, rest) = Small::decode(&bytes).unwrap();
+    assert_eq!(
+        (found.subject(), found.shot_count(), rest),
+        ("ada", 2, &b"rest"[..])
+    );
+    assert_eq!(found.encoded_len(), length);
+}
+
+#[test]
+fn cut_and_flipped_templates_are_refused() {
+    let bytes = template();
+    for end in 0..bytes.len() {
+        assert!(Small::decode(&bytes[..end]).is_err(), "{end}");
+    }
+    for bit in 0..8 * bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(Small::decode(&flipped).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_template_that_does_not_fit_says_what_would() {
+    let bytes = template();
+    let refused = Template::<1, 16>::decode(&bytes).unwrap_err();
+    assert_eq!(
+        refused,
+        TemplateError::Shots {
+            capacity: 1,
+            found: 2
+        }
+    );
+    let refused = Template::<4, 2>::decode(&bytes).unwrap_err();
+    assert!(
+        matches!(refused, TemplateError::Dimension { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn cut_and_flipped_frames_are_refused() {
+    let whole = frame();
+    let decode = |bytes: &[u8]| wire::decode::<Request<'_>>(&mut bytes.to_vec()).map(|_| ());
+    assert_eq!(decode(&whole), Ok(()));
+    // The closing zero may be given or not; anything shorter is cut.
+    for end in 0..whole.len() - 1 {
+        assert!(decode(&whole[..end]).is_err(), "{end}");
+    }
+    for bit in 0..8 * (whole.len() - 1) {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(decode(&flipped).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn the_longest_chunk_fits_a_frame_and_longer_ones_are_refused() {
+    let mut buffer = [0; wire::MAX_FRAME];
+    let chunk = |bytes| Request::ImageChunk {
+        offset: u32::MAX,
+        bytes,
+    };
+    let longest = [0xff; wire::MAX_CHUNK];
+    assert!(wire::encode(u16::MAX, &chunk(&longest), &mut buffer).is_ok());
+    let refused = wire::encode(1, &chunk(&[1; wire::MAX_FRAME]), &mut buffer);
+    assert_eq!(refused, Err(FrameError::TooLong));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let _ = Artifact::parse(&bytes);
+        let _ = Small::decode(&bytes);
+        let _ = wire::decode::<Request<'_>>(&mut bytes.clone());
+        let _ = wire::decode::<Response<'_>>(&mut bytes.clone());
+        let mut led = MAGIC.to_vec();
+        led.extend(&bytes);
+        let _ = Artifact::parse(&led);
+    }
+
+    #[test]
+    fn templates_come_back(
+        name in "[a-zA-Zäß0-9 ]{1,12}",
+        shots in prop::collection::vec(prop::collection::vec(any::<i8>(), 5), 0..=4),
+        enrolled_at: u64,
+        id: [u8; 32],
+    ) {
+        let subject = SubjectId::new(&name).unwrap();
+        let mut template = Small::new(ModelId(id), subject, enrolled_at, 5).unwrap();
+        for shot in &shots {
+            template.push(shot).unwrap();
+        }
+        let mut buffer = [0; 256];
+        let length = template.encode(&mut buffer).unwrap();
+        let (found, rest) = Small::decode(&buffer[..length]).unwrap();
+        prop_assert_eq!(&found, &template);
+        prop_assert!(rest.is_empty());
+        prop_assert!(template.encode(&mut buffer[..length - 1]).is_err());
+    }
+
+    #[test]
+    fn messages_come_back(id: u16, offset: u32, bytes in prop::collection::vec(any::<u8>(), 0..=wire::MAX_CHUNK), distance in -1e3f32..1e3) {
+        let mut buffer = [0; wire::MAX_FRAME];
+        let request = Request::ImageChunk { offset, bytes: &bytes };
+        let length = wire::encode(id, &request, &mut buffer).unwrap();
+        prop_assert_eq!(buffer[..length].iter().position(|&byte| byte == 0), Some(length - 1));
+        prop_assert_eq!(wire::decode(&mut buffer[..length]), Ok((id, request)));
+        let response = Response::Verified { accepted: id % 2 == 0, distance, threshold: 0.5 };
+        let length = wire::encode(id, &response, &mut buffer).unwrap();
+        prop_assert_eq!(wire::decode(&mut buffer[..length]), Ok((id, response)));
+    }
+
+    #[test]
+    fn identities_come_back(id: [u8; 32]) {
+        let id = ModelId(id);
+        prop_assert_eq!(ModelId::from_hex(&id.to_string()), Some(id));
+    }
+}

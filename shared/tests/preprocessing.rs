@@ -1,0 +1,140 @@
+//! From pixels to the tower's bytes.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use proptest::prelude::*;
+use shared::Preprocess;
+use shared::preprocess::{Crop, Fit, Image, MAX_SIDE, Quantization, Tone};
+
+fn spec(width: u16, height: u16) -> Preprocess {
+    Preprocess {
+        width,
+        height,
+        tone: Tone::Keep,
+        crop: Crop::Whole,
+        fit: Fit::Stretch,
+        quantization: Quantization {
+            scale: 1.0,
+            zero_point: 0,
+        },
+    }
+}
+
+fn run(spec: Preprocess, width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
+    let image = Image::new(width, height, 1, pixels).unwrap();
+    let mut output = vec![0; spec.output_len()];
+    spec.run(&image, &mut output).unwrap();
+    output
+}
+
+fn specs() -> impl Strategy<Value = Preprocess> {
+    let tone = prop_oneof![Just(Tone::Keep), Just(Tone::Invert), Just(Tone::Ink)];
+    let crop = prop_oneof![Just(Crop::Whole), Just(Crop::CentreSquare), Just(Crop::Ink)];
+    let fit = prop_oneof![Just(Fit::Stretch), Just(Fit::Contain)];
+    (1u16..40, 1u16..40, tone, crop, fit).prop_map(|(width, height, tone, crop, fit)| Preprocess {
+        tone,
+        crop,
+        fit,
+        ..spec(width, height)
+    })
+}
+
+proptest! {
+    #[test]
+    fn its_own_size_changes_nothing(pixels in prop::collection::vec(any::<u8>(), 35)) {
+        prop_assert_eq!(run(spec(7, 5), 7, 5, &pixels), pixels);
+    }
+
+    #[test]
+    fn a_flat_picture_stays_flat(value: u8, from in (1u32..50, 1u32..50), to in (1u16..50, 1u16..50)) {
+        let pixels = vec![value; (from.0 * from.1) as usize];
+        let output = run(spec(to.0, to.1), from.0, from.1, &pixels);
+        prop_assert!(output.iter().all(|&found| found == value), "{output:?}");
+    }
+
+    #[test]
+    fn lighter_pixels_never_make_it_darker(
+        pixels in prop::collection::vec((any::<u8>(), any::<u8>()), 12 * 9), to in (1u16..20, 1u16..20)
+    ) {
+        let darker: Vec<u8> = pixels.iter().map(|(a, b)| *a.min(b)).collect();
+        let lighter: Vec<u8> = pixels.iter().map(|(a, b)| *a.max(b)).collect();
+        let [darker, lighter] = [darker, lighter].map(|p| run(spec(to.0, to.1), 12, 9, &p));
+        prop_assert!(darker.iter().zip(&lighter).all(|(d, l)| d <= l));
+    }
+
+    #[test]
+    fn shrinking_keeps_the_mean(pixels in prop::collection::vec(any::<u8>(), 32 * 32)) {
+        let mean = |p: &[u8]| p.iter().map(|&v| f64::from(v)).sum::<f64>() / p.len() as f64;
+        let output = run(spec(16, 16), 32, 32, &pixels);
+        // Borders weigh a little otherwise than the middle.
+        prop_assert!((mean(&pixels) - mean(&output)).abs() < 6.0);
+    }
+
+    #[test]
+    fn any_picture_is_taken(spec in specs(), width in 1u32..60, height in 1u32..60, seed: u8, rgb: bool) {
+        let channels = if rgb { 3 } else { 1 };
+        let length = (width * height) as usize * channels;
+        let pixels: Vec<u8> = (0..length).map(|i| (i as u8).wrapping_mul(37) ^ seed).collect();
+        let image = Image::new(width, height, channels as u8, &pixels).unwrap();
+        let mut output = vec![0; spec.output_len()];
+        prop_assert!(spec.run(&image, &mut output).is_ok());
+        output.push(0);
+        prop_assert!(spec.run(&image, &mut output).is_err());
+    }
+
+    /// Ink on paper: the paper vanishes, whatever its grey, and the darkest ink is 255.
+    #[test]
+    fn ink_is_told_from_paper(paper in 150u8..=255, ink in 0u8..90, at in 0usize..64) {
+        let mut pixels = [paper; 64];
+        pixels[at] = ink;
+        let output = run(Preprocess { tone: Tone::Ink, ..spec(8, 8) }, 8, 8, &pixels);
+        for (index, &value) in output.iter().enumerate() {
+            prop_assert_eq!(value, if index == at { 255 } else { 0 });
+        }
+    }
+}
+
+#[test]
+fn luma_weighs_colours_as_the_standard_says() {
+    for (colour, expected) in [
+        ([255, 0, 0], 77),
+        ([0, 255, 0], 149),
+        ([0, 0, 255], 29),
+        ([255; 3], 255),
+    ] {
+        let image = Image::new(1, 1, 3, &colour).unwrap();
+        let mut output = [0];
+        spec(1, 1).run(&image, &mut output).unwrap();
+        assert_eq!(output, [expected], "{colour:?}");
+    }
+}
+
+#[test]
+fn cropping_finds_the_ink_and_containing_keeps_its_proportions() {
+    let mut pixels = [255u8; 20 * 10];
+    for (x, y) in [(4, 3), (11, 3), (4, 6), (11, 6)] {
+        pixels[y * 20 + x] = 0;
+    }
+    let spec = |fit| Preprocess {
+        tone: Tone::Ink,
+        crop: Crop::Ink,
+        fit,
+        ..spec(8, 8)
+    };
+    // Eight by four of ink: as wide as the input, two empty rows above and below.
+    let output = run(spec(Fit::Contain), 20, 10, &pixels);
+    let corners: Vec<usize> = (0..64).filter(|&index| output[index] > 0).collect();
+    assert_eq!(corners, [16, 23, 40, 47]);
+    let stretched = run(spec(Fit::Stretch), 20, 10, &pixels);
+    assert!(stretched[0] > 0 && stretched[63] > 0);
+}
+
+#[test]
+fn sizes_beyond_the_limits_are_refused() {
+    for (width, height) in [(0, 1), (1, 0), (MAX_SIDE + 1, 1), (1, u32::MAX)] {
+        assert!(Image::new(width, height, 1, &[0]).is_err());
+    }
+    assert!(Image::new(2, 2, 2, &[0; 8]).is_err());
+    assert!(Image::new(2, 2, 1, &[0; 5]).is_err());
+    let long = vec![9; MAX_SIDE as usize];
+    assert_eq!(run(spec(3, 2), 1, MAX_SIDE, &long), [9; 6]);
+}

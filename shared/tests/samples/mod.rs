@@ -1,0 +1,132 @@
+//! One small example of each format, the test vectors of `shared/docs`.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests; a test may panic"
+)]
+
+use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
+use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, write};
+use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+use shared::support_set::{Comparison, Fusion};
+use shared::template::{SubjectId, Template};
+use shared::wire::{self, Request};
+use shared::{Distance, EmbeddingFormat, ModelId};
+
+/// A 4 x 4 picture, two 3 x 3 filters with padding, a pool over everything.
+pub fn artifact() -> Vec<u8> {
+    let place = |offset, side, channels| Place {
+        offset,
+        height: side,
+        width: side,
+        channels,
+    };
+    let (input, maps, output) = (place(0, 4, 1), place(16, 4, 2), place(0, 1, 2));
+    let steps = [
+        Step::Conv2d(Conv2d {
+            input,
+            output: maps,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+            input_zero_point: 0,
+            output_zero_point: 3,
+            weights: 0,
+            bias: 20,
+            multipliers: 28,
+        }),
+        Step::MaxPool(MaxPool {
+            input: maps,
+            output,
+            kernel: [4, 4],
+            stride: [4, 4],
+        }),
+    ];
+    let mut weights: Vec<u8> = (0..18u8).map(|tap| tap.wrapping_sub(9)).collect();
+    weights.resize(20, 0);
+    weights.extend([100i32, -100].iter().flat_map(|bias| bias.to_le_bytes()));
+    weights.extend(
+        [0.5f32, 0.25]
+            .iter()
+            .flat_map(|multiplier| multiplier.to_le_bytes()),
+    );
+    weights.resize(40, 0);
+    let point = |far_target, shots| OperatingPoint {
+        far_target,
+        shots,
+        threshold: 0.75,
+        margin: 0.125,
+        far: 0.0,
+        far_upper: 0.0625,
+        frr: 0.5,
+        frr_upper: 1.0,
+        impostors: 100,
+        genuine: 10,
+    };
+    let contents = Contents {
+        contract: &Contract {
+            task: Task::Embedding,
+            preprocess: Preprocess {
+                width: 4,
+                height: 4,
+                tone: Tone::Invert,
+                crop: Crop::Whole,
+                fit: Fit::Stretch,
+                quantization: Quantization {
+                    scale: 0.5,
+                    zero_point: 0,
+                },
+            },
+            comparison: Comparison {
+                embedding: EmbeddingFormat {
+                    dim: 2,
+                    normalized: true,
+                    zero_point: 3,
+                    scale: EmbeddingFormat::UNIT_SCALE,
+                },
+                distance: Distance::Euclidean,
+                fusion: Fusion::Prototype,
+            },
+        },
+        plan: &PlanHeader {
+            arena_len: 48,
+            input,
+            output,
+            steps: 2,
+        },
+        steps: &steps,
+        weights: &weights,
+        measured_on: "nobody",
+        operating_points: &[point(0.1, 1), point(0.1, 5)],
+        golden: &[(7, &[1, 2])],
+        card: &Card {
+            name: "sample",
+            data: "none",
+            terms: "none",
+            onnx_sha256: [0; 32],
+        },
+    };
+    let mut bytes = vec![0; 4096];
+    let (length, _) = write(&contents, &mut bytes).unwrap();
+    bytes.truncate(length);
+    bytes
+}
+
+/// Ada with two shots of three components.
+pub fn template() -> Vec<u8> {
+    let subject = SubjectId::new("ada").unwrap();
+    let mut template = Template::<4, 16>::new(ModelId([0xab; 32]), subject, 1_000_000, 3).unwrap();
+    template.push(&[1, -1, 127]).unwrap();
+    template.push(&[0, 2, -127]).unwrap();
+    let mut bytes = vec![0; template.encoded_len()];
+    template.encode(&mut bytes).unwrap();
+    bytes
+}
+
+/// Request 258: verify ada.
+pub fn frame() -> Vec<u8> {
+    let mut frame = [0; wire::MAX_FRAME];
+    let length = wire::encode(258, &Request::Verify { subject: "ada" }, &mut frame).unwrap();
+    frame[..length].to_vec()
+}
