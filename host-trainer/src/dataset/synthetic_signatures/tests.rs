@@ -208,7 +208,7 @@ proptest! {
         let sequence = write();
         prop_assert_eq!(&sequence, &write());
         prop_assert!((0.2..40.0).contains(&ink(&sequence).1), "{} s", ink(&sequence).1);
-        prop_assert!((3.0..150.0).contains(&width(&sequence)), "{} mm", width(&sequence));
+        prop_assert!((3.0..250.0).contains(&width(&sequence)), "{} mm", width(&sequence));
         for (count, point) in sequence.points.iter().enumerate() {
             prop_assert!(point.x.is_finite() && point.y.is_finite());
             prop_assert_eq!(point.t, count as f32 * SAMPLE_INTERVAL);
