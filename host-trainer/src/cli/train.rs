@@ -252,7 +252,9 @@ fn training(
         None | Some(LossName::Triplet) => Loss::Triplet,
         Some(LossName::Contrastive) => Loss::Contrastive,
     };
+    let is_usual = settings.loss.is_none() && settings.distance.is_none();
     let loss = match (settings.margin, loss) {
+        (None, _) if is_usual => usual.loss,
         (None, loss) => recipe::loss(loss, distance, None),
         (Some(Margin::Hard(margin)), loss) => recipe::loss(loss, distance, Some(margin)),
         (Some(Margin::Soft), Loss::Triplet) => LossConfig::Triplet { margin: None },
