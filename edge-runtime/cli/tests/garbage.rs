@@ -4,7 +4,6 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use support::{Fixture, code, refused, semblance, text, write_model};
 
@@ -127,8 +126,9 @@ fn damaged_and_mixed_models_are_refused() {
 #[test]
 fn tract_sees_no_bytes_that_nobody_vouches_for() {
     let fixture = Fixture::new();
-    let test =
-        |model: &Path| semblance(&["self-test", "--engine", "tract", "--model", text(model)]);
+    let test = |model: &std::path::Path| {
+        semblance(&["self-test", "--engine", "tract", "--model", text(model)])
+    };
     refused(
         &test(&fixture.path("model/model.bin")),
         &["model.int8.onnx", "--engine int8"],
