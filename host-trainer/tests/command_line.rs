@@ -161,9 +161,11 @@ fn signatures_are_generated_into_folders() {
         "--forged",
         "1",
         "--pen-sequences",
+        "--first",
+        "7",
     ]);
     assert!(made.status.success(), "{made:?}");
-    let signer = out.join("signer-0840");
+    let signer = out.join("signer-0007");
     for name in ["genuine-00.png", "genuine-01.png", "forged-00.png"] {
         let picture = image::open(signer.join(name)).unwrap();
         assert_eq!((picture.width(), picture.height()), (256, 128));

@@ -39,10 +39,9 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
             ..common
         },
         // Size and proportions tell forgers from signers: they must not be changed at
-        // random, and a wide margin to imitations cannot be had.
+        // random.
         DatasetName::SyntheticSignatures => TrainingConfig {
-            loss: loss(Loss::Triplet, Distance::Euclidean, Some(0.3)),
-            epochs: 16,
+            epochs: 32,
             augment: Augment::None,
             ..common
         },
