@@ -7,7 +7,8 @@ mod samples;
 use proptest::prelude::*;
 use samples::{artifact, frame, template};
 use shared::ModelId;
-use shared::artifact::{Artifact, ArtifactError, MAGIC};
+use shared::artifact::plan::{MaxPool, Place, Plan, PlanHeader};
+use shared::artifact::{Artifact, ArtifactError, MAGIC, Step};
 use shared::template::{SubjectId, Template, TemplateError};
 use shared::wire::{self, FrameError, Request, Response};
 
@@ -59,6 +60,40 @@ fn other_versions_and_other_files_are_named() {
         Artifact::parse(b"\x7fELF and so on").unwrap_err(),
         ArtifactError::Magic
     );
+}
+
+#[test]
+fn a_plan_that_would_not_end_soon_is_refused() {
+    // Within the arena, yet every output looks at a quarter of a million inputs.
+    let place = |offset, side| Place {
+        offset,
+        height: side,
+        width: side,
+        channels: 1,
+    };
+    let plan = |window: u16| {
+        let (input, output) = (place(0, 1024), place(1 << 20, 1025 - window));
+        let header = PlanHeader {
+            arena_len: 2 << 20,
+            input,
+            output,
+            steps: 1,
+        };
+        let step = Step::MaxPool(MaxPool {
+            input,
+            output,
+            kernel: [window; 2],
+            stride: [1; 2],
+        });
+        let mut bytes = vec![0; 256];
+        let length = postcard::to_slice(&(header, step), &mut bytes)
+            .unwrap()
+            .len();
+        bytes.truncate(length);
+        Plan::parse(&bytes, &[]).map(|_| ())
+    };
+    assert_eq!(plan(8), Ok(()));
+    assert_eq!(plan(512), Err(ArtifactError::Contract("amount of work")));
 }
 
 #[test]

@@ -20,6 +20,11 @@ pub const MAX_FILTER: u32 = (1 << 30) / (255 * 128);
 /// The largest bias in magnitude.
 pub const MAX_BIAS: i32 = 1 << 30;
 
+/// The most work of one pass: 2^35 multiply-accumulates or values looked at in pooling.
+/// The int8 engine's slowest kernel on the slowest core would take minutes; more can
+/// only be a mistake or an attack.
+pub const MAX_WORK: u64 = 1 << 35;
+
 /// A tensor's place in the arena and its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -63,6 +68,27 @@ pub enum Step {
     Conv2d(Conv2d),
     /// Maximum over windows; scale and zero point stay.
     MaxPool(MaxPool),
+}
+
+impl Step {
+    /// Values that are multiplied, or looked at in pooling.
+    fn work(&self) -> u64 {
+        let (window, output) = match self {
+            Self::Conv2d(conv) => (conv.filter_len(), conv.output.len()),
+            Self::MaxPool(pool) => {
+                let [height, width] = pool.kernel.map(usize::from);
+                (height * width, pool.output.len())
+            }
+        };
+        window as u64 * output as u64
+    }
+
+    fn macs(&self) -> u64 {
+        match self {
+            Self::Conv2d(_) => self.work(),
+            Self::MaxPool(_) => 0,
+        }
+    }
 }
 
 /// `out[y, x, o] = requantize(bias[o] + sum (in[..] - input_zero_point) * weight[o, ky, kx, i])`;
@@ -149,12 +175,18 @@ impl<'a> Plan<'a> {
             }
         }
         let mut rest = steps;
+        let mut work = 0u64;
         for index in 0..header.steps {
             let (step, after) = postcard::take_from_bytes::<Step>(rest)
                 .map_err(|_| ArtifactError::Encoding("plan"))?;
             rest = after;
             check_step(&step, header.arena_len, weights)
                 .map_err(|what| ArtifactError::Step { index, what })?;
+            // One step's work is below 2^60: a window is at most an arena long.
+            work = work.saturating_add(step.work());
+            if work > MAX_WORK {
+                return Err(ArtifactError::Contract("amount of work"));
+            }
         }
         if !rest.is_empty() {
             return Err(ArtifactError::Encoding("plan"));
@@ -189,11 +221,7 @@ impl<'a> Plan<'a> {
 
     /// Multiply-accumulate operations of one pass.
     pub fn macs(&self) -> u64 {
-        let of = |step| match step {
-            Step::Conv2d(conv) => conv.filter_len() as u64 * conv.output.len() as u64,
-            Step::MaxPool(_) => 0,
-        };
-        self.steps().map(of).sum()
+        self.steps().map(|step| step.macs()).sum()
     }
 }
 

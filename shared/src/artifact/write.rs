@@ -30,42 +30,65 @@ pub struct Contents<'a> {
     pub card: &'a Card<'a>,
 }
 
-/// The buffer given to [`write`] is too small.
+/// Why an artifact cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BufferFull;
+#[non_exhaustive]
+pub enum WriteError {
+    /// The buffer is too small.
+    BufferFull,
+    /// More of something than the format counts.
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many were given.
+        found: usize,
+    },
+}
 
-impl core::fmt::Display for BufferFull {
+impl core::fmt::Display for WriteError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(
-            "expected room for the whole artifact, found the buffer full: give a larger one",
-        )
+        match self {
+            Self::BufferFull => f.write_str(
+                "expected room for the whole artifact, found the buffer full: give a larger one",
+            ),
+            Self::TooMany { what, found } => write!(
+                f,
+                "expected at most {} {what}, found {found}: leave some out",
+                u16::MAX
+            ),
+        }
     }
 }
 
-impl core::error::Error for BufferFull {}
+impl core::error::Error for WriteError {}
 
 /// Writes an artifact to the front of `buffer`; its length and identity.
 ///
 /// # Errors
-/// [`BufferFull`] when it does not fit.
-pub fn write(contents: &Contents<'_>, buffer: &mut [u8]) -> Result<(usize, ModelId), BufferFull> {
+/// [`WriteError`].
+pub fn write(contents: &Contents<'_>, buffer: &mut [u8]) -> Result<(usize, ModelId), WriteError> {
     let mut end = align(HEADER_LEN + SECTIONS.len() * ENTRY_LEN);
     let mut sections = [(0usize, 0usize); SECTIONS.len()];
     for (index, section) in sections.iter_mut().enumerate() {
-        let space = buffer.get_mut(end..).ok_or(BufferFull)?;
+        let space = buffer.get_mut(end..).ok_or(WriteError::BufferFull)?;
         let length = write_section(contents, index, space)?;
         *section = (end, length);
         let padded = align(end + length);
         buffer
             .get_mut(end + length..padded)
-            .ok_or(BufferFull)?
+            .ok_or(WriteError::BufferFull)?
             .fill(0);
         end = padded;
     }
-    let hashed = sections.map(|(start, length)| &buffer[start..start + length]);
-    let model_id = ModelId::of(&[hashed[0], hashed[1], hashed[2]]);
-    write_header(buffer, &sections, end, model_id).ok_or(BufferFull)?;
+    let [contract, plan, weights, ..] =
+        sections.map(|(start, length)| buffer.get(start..start + length).unwrap_or_default());
+    let model_id = ModelId::of(&[contract, plan, weights]);
+    write_header(buffer, &sections, end, model_id).ok_or(WriteError::BufferFull)?;
     Ok((end, model_id))
+}
+
+fn count(what: &'static str, found: usize) -> Result<u16, WriteError> {
+    u16::try_from(found).map_err(|_| WriteError::TooMany { what, found })
 }
 
 fn align(offset: usize) -> usize {
@@ -76,13 +99,13 @@ fn write_section(
     contents: &Contents<'_>,
     index: usize,
     space: &mut [u8],
-) -> Result<usize, BufferFull> {
+) -> Result<usize, WriteError> {
     let mut section = Section { space, written: 0 };
     match index {
         0 => section.encode(contents.contract)?,
         1 => {
             section.encode(&PlanHeader {
-                steps: contents.steps.len() as u16,
+                steps: count("steps", contents.steps.len())?,
                 ..*contents.plan
             })?;
             for step in contents.steps {
@@ -91,13 +114,15 @@ fn write_section(
         }
         2 => section.put(contents.weights)?,
         3 => {
-            section.encode(&(contents.measured_on, contents.operating_points.len() as u16))?;
+            let points = count("operating points", contents.operating_points.len())?;
+            section.encode(&(contents.measured_on, points))?;
             for point in contents.operating_points {
                 section.encode(point)?;
             }
         }
         4 => {
-            section.put(&(contents.golden.len() as u32).to_le_bytes())?;
+            let vectors = count("golden vectors", contents.golden.len())?;
+            section.put(&u32::from(vectors).to_le_bytes())?;
             for (seed, expected) in contents.golden {
                 section.put(&seed.to_le_bytes())?;
                 section.put(expected)?;
@@ -114,17 +139,23 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let end = self.written + bytes.len();
-        let place = self.space.get_mut(self.written..end).ok_or(BufferFull)?;
+        let place = self
+            .space
+            .get_mut(self.written..end)
+            .ok_or(WriteError::BufferFull)?;
         place.copy_from_slice(bytes);
         self.written = end;
         Ok(())
     }
 
-    fn encode(&mut self, value: &impl Serialize) -> Result<(), BufferFull> {
-        let space = self.space.get_mut(self.written..).ok_or(BufferFull)?;
-        let used = postcard::to_slice(value, space).map_err(|_| BufferFull)?;
+    fn encode(&mut self, value: &impl Serialize) -> Result<(), WriteError> {
+        let space = self
+            .space
+            .get_mut(self.written..)
+            .ok_or(WriteError::BufferFull)?;
+        let used = postcard::to_slice(value, space).map_err(|_| WriteError::BufferFull)?;
         self.written += used.len();
         Ok(())
     }

@@ -1,0 +1,65 @@
+//! A borrowed picture and its luma.
+
+use super::PreprocessError;
+
+/// The largest accepted picture side, pixels.
+pub const MAX_SIDE: u32 = 8192;
+
+/// A borrowed picture, rows top to bottom, pixels interleaved.
+#[derive(Clone, Copy, Debug)]
+pub struct Image<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    channels: u8,
+    pixels: &'a [u8],
+}
+
+impl<'a> Image<'a> {
+    /// A picture of `width` x `height` pixels of 1 (grey) or 3 (RGB) bytes.
+    ///
+    /// # Errors
+    /// [`PreprocessError`] when a side is 0 or above [`MAX_SIDE`], when there are
+    /// neither 1 nor 3 channels, or when `pixels` has another length than
+    /// `width * height * channels`.
+    pub fn new(
+        width: u32,
+        height: u32,
+        channels: u8,
+        pixels: &'a [u8],
+    ) -> Result<Self, PreprocessError> {
+        if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
+            return Err(PreprocessError::Size { width, height });
+        }
+        if channels != 1 && channels != 3 {
+            return Err(PreprocessError::Channels { found: channels });
+        }
+        // At most 2^13 * 2^13 * 3: fits u32.
+        let expected = width * height * u32::from(channels);
+        if pixels.len() != expected as usize {
+            return Err(PreprocessError::Length {
+                expected,
+                found: pixels.len(),
+            });
+        }
+        Ok(Self {
+            width,
+            height,
+            channels,
+            pixels,
+        })
+    }
+
+    /// Luma in 0..=255: ITU-R BT.601 weights in 1/256, rounded to nearest.
+    /// Outside the picture: 0.
+    pub(super) fn luma(&self, x: u32, y: u32) -> u8 {
+        let pixel = (y * self.width + x) as usize * usize::from(self.channels);
+        match self.pixels.get(pixel..pixel + usize::from(self.channels)) {
+            Some([grey]) => *grey,
+            Some([red, green, blue]) => {
+                let sum = 77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue);
+                ((sum + 128) >> 8) as u8
+            }
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! From a camera's or scanner's pixels to the bytes a tower reads.
+//!
+//! One [`Preprocess`] spec travels in the artifact and is run by the trainer, the
+//! evaluator and the device. All of it is integer arithmetic, so every machine
+//! gets the same bytes:
+//!
+//! ```text
+//! pixels -> luma -> tone (invert, find ink) -> crop -> resize into width x height -> u8
+//! ```
+//!
+//! The tower reads byte `q` as the real number `(q - zero_point) * scale`.
+
+mod image;
+mod placement;
+mod resample;
+mod tone;
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use image::{Image, MAX_SIDE};
+pub use placement::{Crop, Fit};
+use resample::resample;
+pub use tone::Tone;
+use tone::ToneTable;
+
+/// How samples become tower inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preprocess {
+    /// Width of the tower input, pixels, at least 1.
+    pub width: u16,
+    /// Height of the tower input, pixels, at least 1.
+    pub height: u16,
+    /// What is done to intensities before cropping.
+    pub tone: Tone,
+    /// Which part of the picture is kept.
+    pub crop: Crop,
+    /// How the kept part is placed in the input.
+    pub fit: Fit,
+    /// How the tower reads a byte.
+    pub quantization: Quantization,
+}
+
+/// The affine meaning of quantized numbers: `real = (q - zero_point) * scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantization {
+    /// The real distance between neighbouring values; positive and finite.
+    pub scale: f32,
+    /// The value that means zero.
+    pub zero_point: u8,
+}
+
+impl Preprocess {
+    /// Bytes of one tower input: `width * height`.
+    pub fn output_len(&self) -> usize {
+        usize::from(self.width) * usize::from(self.height)
+    }
+
+    /// Whether the spec can be run: sides at least 1, scale positive and finite.
+    pub fn is_valid(&self) -> bool {
+        self.width > 0
+            && self.height > 0
+            && self.quantization.scale > 0.0
+            && self.quantization.scale.is_finite()
+    }
+
+    /// Runs the spec: `output` receives `height` rows of `width` bytes.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Output`] when `output` is not [`output_len`](Self::output_len) long.
+    pub fn run(&self, image: &Image<'_>, output: &mut [u8]) -> Result<(), PreprocessError> {
+        if output.len() != self.output_len() || output.is_empty() {
+            return Err(PreprocessError::Output {
+                expected: self.output_len(),
+                found: output.len(),
+            });
+        }
+        let tone = ToneTable::new(self.tone, image);
+        let source = self.crop.of(image, &tone);
+        let (width, height) = (u32::from(self.width), u32::from(self.height));
+        let target = self.fit.place(source, width, height);
+        for (y, row) in (0..height).zip(output.chunks_exact_mut(width as usize)) {
+            for (x, pixel) in (0..width).zip(row) {
+                *pixel = if target.contains(x, y) {
+                    resample(image, &tone, source, target, x - target.x, y - target.y)
+                } else {
+                    0
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a picture cannot be preprocessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PreprocessError {
+    /// A side is 0 or larger than [`MAX_SIDE`].
+    Size {
+        /// Found width.
+        width: u32,
+        /// Found height.
+        height: u32,
+    },
+    /// Neither grey (1) nor RGB (3).
+    Channels {
+        /// Found number of channels.
+        found: u8,
+    },
+    /// The pixel buffer does not fit the stated size.
+    Length {
+        /// `width * height * channels`.
+        expected: u32,
+        /// The buffer's length.
+        found: usize,
+    },
+    /// The output buffer does not hold `width * height` bytes of the spec.
+    Output {
+        /// [`Preprocess::output_len`].
+        expected: usize,
+        /// The buffer's length.
+        found: usize,
+    },
+}
+
+impl fmt::Display for PreprocessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Size { width, height } => write!(
+                f,
+                "expected a picture with sides of 1 to {MAX_SIDE} pixels, found {width} x {height}: scale it first"
+            ),
+            Self::Channels { found } => write!(
+                f,
+                "expected 1 (grey) or 3 (RGB) channels, found {found}: convert the picture first"
+            ),
+            Self::Length { expected, found } => write!(
+                f,
+                "expected {expected} bytes of pixels for the stated size, found {found}: the picture is cut off or its size is wrong"
+            ),
+            Self::Output { expected, found } => write!(
+                f,
+                "expected an output buffer of {expected} bytes, found {found}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for PreprocessError {}

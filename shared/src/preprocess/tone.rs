@@ -1,0 +1,109 @@
+//! From luma to intensity.
+
+use serde::{Deserialize, Serialize};
+
+use super::image::Image;
+
+/// What is done to intensities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// As they are: photographs.
+    Keep,
+    /// `255 - v`: dark ink on light paper becomes signal on zero.
+    Invert,
+    /// Paper removed by Otsu's threshold (Otsu, "A threshold selection method from
+    /// gray-level histograms", IEEE Trans. SMC 9, 1979): lighter pixels become 0,
+    /// ink is inverted and stretched so that the darkest pixel becomes 255.
+    Ink,
+}
+
+/// Maps luma to intensity.
+pub(super) struct ToneTable([u8; 256]);
+
+impl ToneTable {
+    pub(super) fn new(tone: Tone, image: &Image<'_>) -> Self {
+        let mut table = [0u8; 256];
+        match tone {
+            Tone::Keep => (0u8..=255).zip(&mut table).for_each(|(v, out)| *out = v),
+            Tone::Invert => (0u8..=255)
+                .zip(&mut table)
+                .for_each(|(v, out)| *out = 255 - v),
+            Tone::Ink => {
+                let histogram = histogram(image);
+                let threshold = otsu(&histogram);
+                let darkest = histogram.iter().position(|&count| count > 0).unwrap_or(0) as u32;
+                // Paper starts above the threshold; the darkest ink maps to 255.
+                let span = threshold.saturating_sub(darkest).saturating_add(1);
+                for (v, out) in (0u32..=255).zip(&mut table) {
+                    if v <= threshold {
+                        let depth = (threshold + 1).saturating_sub(v.max(darkest));
+                        *out = ((depth * 255 + span / 2) / span).min(255) as u8;
+                    }
+                }
+                // A blank sheet has no ink.
+                if histogram.iter().filter(|&&count| count > 0).count() < 2 {
+                    table = [0; 256];
+                }
+            }
+        }
+        Self(table)
+    }
+
+    pub(super) fn intensity(&self, image: &Image<'_>, x: u32, y: u32) -> u8 {
+        let luma = image.luma(x, y);
+        self.0.get(usize::from(luma)).copied().unwrap_or(0)
+    }
+}
+
+fn histogram(image: &Image<'_>) -> [u32; 256] {
+    let mut counts = [0u32; 256];
+    for y in 0..image.height {
+        for x in 0..image.width {
+            if let Some(count) = counts.get_mut(usize::from(image.luma(x, y))) {
+                *count += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// Otsu's threshold: the luma `t` for which splitting into `..=t` and `t+1..`
+/// maximises the between-class variance; the lowest such `t`. Exact integers.
+fn otsu(histogram: &[u32; 256]) -> u32 {
+    let total: u64 = histogram.iter().map(|&count| u64::from(count)).sum();
+    let weighted: u64 = (0u64..)
+        .zip(histogram)
+        .map(|(v, &count)| v * u64::from(count))
+        .sum();
+    let (mut below, mut below_weighted) = (0u64, 0u64);
+    let (mut best, mut best_threshold) = ((0u128, 1u128), 0);
+    for (v, &count) in (0u32..).zip(histogram) {
+        below += u64::from(count);
+        below_weighted += u64::from(v) * u64::from(count);
+        let above = total - below;
+        if below == 0 || above == 0 {
+            continue;
+        }
+        // Variance between = (weighted * below - below_weighted * total)^2 / (below * above),
+        // up to the constant 1 / total^2. With at most 2^26 pixels the difference stays
+        // below 2^60, so its square fits u128.
+        let difference = (weighted * below).abs_diff(below_weighted * total);
+        let candidate = (
+            u128::from(difference) * u128::from(difference),
+            u128::from(below) * u128::from(above),
+        );
+        if compare_fractions(candidate, best).is_gt() {
+            best = candidate;
+            best_threshold = v;
+        }
+    }
+    best_threshold
+}
+
+/// Compares `a.0 / a.1` with `b.0 / b.1` by quotient, then remainder.
+fn compare_fractions(a: (u128, u128), b: (u128, u128)) -> core::cmp::Ordering {
+    let whole = (a.0 / a.1).cmp(&(b.0 / b.1));
+    // Remainders are below 2^53 (the denominators), so the products fit.
+    whole.then_with(|| ((a.0 % a.1) * b.1).cmp(&((b.0 % b.1) * a.1)))
+}
