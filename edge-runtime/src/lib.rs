@@ -18,6 +18,8 @@
 extern crate std;
 
 #[cfg(feature = "std")]
+pub mod file;
+#[cfg(feature = "std")]
 pub mod loader;
 #[cfg(feature = "std")]
 pub mod picture;

@@ -3,8 +3,7 @@
 use std::boxed::Box;
 use std::fmt;
 use std::format;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
 use std::vec;
@@ -18,6 +17,7 @@ use crate::engine::int8::Int8Engine;
 #[cfg(feature = "tract")]
 use crate::engine::tract::TractEngine;
 use crate::engine::{Engine, EngineError};
+use crate::file;
 
 /// The device artifact of a model folder.
 pub const ARTIFACT: &str = "model.bin";
@@ -200,19 +200,7 @@ fn is_plain(file: &str) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let read = || {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        let mut bytes = vec![];
-        file.take(u64::from(MAX_LEN) + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > MAX_LEN as usize {
-            return Err(io::Error::other("it is larger than 64 MiB"));
-        }
-        Ok(bytes)
-    };
-    read().map_err(|source| LoadError::Read {
+    file::read(path, MAX_LEN.into()).map_err(|source| LoadError::Read {
         path: path.to_path_buf(),
         source,
     })

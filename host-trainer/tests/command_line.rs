@@ -175,3 +175,82 @@ fn signatures_are_generated_into_folders() {
     assert!(pen.starts_with(header) && pen.lines().count() > 20);
     assert!(out.join("contact-sheet.png").is_file());
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_host-trainer"))
+        .args(["synthesize", "--signers", "1", "--out", text(folder.path())])
+        .stdout(fs::File::create("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&ended.stderr);
+    assert!(message.contains("standard output"), "{message}");
+}
+
+/// The README's commands for one's own data, on pictures of a dozen people.
+#[cfg(feature = "libtorch")]
+#[test]
+fn own_pictures_are_trained_on_exported_and_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (people, run, model) = (at("people"), at("run"), at("model"));
+    let did = |arguments: &[&str]| {
+        let output = host_trainer(arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    did(&[
+        "synthesize",
+        "--signers",
+        "12",
+        "--forged",
+        "15",
+        "--out",
+        &people,
+    ]);
+    let mut train = vec!["train", "--dataset", "folder", "--data", &people];
+    train.extend(["--out", &run, "--input", "32x16", "--width", "4"]);
+    train.extend(["--epochs", "2", "--steps", "3", "--device", "cpu"]);
+    did(&train);
+    let card = did(&[
+        "quantize", &run, "--data", &people, "--out", &model, "--json",
+    ]);
+    let card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    let mut figures: Vec<serde_json::Value> = ["int8", "tract"]
+        .map(|engine| {
+            let mut evaluate = vec!["evaluate", &model, "--dataset", "folder"];
+            evaluate.extend(["--data", &people, "--protocol", "verification"]);
+            evaluate.extend(["--engine", engine, "--json"]);
+            serde_json::from_str(&did(&evaluate)).unwrap()
+        })
+        .into();
+    for report in &mut figures {
+        assert_eq!(report["model_id"], card["model_id"]);
+        for rate in ["accuracy", "eer", "far", "frr"] {
+            assert!((0.0..=1.0).contains(&report[rate].as_f64().unwrap()));
+        }
+        assert!(report["ci95"].is_array() && report["comparisons"].as_u64() > Some(0));
+        report.as_object_mut().unwrap().remove("engine");
+    }
+    assert_eq!(figures[0], figures[1]);
+    // Too few people are told before the training, not after it.
+    let few = at("few");
+    did(&["synthesize", "--signers", "7", "--out", &few]);
+    let mut warned = vec!["train", "--dataset", "folder", "--data", &few];
+    let other_run = at("other-run");
+    warned.extend(["--out", &other_run, "--input", "32x16", "--width", "4"]);
+    warned.extend(["--epochs", "1", "--steps", "1", "--device", "cpu"]);
+    let message = String::from_utf8(host_trainer(&warned).stderr).unwrap();
+    assert!(message.contains("found 8: add classes"), "{message}");
+    // A run is not begun where one is, and a model of other data is told.
+    refused(&train, &["--resume"]);
+    let others = at("others");
+    did(&["synthesize", "--signers", "9", "--out", &others]);
+    refused(
+        &["quantize", &run, "--data", &others, "--out", &at("other")],
+        &["expected", "split"],
+    );
+    assert!(!folder.path().join("other/model.bin").exists());
+}

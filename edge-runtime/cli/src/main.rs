@@ -7,8 +7,10 @@ mod model;
 mod pictures;
 mod verbs;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use arguments::Arguments;
@@ -23,12 +25,25 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    match verbs::run(Arguments::parse()) {
+    match run(Arguments::parse()) {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Where nobody reads errors, the exit code still tells.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints a verb's answer, all of it or nothing.
+fn run(arguments: Arguments) -> Result<Outcome> {
+    let mut answer = vec![];
+    let outcome = verbs::run(arguments, &mut answer)?;
+    let mut output = io::stdout().lock();
+    output
+        .write_all(&answer)
+        .and_then(|()| output.flush())
+        .context("standard output: expected to write the answer")?;
+    Ok(outcome)
 }

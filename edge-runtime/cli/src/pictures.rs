@@ -1,10 +1,9 @@
 //! Picture files and folders of such.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use edge_runtime::picture::{MAX_LEN, Picture};
 
 /// The files that are meant: a folder stands for all files in it, by name.
@@ -33,22 +32,11 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// Reads and decodes one picture.
 pub(crate) fn read(path: &Path) -> Result<Picture> {
-    let context = || {
-        format!(
-            "{}: expected a picture file that can be read",
-            path.display()
+    let bytes = edge_runtime::file::read(path, MAX_LEN as u64).map_err(|found| {
+        let path = path.display();
+        anyhow!(
+            "{path}: expected a picture file of at most 64 MiB that can be read, found: {found}"
         )
-    };
-    let file = File::open(path).with_context(context)?;
-    let is_file = file.metadata().with_context(context)?.is_file();
-    ensure!(
-        is_file,
-        "{}: expected a picture file, found no file",
-        path.display()
-    );
-    let mut bytes = vec![];
-    file.take(MAX_LEN as u64 + 1)
-        .read_to_end(&mut bytes)
-        .with_context(context)?;
+    })?;
     Picture::decode(&bytes).with_context(|| path.display().to_string())
 }

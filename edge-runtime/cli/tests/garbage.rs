@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
 use support::{Fixture, code, refused, semblance, text, write_model};
 
@@ -41,8 +43,16 @@ fn what_is_no_picture_is_refused_and_nothing_enrolled() {
             &[path, "expected a picture file"],
         );
     }
+    // Nobody writes into the pipe: opening it would wait for ever.
+    let pipe = fixture.path("pipe.png");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    refused(
+        &fixture.run(&["identify", text(&pipe)]),
+        &["pipe.png", "no regular file"],
+    );
     let huge = fixture.path("huge.png");
-    fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+    File::create(&huge).unwrap().set_len(1 << 40).unwrap();
     refused(
         &fixture.run(&["identify", text(&huge)]),
         &["huge.png", "at most"],
@@ -222,6 +232,36 @@ fn an_unwritable_folder_is_told() {
     // A file is no folder, for the superuser too.
     fs::write(fixture.path("file"), "").unwrap();
     refused(&enroll("file/store"), &["file/store", "expected"]);
+}
+
+#[test]
+fn a_store_keeps_its_place_and_its_permissions() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.path("elsewhere")).unwrap();
+    let kept = fixture.path("elsewhere/kept");
+    symlink("elsewhere/kept", fixture.path("store")).unwrap();
+    let mode = || fs::metadata(&kept).unwrap().permissions().mode() & 0o777;
+    assert_eq!(code(&fixture.enroll("ada", 1)), 0);
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(code(&fixture.enroll("grace", 2)), 0);
+    assert_eq!(mode(), 0o640);
+    assert!(fixture.path("store").is_symlink());
+    assert_eq!(fs::read(&kept).unwrap(), fixture.store());
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    let fixture = Fixture::new();
+    let model = fixture.path("model");
+    for verb in ["info", "self-test", "bench"] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_semblance"))
+            .args([verb, "--model", text(&model), "--json"])
+            .stdout(File::create("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        refused(&ended, &["standard output", "No space left"]);
+    }
 }
 
 #[test]

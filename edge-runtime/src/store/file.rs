@@ -4,12 +4,12 @@
 //! Every change is one transaction under a lock that all programs honour: read the
 //! file anew, change, write a sibling, sync it, rename it over the file, sync the
 //! folder. Whoever reads finds the old file or the new one. A file that is damaged or
-//! of another model is never written to.
+//! of another model is never written to. Templates are biometric data: a new store is
+//! readable by its owner alone, and a replaced one keeps owner and permissions.
 
-use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::vec;
 use std::vec::Vec;
@@ -18,6 +18,7 @@ use shared::ModelId;
 use shared::template::{Template, TemplateError};
 
 use super::TemplateStore;
+use crate::file;
 
 /// The largest store: 64 MiB.
 pub const MAX_LEN: u64 = 64 << 20;
@@ -31,16 +32,18 @@ pub struct FileStore<const SHOTS: usize, const DIM: usize> {
 }
 
 impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
-    /// Reads the store; one that does not exist is empty. Nothing is written.
+    /// Reads the store; one that does not exist is empty. Nothing is written. A link
+    /// stands for what it leads to.
     ///
     /// # Errors
     /// [`FileStoreError`] when the file cannot be read, is damaged, or holds templates
     /// of another model.
     pub fn open(path: &Path, model: ModelId) -> Result<Self, FileStoreError> {
+        let path = file::follow_links(path);
         Ok(Self {
-            path: path.to_path_buf(),
+            templates: read(&path, model)?,
+            path,
             model,
-            templates: read(path, model)?,
         })
     }
 
@@ -60,7 +63,7 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         let changed = change(&mut templates);
         if changed {
             let bytes = encode(&self.path, &templates)?;
-            replace(&self.path, &bytes).map_err(|source| FileStoreError::Write {
+            file::replace(&self.path, &bytes).map_err(|source| FileStoreError::Write {
                 path: self.path.clone(),
                 source,
             })?;
@@ -113,7 +116,7 @@ fn lock(path: &Path) -> Result<File, FileStoreError> {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(sibling(path, ".lock"))?;
+            .open(file::sibling(path, ".lock"))?;
         file.lock()?;
         Ok(file)
     };
@@ -123,17 +126,11 @@ fn lock(path: &Path) -> Result<File, FileStoreError> {
     })
 }
 
-fn sibling(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    name.into()
-}
-
 fn read<const SHOTS: usize, const DIM: usize>(
     path: &Path,
     model: ModelId,
 ) -> Result<Vec<Template<SHOTS, DIM>>, FileStoreError> {
-    let bytes = read_bounded(path).map_err(|source| FileStoreError::Read {
+    let bytes = read_bytes(path).map_err(|source| FileStoreError::Read {
         path: path.to_path_buf(),
         source,
     })?;
@@ -159,21 +156,11 @@ fn read<const SHOTS: usize, const DIM: usize>(
 }
 
 /// The file's bytes; none when there is no file.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-        Err(error) => return Err(error),
-    };
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    match file::read(path, MAX_LEN) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        read => read,
     }
-    let mut bytes = vec![];
-    file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_LEN {
-        return Err(io::Error::other("it is larger than 64 MiB"));
-    }
-    Ok(bytes)
 }
 
 fn encode<const SHOTS: usize, const DIM: usize>(
@@ -194,27 +181,6 @@ fn encode<const SHOTS: usize, const DIM: usize>(
                 })?;
     }
     Ok(bytes)
-}
-
-/// Writes a sibling and renames it. The lock makes this program its only writer, so
-/// that one left behind by a killed program is overwritten.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = sibling(path, ".partial");
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().inspect_err(|_| {
-        // What is left of a write that failed is of no use, and may fill the disk.
-        let _ = fs::remove_file(&partial);
-    })?;
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
 }
 
 /// Why a store cannot be read or changed.

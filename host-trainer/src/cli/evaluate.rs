@@ -1,13 +1,14 @@
 //! `host-trainer evaluate`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use shared::artifact::operating_point::USUAL_FAR_TARGET;
-use shared::artifact::{Artifact, OperatingPoint};
+use shared::artifact::{Artifact, MAX_LEN, OperatingPoint};
 
-use super::DataArgs;
+use super::{DataArgs, tell};
 use crate::checkpoint::{self, RunConfig};
 use crate::dataset::{Dataset, DatasetName, omniglot};
 use crate::engine::{self, Embedder, EngineName, Precision};
@@ -87,7 +88,7 @@ const SAME: [&str; 8] = [
 ///
 /// # Errors
 /// When model or data cannot be read, or the engine fails.
-pub fn run(args: &EvaluateArgs) -> Result<()> {
+pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
     let data = args.data.data.as_deref();
     let mut embedder = engine::open(&args.model, args.engine, args.precision)?;
     let embedder = embedder.as_mut();
@@ -131,9 +132,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         record(&args.model, &report)?;
     }
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        print(&report);
+        print(&report, out)?;
     }
     Ok(())
 }
@@ -147,11 +148,11 @@ fn load(args: &EvaluateArgs) -> Result<Dataset> {
     };
     let split = dataset.split.hash(&dataset.classes);
     if trained.0 == dataset.name && trained.1 != split {
-        eprintln!(
+        tell(format_args!(
             "warning: expected the split that the model was trained with ({}), found {split}: \
              classes that are judged here may have been seen in training",
             trained.1
-        );
+        ));
     }
     Ok(dataset)
 }
@@ -166,7 +167,8 @@ fn operating_point(
     if embedder.facts().model_id.is_none() || args.precision == Some(Precision::Float) {
         return Ok(None);
     }
-    let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let bytes = edge_runtime::file::read(&path, MAX_LEN.into())
+        .with_context(|| path.display().to_string())?;
     let artifact = Artifact::parse(&bytes).with_context(|| path.display().to_string())?;
     Ok(artifact.operating_points().choose(args.far, shots))
 }
@@ -190,56 +192,64 @@ fn record(model: &Path, report: &Report) -> Result<()> {
     card.save(model)
 }
 
-fn print(report: &Report) {
+fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     let percent = |rate: f64| format!("{:.2} %", 100.0 * rate);
-    println!(
+    writeln!(
+        out,
         "{} on {}, engine {} ({}), {} comparisons",
         report.protocol, report.dataset, report.engine, report.precision, report.comparisons
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "accuracy  {} (95 %: {} to {})",
         percent(report.accuracy),
         percent(report.ci95[0]),
         percent(report.ci95[1])
-    );
+    )?;
     match &report.details {
         Details::Verification(details) => {
             let rate = |rate: Option<f64>| percent(rate.unwrap_or(f64::NAN));
-            println!("EER       {}", rate(report.eer));
-            println!(
+            writeln!(out, "EER       {}", rate(report.eer))?;
+            writeln!(
+                out,
                 "FAR       {} (95 %: {} to {})",
                 rate(report.far),
                 percent(details.far_ci95[0]),
                 percent(details.far_ci95[1])
-            );
-            println!(
+            )?;
+            writeln!(
+                out,
                 "FRR       {} (95 %: {} to {})",
                 rate(report.frr),
                 percent(details.frr_ci95[0]),
                 percent(details.frr_ci95[1])
-            );
-            println!(
+            )?;
+            writeln!(
+                out,
                 "at threshold {:.4} (from {}, aiming at FAR {}); {} shots, {} classes",
                 details.threshold,
                 details.threshold_from,
                 percent(f64::from(details.far_target)),
                 details.shots,
                 details.classes
-            );
-            println!("impostors: {}", details.impostors);
-            println!(
+            )?;
+            writeln!(out, "impostors: {}", details.impostors)?;
+            writeln!(
+                out,
                 "with samples of other classes instead: EER {}, FAR {}",
                 percent(details.random_impostors.eer),
                 percent(details.random_impostors.far)
-            );
+            )?;
         }
-        Details::FewShot(options) => println!(
+        Details::FewShot(options) => writeln!(
+            out,
             "{}-way {}-shot, {} probes per class, {} episodes",
             options.ways, options.shots, options.queries, options.episodes
-        ),
+        )?,
         Details::OmniglotRuns(details) => {
             let runs: Vec<String> = details.runs.iter().map(|&run| percent(run)).collect();
-            println!("runs: {}", runs.join(", "));
+            writeln!(out, "runs: {}", runs.join(", "))?;
         }
     }
+    Ok(())
 }

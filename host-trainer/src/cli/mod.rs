@@ -6,6 +6,8 @@ pub mod synthesize;
 #[cfg(feature = "libtorch")]
 pub mod train;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -40,17 +42,23 @@ pub struct DataArgs {
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Does what was asked and writes the answer to `out`; what goes on meanwhile is
+    /// told on standard error.
     ///
     /// # Errors
     /// Whatever went wrong, in words for whoever asked.
-    pub fn run(self) -> Result<()> {
+    pub fn run(&self, out: &mut impl Write) -> Result<()> {
         match self {
             #[cfg(feature = "libtorch")]
-            Self::Train(args) => train::run(&args),
-            Self::Quantize(args) => quantize::run(&args),
-            Self::Evaluate(args) => evaluate::run(&args),
-            Self::Synthesize(args) => synthesize::run(&args),
+            Self::Train(args) => train::run(args),
+            Self::Quantize(args) => quantize::run(args, out),
+            Self::Evaluate(args) => evaluate::run(args, out),
+            Self::Synthesize(args) => synthesize::run(args, out),
         }
     }
+}
+
+/// Tells people what goes on. A closed standard error stops nobody's training.
+fn tell(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }

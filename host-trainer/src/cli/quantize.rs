@@ -1,11 +1,12 @@
 //! `host-trainer quantize`.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 
-use super::DataArgs;
+use super::{DataArgs, tell};
 use crate::checkpoint::{Run, RunConfig};
 use crate::dataset::DatasetName;
 use crate::export::model::export;
@@ -29,30 +30,37 @@ pub struct QuantizeArgs {
 ///
 /// # Errors
 /// When the run or its data set cannot be read, or the folder not written.
-pub fn run(args: &QuantizeArgs) -> Result<()> {
+pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
     let run = Run::load(&args.run)?;
     let dataset = DatasetName::parse(&run.config.dataset)?.load(args.data.data.as_deref())?;
     let rebuild = rebuild(&run.config, &args.run, &args.out);
-    let card = export(&run, &dataset, &args.out, rebuild, &mut |what| {
-        eprintln!("{what}")
-    })?;
+    let card = export(&run, &dataset, &args.out, rebuild, &mut |what| tell(what))?;
     if args.json {
-        println!("{}", serde_json::to_string(&card)?);
+        writeln!(out, "{}", serde_json::to_string(&card)?)?;
         return Ok(());
     }
-    println!("{}: model {}", args.out.display(), card.model_id);
-    println!(
+    writeln!(out, "{}: model {}", args.out.display(), card.model_id)?;
+    writeln!(
+        out,
         "{} bytes, {} bytes of activation memory, {} multiply-accumulates an embedding",
         card.costs.artifact_bytes, card.costs.arena_bytes, card.costs.macs
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "int8 against float embeddings: mean cosine {:.5}, least {:.5}",
         card.quantization.mean_cosine, card.quantization.least_cosine
-    );
-    println!("operating points (validation classes; upper ends of 95 % intervals in brackets):");
-    println!("  shots  FAR aimed at  threshold  FAR               FRR");
+    )?;
+    writeln!(
+        out,
+        "operating points (validation classes; upper ends of 95 % intervals in brackets):"
+    )?;
+    writeln!(
+        out,
+        "  shots  FAR aimed at  threshold  FAR               FRR"
+    )?;
     for point in &card.operating_points {
-        println!(
+        writeln!(
+            out,
             "  {:>5}  {:>10.2} %  {:>9.4}  {:>5.2} % (< {:>5.2} %)  {:>5.2} % (< {:>5.2} %)",
             point.shots,
             100.0 * point.far_target,
@@ -61,7 +69,7 @@ pub fn run(args: &QuantizeArgs) -> Result<()> {
             100.0 * point.far_upper,
             100.0 * point.frr,
             100.0 * point.frr_upper
-        );
+        )?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `host-trainer synthesize`.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -45,7 +46,7 @@ pub struct SynthesizeArgs {
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn run(args: &SynthesizeArgs) -> Result<()> {
+pub fn run(args: &SynthesizeArgs, out: &mut impl Write) -> Result<()> {
     let last = args.first.saturating_add(args.signers);
     let signers: Vec<Signer> = (args.first..last)
         .map(|index| Signer::new(args.seed, index))
@@ -74,13 +75,14 @@ pub fn run(args: &SynthesizeArgs) -> Result<()> {
         &RenderOptions::default(),
     );
     save(&sheet, &args.out.join("contact-sheet"))?;
-    println!(
+    writeln!(
+        out,
         "{}: {} signers, {} genuine and {} forged signatures each; contact-sheet.png shows all",
         args.out.display(),
         args.signers,
         args.genuine,
         args.forged
-    );
+    )?;
     Ok(())
 }
 

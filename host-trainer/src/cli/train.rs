@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use shared::preprocess::{Crop, Fit, Tone};
 use shared::{Distance, Preprocess};
 
-use super::DataArgs;
+use super::{DataArgs, tell};
 use crate::checkpoint::{Augment, CONFIG, LossConfig, RunConfig, TrainingConfig};
 use crate::dataset::{Dataset, DatasetName};
+use crate::evaluate::operating_points;
 use crate::tower::TowerSpec;
 use crate::train::device::Choice;
 use crate::train::progress::Progress;
@@ -203,6 +204,11 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         out.display(),
         config.dataset
     );
+    if let Err(error) = operating_points::check(&dataset) {
+        tell(format_args!(
+            "warning: no device will decide with this model: {error}"
+        ));
+    }
     let device = args.device.open()?;
     let mut trainer = Trainer::new(config, &dataset, device)?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
@@ -211,10 +217,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     let mut progress = Progress::new(&out.join("events.jsonl"))?;
     trainer.run(&out, &mut |event| progress.show(event))?;
-    eprintln!(
+    tell(format_args!(
         "the run is in {0}; next: host-trainer quantize {0} --out models/NAME",
         out.display()
-    );
+    ));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use edge_runtime::picture::Picture;
+use edge_runtime::picture::{self, Picture};
 use rayon::prelude::*;
 use shared::Preprocess;
 
@@ -150,7 +150,7 @@ impl Sample {
         match &self.source {
             Source::Encoded(bytes) => Picture::decode(bytes).with_context(|| self.name.clone()),
             Source::File(path) => {
-                let bytes = std::fs::read(path)
+                let bytes = edge_runtime::file::read(path, picture::MAX_LEN as u64)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
                 Picture::decode(&bytes).with_context(|| path.display().to_string())
             }

@@ -1,6 +1,5 @@
 //! From a folder and an engine's name to a model that runs.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -119,13 +118,7 @@ fn read(folder: &Path, file: &str) -> Result<Vec<u8>> {
             path.display()
         )
     };
-    let length = fs::metadata(&path).with_context(context)?.len();
-    ensure!(
-        length <= u64::from(MAX_LEN),
-        "{}: expected at most {MAX_LEN} bytes, found {length}",
-        path.display()
-    );
-    fs::read(&path).with_context(context)
+    edge_runtime::file::read(&path, MAX_LEN.into()).with_context(context)
 }
 
 impl ModelFacts {

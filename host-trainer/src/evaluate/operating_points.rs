@@ -1,5 +1,7 @@
 //! Thresholds for devices, measured where neither training nor testing took place.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 use shared::artifact::OperatingPoint;
 use shared::support_set::Comparison;
@@ -7,6 +9,7 @@ use shared::support_set::Comparison;
 use super::Embedded;
 use super::metrics::{clopper_pearson, threshold_for};
 use super::trials::{ClassTrials, Impostors, Trials};
+use crate::dataset::{Dataset, Kind, Part};
 
 /// False-accept rates to aim at.
 const TARGETS: [f32; 5] = [0.1, 0.03, 0.01, 0.001, 0.0001];
@@ -26,13 +29,14 @@ const TRIALS_PER_TARGET: f32 = 3.0;
 /// identifications name somebody else.
 ///
 /// # Errors
-/// When there are too few samples for any.
+/// [`TooFew`].
 pub fn measure(
     embedded: &Embedded,
     comparison: Comparison,
 ) -> Result<(Vec<OperatingPoint>, Impostors)> {
     let mut points = vec![];
     let mut impostors = Impostors::Random;
+    let mut found = 0;
     for shots in SHOTS {
         // Fewer samples than that: no point for so many shots.
         let Ok(trials) = Trials::new(embedded, comparison, shots) else {
@@ -40,20 +44,51 @@ pub fn measure(
         };
         impostors = trials.hardest_impostors();
         let attempts = trials.impostors(impostors);
+        found = found.max(attempts.len());
         for target in TARGETS {
-            if attempts.len() as f32 * target < TRIALS_PER_TARGET {
+            if !is_enough(attempts.len(), target) {
                 continue;
             }
             points.extend(point(&trials, &attempts, target, shots));
         }
     }
-    ensure!(
-        !points.is_empty(),
-        "expected at least {} impostor comparisons among validation samples, found fewer: add classes or samples",
-        (TRIALS_PER_TARGET / TARGETS[0]).ceil()
-    );
+    ensure!(!points.is_empty(), TooFew(found));
     Ok((points, impostors))
 }
+
+/// Checks before a training that there will be a threshold after it.
+///
+/// # Errors
+/// [`TooFew`].
+pub fn check(dataset: &Dataset) -> Result<(), TooFew> {
+    let mut classes: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
+    for index in dataset.split.samples(dataset, Part::Validation) {
+        let sample = &dataset.samples[index as usize];
+        classes.entry(sample.class).or_default()[usize::from(sample.kind == Kind::Forged)] += 1;
+    }
+    classes.retain(|_, [genuine, _]| *genuine >= 2);
+    let forged: usize = classes.values().map(|[_, forged]| forged).sum();
+    let found = match forged {
+        0 => classes.len() * classes.len().saturating_sub(1),
+        _ => forged,
+    };
+    match is_enough(found, TARGETS[0]) {
+        true => Ok(()),
+        false => Err(TooFew(found)),
+    }
+}
+
+fn is_enough(impostors: usize, target: f32) -> bool {
+    impostors as f32 * target >= TRIALS_PER_TARGET
+}
+
+/// Too few impostor comparisons for any threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected at least 30 impostor comparisons among validation samples, from which a threshold could be measured, \
+     found {0}: add classes (40 of two or more pictures are enough), or skilled forgeries of all of them"
+)]
+pub struct TooFew(usize);
 
 fn point(trials: &Trials, attempts: &[f32], target: f32, shots: usize) -> Option<OperatingPoint> {
     let threshold = threshold_for(f64::from(target), attempts)?;

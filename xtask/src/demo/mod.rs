@@ -85,19 +85,17 @@ fn path_of(workspace: &Workspace, path: &str) -> PathBuf {
     workspace.root.join(path)
 }
 
+/// The trainer, started by cargo, which knows where libtorch is.
 fn host_trainer(workspace: &Workspace) -> Command {
-    program_of(workspace, "host-trainer")
-}
-
-fn semblance(workspace: &Workspace) -> Command {
-    program_of(workspace, "edge-cli")
-}
-
-/// A program of ours, started by cargo, which knows where libtorch is.
-fn program_of(workspace: &Workspace, package: &str) -> Command {
     let mut program = process::cargo(workspace);
-    program.args(["run", "--quiet", "--package", package, "--"]);
+    program.args(["run", "--quiet", "--package", "host-trainer", "--"]);
     program
+}
+
+/// The device's program as it was built beside the trainer. Asked for alone, cargo
+/// would choose other features of the dependencies and compile them anew.
+fn semblance(workspace: &Workspace) -> Command {
+    process::command(workspace, workspace.target.join("debug/semblance"))
 }
 
 fn where_things_are() -> String {

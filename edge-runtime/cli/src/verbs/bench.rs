@@ -1,4 +1,5 @@
 use std::hint::black_box;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -22,7 +23,7 @@ struct Stages {
     compare: Vec<Duration>,
 }
 
-pub(super) fn run(arguments: &Bench) -> Result<Outcome> {
+pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.model.model)?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
@@ -50,30 +51,33 @@ pub(super) fn run(arguments: &Bench) -> Result<Outcome> {
             "macs": macs,
             "arena_bytes": artifact.plan().arena_len(),
         });
-        println!("{result}");
+        writeln!(out, "{result}")?;
         return Ok(Outcome::Yes);
     }
-    println!(
+    writeln!(
+        out,
         "engine {}, {} runs, wall clock, one thread",
         arguments.model.engine.name(),
         arguments.runs
-    );
+    )?;
     let preprocess = format!("preprocess a {SIDE} x {SIDE} picture");
     for (name, times) in [
         (preprocess.as_str(), &stages.preprocess),
         ("embed", &stages.embed),
         ("compare with one sample", &stages.compare),
     ] {
-        println!(
+        writeln!(
+            out,
             "{name:32}  median {:>10.1} us, 95 % below {:>10.1} us",
             microseconds(median(times)),
             microseconds(percentile(times, 95))
-        );
+        )?;
     }
-    println!(
+    writeln!(
+        out,
         "{:.0} embeddings a second; {macs} multiply-accumulates each, {rate:.2} billion a second",
         1.0 / embed.as_secs_f64()
-    );
+    )?;
     Ok(Outcome::Yes)
 }
 

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
@@ -41,7 +42,7 @@ impl Finding {
     }
 }
 
-pub(super) fn run(arguments: &Doctor) -> Result<Outcome> {
+pub(super) fn run(arguments: &Doctor, out: &mut impl Write) -> Result<Outcome> {
     let mut findings = vec![processor(), memory(), engines()];
     if let Some(model) = &arguments.model {
         findings.extend(check_model(model, arguments.store.as_deref()));
@@ -56,9 +57,11 @@ pub(super) fn run(arguments: &Doctor) -> Result<Outcome> {
         .all(|finding| finding.state != State::Failure);
     if arguments.json {
         let checks: Vec<Value> = findings.iter().map(as_json).collect();
-        println!("{}", json!({"healthy": healthy, "checks": checks}));
+        writeln!(out, "{}", json!({"healthy": healthy, "checks": checks}))?;
     } else {
-        findings.iter().for_each(print);
+        for finding in &findings {
+            print(finding, out)?;
+        }
     }
     Ok(if healthy { Outcome::Yes } else { Outcome::No })
 }
@@ -80,16 +83,18 @@ fn as_json(finding: &Finding) -> Value {
     })
 }
 
-fn print(finding: &Finding) {
-    println!(
+fn print(finding: &Finding, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(
+        out,
         "{:8} {:16} {}",
         word(finding.state),
         finding.name,
         finding.found
-    );
+    )?;
     if !finding.fix.is_empty() {
-        println!("{:25} -> {}", "", finding.fix);
+        writeln!(out, "{:25} -> {}", "", finding.fix)?;
     }
+    Ok(())
 }
 
 fn processor() -> Finding {

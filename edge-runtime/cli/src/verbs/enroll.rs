@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use crate::arguments::Enroll;
 use crate::model::recognizer;
 use crate::pictures;
 
-pub(super) fn run(arguments: &Enroll) -> Result<Outcome> {
+pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.recognizer.model.model)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let subject = SubjectId::new(&arguments.subject)?;
@@ -33,7 +34,9 @@ pub(super) fn run(arguments: &Enroll) -> Result<Outcome> {
     recognizer.enroll(template)?;
     for (file, distance) in files.iter().zip(&distances) {
         if *distance > threshold {
-            eprintln!(
+            // A warning that nobody can see changes nothing.
+            let _ = writeln!(
+                std::io::stderr(),
                 "warning: {}: expected to be at most {threshold:.4} from the other samples, found {distance:.4}: is it of the same subject?",
                 file.display()
             );
@@ -49,14 +52,15 @@ pub(super) fn run(arguments: &Enroll) -> Result<Outcome> {
             "self_distances": distances,
             "threshold": number(threshold),
         });
-        println!("{enrolled}");
+        writeln!(out, "{enrolled}")?;
     } else {
-        println!(
+        writeln!(
+            out,
             "{}: enrolled with {shots} {} in {}",
             arguments.subject,
             if shots == 1 { "sample" } else { "samples" },
             arguments.recognizer.store.display()
-        );
+        )?;
     }
     Ok(Outcome::Yes)
 }

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use crate::arguments::Identify;
 use crate::model::recognizer;
 use crate::pictures;
 
-pub(super) fn run(arguments: &Identify) -> Result<Outcome> {
+pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.recognizer.model.model)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let (mut answers, mut all) = (vec![], true);
@@ -24,7 +25,7 @@ pub(super) fn run(arguments: &Identify) -> Result<Outcome> {
         if arguments.json {
             answers.push(as_json(&file, &answer));
         } else {
-            println!("{}  {}", file.display(), in_words(&answer));
+            writeln!(out, "{}  {}", file.display(), in_words(&answer))?;
         }
     }
     if arguments.json {
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &Identify) -> Result<Outcome> {
                 object[key] = value;
             }
         }
-        println!("{object}");
+        writeln!(out, "{object}")?;
     }
     Ok(if all { Outcome::Yes } else { Outcome::No })
 }

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use anyhow::Result;
 use edge_runtime::loader::Model;
 use serde_json::{Value, json};
@@ -6,7 +8,7 @@ use super::operating_point;
 use crate::Outcome;
 use crate::arguments::Info;
 
-pub(super) fn run(arguments: &Info) -> Result<Outcome> {
+pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.model)?;
     let artifact = model.artifact()?;
     let (contract, plan, card) = (artifact.contract(), artifact.plan(), artifact.card());
@@ -32,17 +34,19 @@ pub(super) fn run(arguments: &Info) -> Result<Outcome> {
             "measured_on": measured_on,
             "operating_points": points,
         });
-        println!("{info}");
+        writeln!(out, "{info}")?;
         return Ok(Outcome::Yes);
     }
-    println!("{}  model {}", card.name, artifact.model_id());
-    println!("trained on   {}", card.data);
-    println!("terms        {}", card.terms);
-    println!(
+    writeln!(out, "{}  model {}", card.name, artifact.model_id())?;
+    writeln!(out, "trained on   {}", card.data)?;
+    writeln!(out, "terms        {}", card.terms)?;
+    writeln!(
+        out,
         "input        {} x {} pixels, tone {:?}, crop {:?}, fit {:?}",
         preprocess.width, preprocess.height, preprocess.tone, preprocess.crop, preprocess.fit
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "embedding    {} x int8{}, {} distance, samples fused by {:?}",
         comparison.embedding.dim,
         if comparison.embedding.normalized {
@@ -52,19 +56,22 @@ pub(super) fn run(arguments: &Info) -> Result<Outcome> {
         },
         comparison.distance,
         comparison.fusion
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "costs        {} multiply-accumulates, {} bytes of artifact, {} bytes of activation memory",
         plan.macs(),
         model.artifact_len(),
         plan.arena_len()
-    );
-    println!("measured on  {measured_on}");
-    println!(
+    )?;
+    writeln!(out, "measured on  {measured_on}")?;
+    writeln!(
+        out,
         "  shots  FAR aimed at  threshold  FAR (95 %: below)   FRR (95 %: below)   impostors  genuine"
-    );
+    )?;
     for point in points {
-        println!(
+        writeln!(
+            out,
             "  {:>5}  {:>10.2} %  {:>9.4}  {:>5.2} % ({:>5.2} %)   {:>5.2} % ({:>5.2} %)   {:>9}  {:>7}",
             point.shots,
             100.0 * point.far_target,
@@ -75,7 +82,7 @@ pub(super) fn run(arguments: &Info) -> Result<Outcome> {
             100.0 * point.frr_upper,
             point.impostors,
             point.genuine
-        );
+        )?;
     }
     Ok(Outcome::Yes)
 }

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use anyhow::Result;
 use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
@@ -7,7 +9,7 @@ use crate::Outcome;
 use crate::arguments::List;
 use crate::model::recognizer;
 
-pub(super) fn run(arguments: &List) -> Result<Outcome> {
+pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.recognizer.model.model)?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
     let templates = recognizer.store().templates();
@@ -23,11 +25,16 @@ pub(super) fn run(arguments: &List) -> Result<Outcome> {
             "model_id": model.artifact()?.model_id().to_string(),
             "subjects": templates.map(subject).collect::<Vec<_>>(),
         });
-        println!("{list}");
+        writeln!(out, "{list}")?;
         return Ok(Outcome::Yes);
     }
     for template in templates {
-        println!("{}  {} samples", template.subject(), template.shot_count());
+        writeln!(
+            out,
+            "{}  {} samples",
+            template.subject(),
+            template.shot_count()
+        )?;
     }
     Ok(Outcome::Yes)
 }

@@ -10,6 +10,8 @@ mod remove;
 mod self_test;
 mod verify;
 
+use std::io::Write;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use shared::artifact::OperatingPoint;
@@ -17,17 +19,18 @@ use shared::artifact::OperatingPoint;
 use crate::Outcome;
 use crate::arguments::{Arguments, Verb};
 
-pub(crate) fn run(arguments: Arguments) -> Result<Outcome> {
+/// Does what was asked and writes the answer to `out`.
+pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome> {
     match arguments.verb {
-        Verb::Info(arguments) => info::run(&arguments),
-        Verb::Enroll(arguments) => enroll::run(&arguments),
-        Verb::Verify(arguments) => verify::run(&arguments),
-        Verb::Identify(arguments) => identify::run(&arguments),
-        Verb::List(arguments) => list::run(&arguments),
-        Verb::Remove(arguments) => remove::run(&arguments),
-        Verb::SelfTest(arguments) => self_test::run(&arguments),
-        Verb::Bench(arguments) => bench::run(&arguments),
-        Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Info(arguments) => info::run(&arguments, out),
+        Verb::Enroll(arguments) => enroll::run(&arguments, out),
+        Verb::Verify(arguments) => verify::run(&arguments, out),
+        Verb::Identify(arguments) => identify::run(&arguments, out),
+        Verb::List(arguments) => list::run(&arguments, out),
+        Verb::Remove(arguments) => remove::run(&arguments, out),
+        Verb::SelfTest(arguments) => self_test::run(&arguments, out),
+        Verb::Bench(arguments) => bench::run(&arguments, out),
+        Verb::Doctor(arguments) => doctor::run(&arguments, out),
     }
 }
 

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use anyhow::Result;
 use edge_runtime::engine::self_test;
 use edge_runtime::loader::Model;
@@ -7,7 +9,7 @@ use crate::Outcome;
 use crate::arguments::SelfTest;
 use crate::model::engine;
 
-pub(super) fn run(arguments: &SelfTest) -> Result<Outcome> {
+pub(super) fn run(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.model.model)?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
@@ -22,9 +24,12 @@ pub(super) fn run(arguments: &SelfTest) -> Result<Outcome> {
             "passed": passed,
             "total": total,
         });
-        println!("{result}");
+        writeln!(out, "{result}")?;
     } else {
-        println!("{passed} of {total} golden vectors came out right, byte for byte, engine {name}");
+        writeln!(
+            out,
+            "{passed} of {total} golden vectors came out right, byte for byte, engine {name}"
+        )?;
     }
     Ok(if passed == total {
         Outcome::Yes

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use anyhow::{Context, Result};
 use edge_runtime::loader::Model;
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use crate::arguments::Verify;
 use crate::model::recognizer;
 use crate::pictures;
 
-pub(super) fn run(arguments: &Verify) -> Result<Outcome> {
+pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.recognizer.model.model)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let mut probes = vec![];
@@ -50,18 +52,19 @@ pub(super) fn run(arguments: &Verify) -> Result<Outcome> {
             answer["distance"] = number(verification.distance);
             answer["threshold"] = number(verification.threshold);
         }
-        println!("{answer}");
+        writeln!(out, "{answer}")?;
     } else {
         for (file, verification) in &probes {
-            println!(
+            writeln!(
+                out,
                 "{}  {}  distance {:.4}",
                 file.display(),
                 verdict(verification.accepted()),
                 verification.distance
-            );
+            )?;
         }
         if let Some(point) = point {
-            println!("{}", basis(&point));
+            writeln!(out, "{}", basis(&point))?;
         }
     }
     Ok(if all { Outcome::Yes } else { Outcome::No })
