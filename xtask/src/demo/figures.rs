@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{DATASET, DEVICE_ENGINES, FIGURES, MODEL, host_trainer, path_of, there};
+use super::{DATASET, DEVICE_ENGINES, FAR, FIGURES, MODEL, host_trainer, path_of, there};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -14,11 +14,20 @@ use crate::workspace::Workspace;
 #[derive(Clone, Debug, PartialEq)]
 struct Figures {
     engine: &'static str,
+    /// Against skilled forgeries.
+    skilled: Impostors,
+    /// Against signatures of other signers, at the same threshold.
+    random: Impostors,
+    /// Genuine signatures that were rejected at that threshold.
+    frr: f64,
+}
+
+/// How one kind of impostors fared.
+#[derive(Clone, Debug, PartialEq)]
+struct Impostors {
     comparisons: u64,
-    accuracy: f64,
     eer: f64,
     far: f64,
-    frr: f64,
 }
 
 /// The table of all engines' figures.
@@ -47,7 +56,8 @@ fn evaluate(workspace: &Workspace, engine: &str) -> Result<String> {
     let mut evaluate = host_trainer(workspace);
     evaluate
         .args(["evaluate", MODEL, "--dataset", DATASET])
-        .args(["--protocol", "verification", "--engine", engine, "--json"]);
+        .args(["--protocol", "verification", "--far", FAR])
+        .args(["--engine", engine, "--json"]);
     let printed = process::output(&mut evaluate)?;
     fs::create_dir_all(path_of(workspace, FIGURES))?;
     // Written beside and renamed: a half file would be taken for a whole one.
@@ -61,20 +71,25 @@ fn evaluate(workspace: &Workspace, engine: &str) -> Result<String> {
 fn read(engine: &'static str, printed: &str) -> Result<Figures> {
     let json: Value = serde_json::from_str(printed)
         .with_context(|| format!("expected one JSON object of `evaluate`, found {printed:?}"))?;
-    let rate = |name: &str| {
-        json[name]
-            .as_f64()
-            .with_context(|| format!("expected a number `{name}` in what `evaluate` printed"))
+    let number = |pointer: &str| {
+        json.pointer(pointer)
+            .and_then(Value::as_f64)
+            .with_context(|| format!("expected a number `{pointer}` in what `evaluate` printed"))
+    };
+    let impostors = |comparisons: &str, of: &str| {
+        let comparisons = json.pointer(comparisons).and_then(Value::as_u64);
+        Ok::<_, anyhow::Error>(Impostors {
+            comparisons: comparisons
+                .context("expected a count of impostors in what `evaluate` printed")?,
+            eer: number(&format!("{of}/eer"))?,
+            far: number(&format!("{of}/far"))?,
+        })
     };
     Ok(Figures {
         engine,
-        comparisons: json["comparisons"]
-            .as_u64()
-            .context("expected a count `comparisons` in what `evaluate` printed")?,
-        accuracy: rate("accuracy")?,
-        eer: rate("eer")?,
-        far: rate("far")?,
-        frr: rate("frr")?,
+        skilled: impostors("/impostor_comparisons", "")?,
+        random: impostors("/random_impostors/comparisons", "/random_impostors")?,
+        frr: number("/frr")?,
     })
 }
 
@@ -88,22 +103,30 @@ fn same(a: &Figures, b: &Figures) -> bool {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Verification of signers never seen in training")?;
         writeln!(
             f,
-            "  engine  comparisons  accuracy      EER      FAR      FRR"
+            "Verification of signers never seen in training, at the threshold that accepted\n\
+             at most {FAR} of the skilled forgeries on the signers that chose it"
+        )?;
+        writeln!(
+            f,
+            "  engine  impostors          comparisons      EER      FAR      FRR"
         )?;
         for row in &self.0 {
-            writeln!(
-                f,
-                "  {:6}  {:>11}  {:>6.2} %  {:>5.2} %  {:>5.2} %  {:>5.2} %",
-                row.engine,
-                row.comparisons,
-                100.0 * row.accuracy,
-                100.0 * row.eer,
-                100.0 * row.far,
-                100.0 * row.frr,
-            )?;
+            for (name, impostors) in [
+                ("skilled forgeries", &row.skilled),
+                ("other signers", &row.random),
+            ] {
+                writeln!(
+                    f,
+                    "  {:6}  {name:17}  {:>11}  {:>5.2} %  {:>5.2} %  {:>5.2} %",
+                    row.engine,
+                    impostors.comparisons,
+                    100.0 * impostors.eer,
+                    100.0 * impostors.far,
+                    100.0 * row.frr,
+                )?;
+            }
         }
         Ok(())
     }
@@ -115,20 +138,22 @@ mod tests {
 
     use super::*;
 
-    const PRINTED: &str = r#"{"comparisons": 1200, "accuracy": 0.95, "eer": 0.05, "far": 0.01, "frr": 0.125, "more": {}}"#;
+    const PRINTED: &str = r#"{"eer": 0.05, "far": 0.01, "frr": 0.125, "impostor_comparisons": 1200,
+        "random_impostors": {"eer": 0.02, "far": 0.001, "comparisons": 900}, "more": {}}"#;
 
     #[test]
     fn figures_are_read_and_shown_in_percent() {
         let figures = read("int8", PRINTED).unwrap();
-        assert_eq!(figures.comparisons, 1200);
+        assert_eq!(figures.skilled.comparisons, 1200);
+        assert_eq!(figures.random.eer, 0.02);
         let shown = Table(vec![figures]).to_string();
         assert!(shown.contains("12.50 %"), "{shown}");
     }
 
     #[test]
     fn a_figure_that_is_not_there_is_named() {
-        let refused = read("int8", r#"{"comparisons": 1, "accuracy": 1}"#).unwrap_err();
-        assert!(refused.to_string().contains("`eer`"), "{refused}");
+        let refused = read("int8", r#"{"impostor_comparisons": 1, "frr": 1}"#).unwrap_err();
+        assert!(refused.to_string().contains("`/eer`"), "{refused}");
         assert!(read("int8", "no JSON").is_err());
     }
 
@@ -137,6 +162,6 @@ mod tests {
         let int8 = read("int8", PRINTED).unwrap();
         let tract = read("tract", PRINTED).unwrap();
         assert!(same(&int8, &tract));
-        assert!(!same(&int8, &Figures { far: 0.5, ..tract }));
+        assert!(!same(&int8, &Figures { frr: 0.5, ..tract }));
     }
 }

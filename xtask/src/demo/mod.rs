@@ -17,6 +17,8 @@ use crate::workspace::Workspace;
 /// The engines that can run on a device, which must agree.
 const DEVICE_ENGINES: [&str; 2] = ["int8", "tract"];
 const DATASET: &str = "synthetic-signatures";
+/// The share of skilled forgeries that may be accepted.
+const FAR: &str = "0.1";
 
 /// Where the demo keeps things, from the repository's root; git ignores them.
 const RUN: &str = "runs/demo";

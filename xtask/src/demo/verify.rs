@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::signatures::Signer;
-use super::{DEVICE_ENGINES, MODEL, STORE, path_of, semblance};
+use super::{DEVICE_ENGINES, FAR, MODEL, STORE, path_of, semblance};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -69,7 +69,8 @@ fn attempt(workspace: &Workspace, subject: &str, picture: &Path, genuine: bool) 
             let mut verify = semblance(workspace);
             verify
                 .args(["verify", "--model", MODEL, "--store", STORE])
-                .args(["--subject", subject, "--engine", engine, "--json"])
+                .args(["--subject", subject, "--far", FAR])
+                .args(["--engine", engine, "--json"])
                 .arg(picture);
             // 1 says that the picture was not accepted.
             read(&process::output_unless(&mut verify, |code| code > 1)?)

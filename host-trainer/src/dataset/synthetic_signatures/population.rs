@@ -26,11 +26,11 @@ const FORGERIES: u32 = 2;
 /// The first signer that is in no part of the data set.
 pub const FIRST_FREE_SIGNER: u32 = TRAIN + VALIDATION + TEST;
 
-/// 64 x 32 pixels, the ink's rectangle with its proportions.
+/// 96 x 48 pixels, the ink's rectangle with its proportions.
 fn preprocess() -> Preprocess {
     Preprocess {
-        width: 64,
-        height: 32,
+        width: 96,
+        height: 48,
         tone: Tone::Ink,
         crop: Crop::Ink,
         fit: Fit::Contain,
