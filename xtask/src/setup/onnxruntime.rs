@@ -8,9 +8,11 @@ use super::wheel::{self, Wheel};
 use super::{cache, link};
 use crate::workspace::{Workspace, shown, variable};
 
-/// What the `ort` of our `Cargo.toml` is made for.
-const VERSION: &str = "1.24.4";
-const FOLDER: &str = "onnxruntime-1.24.4";
+/// What the `ort` of our `Cargo.toml` runs. Up to 1.24, integer convolutions come out
+/// wrong on processors with AMX (microsoft/onnxruntime, issue 26324, mended by pull
+/// request 27671).
+const VERSION: &str = "1.25.1";
+const FOLDER: &str = "onnxruntime-1.25.1";
 const LIBRARY: &str = "libonnxruntime.so";
 
 pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
@@ -29,7 +31,8 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
         );
         return Ok(());
     }
-    if ours.is_file() {
+    let is_this_version = std::fs::read_link(&link).is_ok_and(|place| place.ends_with(FOLDER));
+    if ours.is_file() && is_this_version {
         eprintln!(
             "ONNX Runtime {VERSION}: already there, {}",
             shown(&link, workspace)
@@ -42,7 +45,7 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
     let place = cache::piece(workspace, FOLDER, |work, content| {
         let wheel = wheel()?;
         eprintln!(
-            "ONNX Runtime {VERSION}: not there; fetching its wheel: 17 MB download, 22 MB kept in {}",
+            "ONNX Runtime {VERSION}: not there; fetching its wheel: 18 MB download, 23 MB kept in {}",
             workspace.cache.display()
         );
         wheel::fetch(workspace, &[wheel], work, content, kept)?;
@@ -59,14 +62,14 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
 
 fn wheel() -> Result<Wheel> {
     let sha256 = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "e54ad52e61d2d4618dcff8fa1480ac66b24ee2eab73331322db1049f11ccf330",
-        ("linux", "aarch64") => "046ff290045a387676941a02a8ae5c3ebec6b4f551ae228711968c4a69d8f6b7",
+        ("linux", "x86_64") => "79162f873cdfa38cfc8d53d59a8dc7a71a14074df3d565b2f8ce24289545ddc0",
+        ("linux", "aarch64") => "fa7d4daa78a18b8f3b410e31e82dab8580363c85cac644179a853f2748618e89",
         (system, architecture) => bail!(
             "no ONNX Runtime is pinned for {system} {architecture}: export ORT_DYLIB_PATH with the path of its library, version {VERSION}"
         ),
     };
     Ok(Wheel {
-        requirement: "onnxruntime==1.24.4",
+        requirement: "onnxruntime==1.25.1",
         sha256,
     })
 }
@@ -74,7 +77,7 @@ fn wheel() -> Result<Wheel> {
 /// Where a file of the wheel goes, if it is wanted at all.
 fn kept(member: &str) -> Option<PathBuf> {
     match member {
-        "onnxruntime/capi/libonnxruntime.so.1.24.4" => Some(LIBRARY.into()),
+        "onnxruntime/capi/libonnxruntime.so.1.25.1" => Some(LIBRARY.into()),
         "onnxruntime/LICENSE" => Some("LICENSE".into()),
         _ => None,
     }
