@@ -79,7 +79,12 @@ fn mixed_model_folders_are_refused() {
         format!("{refused:#}").contains("model.int8.onnx"),
         "{refused:#}"
     );
-    assert!(open(one.path(), EngineName::Int8, None).is_ok());
+    // The int8 engine needs no ONNX file, but the folder is not what was exported.
+    assert!(open(one.path(), EngineName::Int8, None).is_err());
+    let alone = tempfile::tempdir().unwrap();
+    fs::copy(other.path().join(ARTIFACT), alone.path().join(ARTIFACT)).unwrap();
+    let refused = open(alone.path(), EngineName::Int8, None).err().unwrap();
+    assert!(format!("{refused:#}").contains("model.toml"), "{refused:#}");
 }
 
 /// The card of every committed model states its files and operating points.

@@ -30,29 +30,44 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 /// file is its owner's alone. The caller must be the only writer.
 ///
 /// # Errors
-/// What the system says; an earlier file is as it was.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// [`ReplaceError`].
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let partial = sibling(path, ".partial");
     // One may be left behind by a program that was killed.
     match fs::remove_file(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(ReplaceError::Unchanged(error));
+        }
         _ => {}
     }
-    let write = || {
-        let mut file = create(&partial, path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().inspect_err(|_| {
-        // What is left of a write that failed is of no use, and may fill the disk.
-        let _ = fs::remove_file(&partial);
-    })?;
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    File::open(folder)?.sync_all()
+    let write = || {
+        let folder = File::open(folder)?;
+        let mut file = create(&partial, path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)?;
+        Ok(folder)
+    };
+    let folder: File = write().map_err(|error| {
+        // What is left of a write that failed is of no use, and may fill the disk.
+        let _ = fs::remove_file(&partial);
+        ReplaceError::Unchanged(error)
+    })?;
+    folder.sync_all().map_err(ReplaceError::Unsynced)
+}
+
+/// Why a file was not replaced for good.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// It is as it was.
+    Unchanged(io::Error),
+    /// It is replaced, but may be as it was after a loss of power.
+    Unsynced(io::Error),
 }
 
 /// Makes `partial` with owner and permissions of `path`.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Cursor;
+use std::path::Path;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -10,6 +11,15 @@ use shared::preprocess::{Image, MAX_SIDE, PreprocessError};
 
 /// The largest picture file: 64 MiB.
 pub const MAX_LEN: usize = 64 << 20;
+
+/// How the names of picture files end, in folders of such.
+pub const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "pgm", "ppm", "pnm"];
+
+/// Whether a file in a folder is meant as a picture, by its name.
+pub fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    EXTENSIONS.iter().any(|&known| extension == known)
+}
 
 /// The most memory that decoding takes: an RGBA picture of the largest size, 16 bits deep.
 const MAX_ALLOCATION: u64 = 8 * (MAX_SIDE as u64) * (MAX_SIDE as u64);

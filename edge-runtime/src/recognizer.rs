@@ -36,7 +36,8 @@ where
     ///
     /// # Errors
     /// [`RecognizerError::Engine`] when `engine` runs another model, `input` has another
-    /// length, or the model's embeddings have more than `DIM` components.
+    /// length, or the model's embeddings have more than `DIM` components;
+    /// [`RecognizerError::FarTarget`] when no operating point is as strict as asked.
     pub fn new(
         engine: E,
         artifact: &Artifact<'a>,
@@ -66,9 +67,18 @@ where
         if dim > DIM {
             return Err(length("room for embeddings", dim, DIM).into());
         }
+        let operating_points = *artifact.operating_points();
+        let strictest = operating_points.strictest_target();
+        let is_measured = strictest <= far_target;
+        if !is_measured {
+            return Err(RecognizerError::FarTarget {
+                asked: far_target,
+                strictest,
+            });
+        }
         Ok(Self {
             engine,
-            operating_points: *artifact.operating_points(),
+            operating_points,
             far_target,
             store,
             input,
@@ -227,6 +237,18 @@ where
         Ok(identify(candidates, |shots| self.policy(shots)))
     }
 
+    /// An upper bound of the probability that somebody who is not enrolled is taken for
+    /// somebody who is: the sum over all who are enrolled of the upper ends of their
+    /// measured false-accept rates (Boole's inequality), at most 1.
+    pub fn stranger_bound(&self) -> f32 {
+        let templates = self.store.templates();
+        let bounds = templates.map(|template| {
+            let point = self.operating_point(template.shot_count());
+            point.map_or(0.0, |point| point.far_upper)
+        });
+        bounds.sum::<f32>().min(1.0)
+    }
+
     /// Removes a subject; whether it was enrolled.
     ///
     /// # Errors
@@ -237,7 +259,7 @@ where
 }
 
 /// Why a recognizer has no answer. `S` is the store's error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RecognizerError<S> {
     /// The picture is not accepted.
@@ -246,6 +268,13 @@ pub enum RecognizerError<S> {
     Engine(EngineError),
     /// The template cannot be made or is full.
     Template(TemplateError),
+    /// No operating point is as strict as asked.
+    FarTarget {
+        /// The false-accept rate that was asked for.
+        asked: f32,
+        /// The strictest that the model has a threshold for.
+        strictest: f32,
+    },
     /// A template without samples was to be enrolled.
     NoSample,
     /// The claimed subject is not enrolled.
@@ -272,6 +301,10 @@ impl<S: fmt::Display> fmt::Display for RecognizerError<S> {
             Self::Picture(error) => error.fmt(f),
             Self::Engine(error) => error.fmt(f),
             Self::Template(error) => error.fmt(f),
+            Self::FarTarget { asked, strictest } => write!(
+                f,
+                "expected a false-accept rate of at least {strictest}, the strictest that this model has a measured threshold for, found {asked}: ask for more, or measure the model on more classes"
+            ),
             Self::NoSample => {
                 f.write_str("expected at least one sample to enrol, found none: add pictures")
             }

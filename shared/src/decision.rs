@@ -98,7 +98,11 @@ pub fn identify<'a>(
         });
     }
     match runner_up {
-        Some(second) if second.distance - nearest.distance < margin => {
+        // Equally near is ambiguous with any margin.
+        Some(second)
+            if second.distance - nearest.distance < margin
+                || second.distance <= nearest.distance =>
+        {
             Identification::Unknown(Unknown::Ambiguous {
                 nearest: nearest.subject,
                 runner_up: second.subject,

@@ -19,16 +19,18 @@ pub const VERSION: u16 = 1;
 const HEADER_LEN: usize = 4 + 2 + 32 + 8 + 2 + 1 + 1;
 const CRC_LEN: usize = 4;
 
-/// A subject's name: 1 to [`MAX_SUBJECT`] bytes of UTF-8 without control characters.
+/// A subject's name: 1 to [`MAX_SUBJECT`] bytes of UTF-8, without control characters,
+/// white space at its ends, and invisible characters that make one name look like
+/// another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectId(heapless::String<MAX_SUBJECT>);
 
 impl SubjectId {
     /// # Errors
-    /// [`TemplateError::Subject`] when the name is empty, too long or holds
-    /// control characters.
+    /// [`TemplateError::Subject`] for any other name.
     pub fn new(name: &str) -> Result<Self, TemplateError> {
-        if name.is_empty() || name.chars().any(char::is_control) {
+        let misleads = |c: char| c.is_control() || is_invisible(c);
+        if name.is_empty() || name.trim() != name || name.chars().any(misleads) {
             return Err(TemplateError::Subject);
         }
         heapless::String::try_from(name)
@@ -40,6 +42,12 @@ impl SubjectId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Marks of direction, zero widths and the like (Unicode's general category Cf, as far
+/// as it is used in names that mislead).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 impl fmt::Display for SubjectId {
@@ -303,7 +311,7 @@ impl fmt::Display for TemplateError {
             ),
             Self::Subject => write!(
                 f,
-                "expected a subject name of 1 to {MAX_SUBJECT} bytes without control characters: choose another name"
+                "expected a subject name of 1 to {MAX_SUBJECT} bytes without control or invisible characters and without white space at its ends: choose another name"
             ),
             Self::Dimension { expected, found } => write!(
                 f,

@@ -185,6 +185,11 @@ pub fn decode<'a, M: Deserialize<'a>>(frame: &'a mut [u8]) -> Result<(u16, M), F
     if frame.len() > MAX_FRAME {
         return Err(FrameError::TooLong);
     }
+    // A zero ends a frame and stands nowhere else; the decoder would stop there.
+    let content = frame.strip_suffix(&[0]).unwrap_or(frame);
+    if content.contains(&0) {
+        return Err(FrameError::Cobs);
+    }
     let length = cobs::decode_in_place(frame).map_err(|_| FrameError::Cobs)?;
     let body = frame.get(..length).ok_or(FrameError::Cobs)?;
     let (covered, crc) = body

@@ -83,7 +83,7 @@ fn verification_accepts_at_the_threshold_and_never_what_is_no_number() {
 #[test]
 fn identification_wants_one_near_subject() {
     let names = ["ada", "grace", "eve"].map(|name| SubjectId::new(name).unwrap());
-    let answer = |distances: [f32; 3]| {
+    let answer_with = |margin: f32, distances: [f32; 3]| {
         let candidates = names
             .iter()
             .zip(distances)
@@ -94,7 +94,7 @@ fn identification_wants_one_near_subject() {
             });
         let policy = Policy {
             threshold: 1.0,
-            margin: 0.25,
+            margin,
         };
         match identify(candidates, |_| policy) {
             Identification::Match {
@@ -109,6 +109,9 @@ fn identification_wants_one_near_subject() {
             }
         }
     };
+    let answer = |distances| answer_with(0.25, distances);
+    assert_eq!(answer_with(0.0, [0.5, 0.5, 0.75]), "ada or grace");
+    assert_eq!(answer_with(0.0, [0.75, 0.5, 0.625]), "grace 0.125");
     assert_eq!(answer([0.5, 0.25, 1.5]), "grace 0.25");
     assert_eq!(answer([0.5, 0.375, 1.5]), "grace or ada");
     assert_eq!(answer([0.5, 0.5, 0.5]), "ada or grace");
@@ -130,13 +133,26 @@ fn the_operating_point_is_at_least_as_strict_as_asked() {
         [shots(0.1, 1), shots(0.1, 4), shots(0.1, 5), shots(0.5, 9)],
         [1, 1, 5, 5]
     );
-    // Nothing as strict was measured: the strictest there is.
-    assert_eq!(points.choose(0.01, 1).unwrap().far_target, 0.1);
+    // Nothing as strict was measured, so nothing is promised.
+    assert_eq!(points.choose(0.01, 1), None);
+    assert_eq!(
+        (points.strictest_target(), points.usual_target()),
+        (0.1, 0.1)
+    );
 }
 
 #[test]
 fn names_are_short_and_printable() {
-    for name in ["", "a\0", "a\nb", &"n".repeat(33)] {
+    for name in [
+        "",
+        "a\0",
+        "a\nb",
+        "ada ",
+        "\u{a0}ada",
+        "\u{202e}ada",
+        "a\u{200b}da",
+        &"n".repeat(33),
+    ] {
         assert_eq!(
             SubjectId::new(name),
             Err(TemplateError::Subject),

@@ -157,6 +157,80 @@ fn cut_and_flipped_frames_are_refused() {
 }
 
 #[test]
+fn a_frame_ends_at_its_first_zero() {
+    let mut frame = frame();
+    frame.extend(b"more");
+    let error = |mut frame: Vec<u8>| wire::decode::<Request>(&mut frame).err();
+    assert_eq!(error(frame.clone()), Some(FrameError::Cobs));
+    frame.truncate(frame.len() - 4);
+    assert_eq!(error(frame.clone()), None);
+    frame.pop();
+    assert_eq!(error(frame), None);
+}
+
+#[test]
+fn a_plan_reads_only_what_it_has_written() {
+    let place = |offset, side| Place {
+        offset,
+        height: side,
+        width: side,
+        channels: 1,
+    };
+    let pool = |input, output| {
+        Step::MaxPool(MaxPool {
+            input,
+            output,
+            kernel: [2, 2],
+            stride: [2, 2],
+        })
+    };
+    let parse = |output, steps: &[Step]| {
+        let header = PlanHeader {
+            arena_len: 100,
+            input: place(0, 8),
+            output,
+            steps: steps.len() as u16,
+        };
+        let mut bytes = vec![0; 512];
+        let mut length = postcard::to_slice(&header, &mut bytes).unwrap().len();
+        for step in steps {
+            length += postcard::to_slice(step, &mut bytes[length..])
+                .unwrap()
+                .len();
+        }
+        Plan::parse(&bytes[..length], &[]).map(|_| ())
+    };
+    let (input, half, quarter) = (place(0, 8), place(64, 4), place(96, 2));
+    assert_eq!(
+        parse(quarter, &[pool(input, half), pool(half, quarter)]),
+        Ok(())
+    );
+    let contract = |what| Err(ArtifactError::Contract(what));
+    assert_eq!(parse(input, &[]), contract("number of steps"));
+    assert_eq!(
+        parse(place(90, 1), &[pool(input, half)]),
+        contract("place of the output")
+    );
+    // From where nothing was written, from part of what was, from what was overwritten.
+    let astray = [
+        vec![pool(place(65, 4), quarter)],
+        vec![pool(place(0, 4), quarter)],
+        vec![
+            pool(input, half),
+            pool(half, place(0, 2)),
+            pool(input, half),
+        ],
+    ];
+    for steps in astray {
+        let refused = parse(quarter, &steps);
+        assert!(
+            matches!(refused, Err(ArtifactError::Step { what, .. }) if what.starts_with("input")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn the_longest_chunk_fits_a_frame_and_longer_ones_are_refused() {
     let mut buffer = [0; wire::MAX_FRAME];
     let chunk = |bytes| Request::ImageChunk {
@@ -183,7 +257,7 @@ proptest! {
 
     #[test]
     fn templates_come_back(
-        name in "[a-zA-Zäß0-9 ]{1,12}",
+        name in "[a-zA-Zäß0-9]([a-zA-Zäß0-9 ]{0,10}[a-zA-Zäß0-9])?",
         shots in prop::collection::vec(prop::collection::vec(any::<i8>(), 5), 0..=4),
         enrolled_at: u64,
         id: [u8; 32],

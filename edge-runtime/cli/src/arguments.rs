@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use shared::artifact::operating_point::USUAL_FAR_TARGET;
 
 /// Enrol, verify and identify on the device
 ///
@@ -56,9 +55,10 @@ pub(crate) struct RecognizerArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) store: PathBuf,
     /// The false-accept rate to aim at, a fraction: chooses the largest of the model's
-    /// measured targets that is not above it, or the strictest
-    #[arg(long, value_name = "RATE", default_value_t = USUAL_FAR_TARGET, value_parser = rate)]
-    pub(crate) far: f32,
+    /// measured targets that is not above it [default: 0.03, or the strictest measured
+    /// where that is above]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) far: Option<f32>,
 }
 
 fn rate(text: &str) -> Result<f32, String> {
@@ -172,7 +172,7 @@ pub(crate) struct Bench {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     /// Embeddings to measure
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) runs: u32,
     /// Print one JSON object
     #[arg(long)]

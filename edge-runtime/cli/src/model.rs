@@ -35,11 +35,9 @@ pub(crate) fn recognizer<'a>(
     let store = FileStore::open(&arguments.store, artifact.model_id())?;
     let engine = engine(model, arguments.model.engine)?;
     let input = vec![0; artifact.contract().preprocess.output_len()];
+    let usual = || artifact.operating_points().usual_target();
+    let far_target = arguments.far.unwrap_or_else(usual);
     Ok(Recognizer::new(
-        engine,
-        &artifact,
-        arguments.far,
-        store,
-        input,
+        engine, &artifact, far_target, store, input,
     )?)
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use edge_runtime::picture::{MAX_LEN, Picture};
+use edge_runtime::picture::{EXTENSIONS, MAX_LEN, Picture, is_picture};
 
-/// The files that are meant: a folder stands for all files in it, by name.
+/// The files that are meant: a folder stands for all pictures in it, by name.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = vec![];
     for path in paths {
@@ -18,11 +18,12 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
             .with_context(|| format!("{}: expected a folder that can be read", path.display()))?;
         let mut inside: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
-        inside.retain(|path| path.is_file());
+        inside.retain(|path| path.is_file() && is_picture(path));
         ensure!(
             !inside.is_empty(),
-            "{}: expected pictures in the folder, found no file",
-            path.display()
+            "{}: expected pictures in the folder, found none that ends in {}",
+            path.display(),
+            EXTENSIONS.join(", ")
         );
         inside.sort();
         files.extend(inside);

@@ -69,9 +69,11 @@ fn what_is_no_picture_is_refused_and_nothing_enrolled() {
 #[test]
 fn pictures_of_any_size_are_taken_up_to_the_limit() {
     let fixture = Fixture::new();
-    for (width, height, expected) in [(1, 1, 0), (1, 8192, 0), (8193, 1, 2)] {
+    for (width, height, expected) in [(2, 1, 0), (1, 8192, 0), (8193, 1, 2)] {
         let path = fixture.path("sized.png");
-        image::GrayImage::new(width, height).save(&path).unwrap();
+        let mut picture = image::GrayImage::new(width, height);
+        picture.put_pixel(0, 0, image::Luma([255]));
+        picture.save(&path).unwrap();
         let enrolled = fixture.run(&["enroll", "--subject", "ada", text(&path)]);
         assert_eq!(
             code(&enrolled),
@@ -79,6 +81,65 @@ fn pictures_of_any_size_are_taken_up_to_the_limit() {
             "{width} x {height}: {enrolled:?}"
         );
     }
+}
+
+/// What shows nothing is near to everything else that shows nothing.
+#[test]
+fn blank_pictures_are_neither_enrolled_nor_compared() {
+    let fixture = Fixture::new();
+    let blank = fixture.path("blank.png");
+    image::GrayImage::from_pixel(40, 30, image::Luma([200]))
+        .save(&blank)
+        .unwrap();
+    let enroll = fixture.run(&["enroll", "--subject", "ada", text(&blank)]);
+    refused(&enroll, &["blank.png", "something on it"]);
+    assert!(fixture.store().is_empty());
+    fixture.enroll("ada", 1);
+    for verb in [&["verify", "--subject", "ada"][..], &["identify"]] {
+        let mut arguments = verb.to_vec();
+        arguments.push(text(&blank));
+        refused(&fixture.run(&arguments), &["blank.png", "something on it"]);
+    }
+}
+
+#[test]
+fn a_folder_stands_for_the_pictures_in_it() {
+    let fixture = Fixture::new();
+    let folder = fixture.path("ada");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(".DS_Store"), "of no interest").unwrap();
+    refused(
+        &fixture.run(&["identify", text(&folder)]),
+        &["expected pictures", "png"],
+    );
+    fs::copy(fixture.picture(1, 0), folder.join("1.PNG")).unwrap();
+    let enroll = fixture.run(&["enroll", "--subject", "ada", text(&folder), "--json"]);
+    assert_eq!(support::json(&enroll)["shots"], 1);
+}
+
+#[test]
+fn a_store_with_two_records_of_one_subject_is_refused() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let twice = fixture.store().repeat(2);
+    fs::write(fixture.path("store"), &twice).unwrap();
+    for arguments in [&["list"][..], &["remove", "--subject", "ada"]] {
+        refused(&fixture.run(arguments), &["expected one record", "ada"]);
+    }
+    assert_eq!(fixture.store(), twice);
+}
+
+#[test]
+fn a_doctor_leaves_other_files_alone() {
+    let fixture = Fixture::new();
+    fs::write(fixture.path("store.doctor"), "somebody's").unwrap();
+    let store = fixture.path("store");
+    semblance(&["doctor", "--store", text(&store)]);
+    assert_eq!(
+        fs::read(fixture.path("store.doctor")).unwrap(),
+        b"somebody's"
+    );
+    assert_eq!(fs::read_dir(fixture.folder.path()).unwrap().count(), 2);
 }
 
 #[test]

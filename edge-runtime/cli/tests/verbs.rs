@@ -52,8 +52,8 @@ fn a_stricter_rate_takes_a_stricter_threshold() {
     assert_eq!(json(&verify("0.002"))["threshold"], 0.001);
     assert_eq!(code(&verify("0.002")), 1);
     assert_eq!(json(&verify("0.5"))["threshold"], 0.4);
-    // Stricter than anything measured: the strictest there is, never a looser one.
-    assert_eq!(json(&verify("0.00001"))["threshold"], 0.001);
+    // Stricter than anything measured: not promised.
+    refused(&verify("0.00001"), &["at least 0.001", "0.00001"]);
     refused(&verify("7"), &["0 to 1"]);
 }
 

@@ -7,10 +7,14 @@
 //! of another model is never written to. Templates are biometric data: a new store is
 //! readable by its owner alone, and a replaced one keeps owner and permissions.
 
+use core::time::Duration;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::string::String;
+use std::thread;
+use std::time::Instant;
 use std::vec;
 use std::vec::Vec;
 
@@ -18,10 +22,13 @@ use shared::ModelId;
 use shared::template::{Template, TemplateError};
 
 use super::TemplateStore;
-use crate::file;
+use crate::file::{self, ReplaceError};
 
 /// The largest store: 64 MiB.
 pub const MAX_LEN: u64 = 64 << 20;
+
+/// How long to wait while another program changes the store.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A template store in a file.
 #[derive(Debug)]
@@ -63,9 +70,16 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         let changed = change(&mut templates);
         if changed {
             let bytes = encode(&self.path, &templates)?;
-            file::replace(&self.path, &bytes).map_err(|source| FileStoreError::Write {
-                path: self.path.clone(),
-                source,
+            let path = || self.path.clone();
+            file::replace(&self.path, &bytes).map_err(|error| match error {
+                ReplaceError::Unchanged(source) => FileStoreError::Write {
+                    path: path(),
+                    source,
+                },
+                ReplaceError::Unsynced(source) => FileStoreError::Unsynced {
+                    path: path(),
+                    source,
+                },
             })?;
         }
         self.templates = templates;
@@ -109,21 +123,34 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
 }
 
 /// Waits for the lock, a file beside the store: the store itself is replaced by every
-/// change. It is given back when it is dropped, or when the program dies.
+/// change. It is given back when it is dropped, or when the program dies. A change takes
+/// milliseconds; whoever holds the lock for longer than [`PATIENCE`] is stuck.
 fn lock(path: &Path) -> Result<File, FileStoreError> {
-    let take = || {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(file::sibling(path, ".lock"))?;
-        file.lock()?;
-        Ok(file)
-    };
-    take().map_err(|source| FileStoreError::Write {
+    let error = |source| FileStoreError::Write {
         path: path.to_path_buf(),
         source,
-    })
+    };
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    // Whoever may read it could lock it.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(file::sibling(path, ".lock")).map_err(error)?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(FileStoreError::Locked {
+                    path: path.to_path_buf(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(error(source)),
+        }
+    }
 }
 
 fn read<const SHOTS: usize, const DIM: usize>(
@@ -147,6 +174,16 @@ fn read<const SHOTS: usize, const DIM: usize>(
                 path: path.to_path_buf(),
                 expected: model,
                 found: template.model(),
+            });
+        }
+        let subject = template.subject();
+        if templates
+            .iter()
+            .any(|earlier: &Template<SHOTS, DIM>| earlier.subject() == subject)
+        {
+            return Err(FileStoreError::Duplicate {
+                path: path.to_path_buf(),
+                subject: subject.into(),
             });
         }
         templates.push(template);
@@ -201,6 +238,25 @@ pub enum FileStoreError {
         /// What the system says.
         source: io::Error,
     },
+    /// The file is written, but may be as it was after a loss of power.
+    Unsynced {
+        /// The store.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another program holds the store's lock and does not let go.
+    Locked {
+        /// The store.
+        path: PathBuf,
+    },
+    /// Two records are of one subject.
+    Duplicate {
+        /// The store.
+        path: PathBuf,
+        /// Whose.
+        subject: String,
+    },
     /// A record is damaged, or none.
     Record {
         /// The store.
@@ -234,6 +290,22 @@ impl fmt::Display for FileStoreError {
                 "{}: expected to write the store, found: {source}; it is as it was: make room, or give the folder write permission",
                 path.display()
             ),
+            Self::Unsynced { path, source } => write!(
+                f,
+                "{}: the change is made, but expected the disk to confirm it, found: {source}; check the disk, then `list`",
+                path.display()
+            ),
+            Self::Locked { path } => write!(
+                f,
+                "{0}: expected the store to be free within {1} s, found another program that holds {0}.lock: end it and try again",
+                path.display(),
+                PATIENCE.as_secs()
+            ),
+            Self::Duplicate { path, subject } => write!(
+                f,
+                "{}: expected one record of each subject, found two of {subject}: the store was not written by this program alone; restore it from a copy",
+                path.display()
+            ),
             Self::Record {
                 path,
                 offset,
@@ -257,9 +329,11 @@ impl fmt::Display for FileStoreError {
 impl core::error::Error for FileStoreError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
+            Self::Read { source, .. }
+            | Self::Write { source, .. }
+            | Self::Unsynced { source, .. } => Some(source),
             Self::Record { error, .. } => Some(error),
-            Self::OtherModel { .. } => None,
+            Self::Locked { .. } | Self::Duplicate { .. } | Self::OtherModel { .. } => None,
         }
     }
 }

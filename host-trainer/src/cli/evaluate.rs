@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use shared::artifact::operating_point::USUAL_FAR_TARGET;
 use shared::artifact::{Artifact, MAX_LEN, OperatingPoint};
 
-use super::{DataArgs, tell};
+use super::{DataArgs, count, tell};
 use crate::checkpoint::{self, RunConfig};
 use crate::dataset::{Dataset, DatasetName, omniglot};
 use crate::engine::{self, Embedder, EngineName, Precision};
@@ -30,23 +30,24 @@ pub struct EvaluateArgs {
     #[arg(long, value_enum)]
     protocol: Protocol,
     /// Classes in a few-shot episode
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = count(2, 10_000))]
     ways: usize,
     /// Enrolled samples per class [default: 5 in verification, 1 in few-shot]
-    #[arg(long)]
+    #[arg(long, value_parser = count(1, 255))]
     shots: Option<usize>,
     /// Probes per class in a few-shot episode
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = count(1, 10_000))]
     queries: usize,
     /// Few-shot episodes
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = count(2, 1_000_000))]
     episodes: usize,
     /// Seed of the episodes
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// False-accept rate that the threshold aims at, in verification
-    #[arg(long, default_value_t = USUAL_FAR_TARGET)]
-    far: f32,
+    /// False-accept rate that the threshold aims at, in verification [default: the
+    /// model's usual one, 0.03 where it is measured]
+    #[arg(long)]
+    far: Option<f32>,
     /// What runs the model
     #[arg(long, value_enum, default_value = "int8")]
     engine: EngineName,
@@ -113,16 +114,16 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
             few_shot::evaluate(embedder, &dataset, &options)?
         }
         Protocol::Verification => {
+            let far = args.far.unwrap_or(USUAL_FAR_TARGET);
             ensure!(
-                (0.0..=1.0).contains(&args.far),
-                "expected --far between 0 and 1, found {}",
-                args.far
+                (0.0..=1.0).contains(&far),
+                "expected --far between 0 and 1, found {far}"
             );
             let dataset = load(args)?;
             let shots = args.shots.unwrap_or(5);
             let options = verification::Options {
                 shots,
-                far_target: args.far,
+                far_target: far,
                 operating_point: operating_point(args, embedder, shots)?,
             };
             verification::evaluate(embedder, &dataset, &options)?
@@ -170,7 +171,15 @@ fn operating_point(
     let bytes = edge_runtime::file::read(&path, MAX_LEN.into())
         .with_context(|| path.display().to_string())?;
     let artifact = Artifact::parse(&bytes).with_context(|| path.display().to_string())?;
-    Ok(artifact.operating_points().choose(args.far, shots))
+    let points = artifact.operating_points();
+    let far = args.far.unwrap_or(points.usual_target());
+    let point = points.choose(far, shots).with_context(|| {
+        format!(
+            "expected --far of at least {}, the strictest that this model has a measured threshold for, found {far}",
+            points.strictest_target()
+        )
+    })?;
+    Ok(Some(point))
 }
 
 fn record(model: &Path, report: &Report) -> Result<()> {

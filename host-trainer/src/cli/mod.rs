@@ -58,6 +58,17 @@ impl Cli {
     }
 }
 
+/// Reads a number from `least` to `most`.
+fn count(
+    least: usize,
+    most: usize,
+) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse() {
+        Ok(value) if (least..=most).contains(&value) => Ok(value),
+        _ => Err(format!("expected a number from {least} to {most}")),
+    }
+}
+
 /// Tells people what goes on. A closed standard error stops nobody's training.
 fn tell(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "{what}");

@@ -21,14 +21,14 @@ pub struct SynthesizeArgs {
     #[arg(long)]
     out: PathBuf,
     /// Number of signers
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     signers: u32,
     /// The first signer; the usual one is the first that the data set
     /// `synthetic-signatures` does not hold
     #[arg(long, default_value_t = FIRST_FREE_SIGNER)]
     first: u32,
     /// Genuine signatures of each
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     genuine: u32,
     /// Forgeries of each, every one by another forger
     #[arg(long, default_value_t = 4)]

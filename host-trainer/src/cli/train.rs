@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use shared::embedding::MAX_DIM;
 use shared::preprocess::{Crop, Fit, Tone};
 use shared::{Distance, Preprocess};
 
-use super::{DataArgs, tell};
+use super::{DataArgs, count, tell};
 use crate::checkpoint::{Augment, CONFIG, LossConfig, RunConfig, TrainingConfig};
 use crate::dataset::{Dataset, DatasetName};
 use crate::evaluate::operating_points;
@@ -52,22 +53,22 @@ struct Settings {
     #[arg(long, help_heading = "Settings")]
     margin: Option<Margin>,
     /// Passes; each ends with a validation
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = count(1, 1_000_000), help_heading = "Settings")]
     epochs: Option<usize>,
     /// Batches per epoch
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = count(1, 1_000_000), help_heading = "Settings")]
     steps: Option<usize>,
     /// Seed of everything random
     #[arg(long, default_value_t = 1, help_heading = "Settings")]
     seed: u64,
     /// Classes per batch
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = count(2, 10_000), help_heading = "Settings")]
     batch_classes: Option<usize>,
     /// Samples per class in a batch
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = count(2, 1000), help_heading = "Settings")]
     batch_samples: Option<usize>,
     /// Peak learning rate
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = learning_rate, help_heading = "Settings")]
     learning_rate: Option<f64>,
     /// Random changes of training samples
     #[arg(long, value_enum, help_heading = "Settings")]
@@ -76,10 +77,10 @@ struct Settings {
     #[arg(long, help_heading = "Settings")]
     rotations: Option<bool>,
     /// Channels of every block of the tower
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = count(1, 1024), help_heading = "Settings")]
     width: Option<usize>,
     /// Components of the embedding
-    #[arg(long, help_heading = "Settings")]
+    #[arg(long, value_parser = count(2, MAX_DIM), help_heading = "Settings")]
     embedding: Option<usize>,
     /// Whether embeddings are scaled to unit length
     #[arg(long, help_heading = "Settings")]
@@ -178,6 +179,13 @@ impl FromStr for Size {
     }
 }
 
+fn learning_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err("expected a number above 0, such as 0.003".into()),
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -204,11 +212,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         out.display(),
         config.dataset
     );
-    if let Err(error) = operating_points::check(&dataset) {
-        tell(format_args!(
-            "warning: no device will decide with this model: {error}"
-        ));
-    }
+    // Better now than after the training.
+    operating_points::check(&dataset)?;
     let device = args.device.open()?;
     let mut trainer = Trainer::new(config, &dataset, device)?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
@@ -268,14 +273,10 @@ fn training(
             anyhow::bail!("expected a number as --margin of the contrastive loss, found `soft`")
         }
     };
-    let at_least_one = |what: &str, value: usize| {
-        ensure!(value >= 1, "expected --{what} of at least 1, found {value}");
-        Ok(value)
-    };
     Ok(TrainingConfig {
         loss,
-        epochs: at_least_one("epochs", settings.epochs.unwrap_or(usual.epochs))?,
-        steps_per_epoch: at_least_one("steps", settings.steps.unwrap_or(usual.steps_per_epoch))?,
+        epochs: settings.epochs.unwrap_or(usual.epochs),
+        steps_per_epoch: settings.steps.unwrap_or(usual.steps_per_epoch),
         batch_classes: settings.batch_classes.unwrap_or(usual.batch_classes),
         batch_samples: settings.batch_samples.unwrap_or(usual.batch_samples),
         learning_rate: settings.learning_rate.unwrap_or(usual.learning_rate),

@@ -4,14 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use edge_runtime::picture::{EXTENSIONS, is_picture};
 use sha2::{Digest, Sha256};
 use shared::Preprocess;
 use shared::preprocess::{Crop, Fit, Quantization, Tone};
 
 use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
-
-/// Names of files that are taken for pictures end in one of these.
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "pgm", "ppm", "pnm"];
 
 /// Names of pictures that imitate their class begin with this.
 const FORGED: &str = "forged";
@@ -51,7 +49,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         };
         let pictures: Vec<PathBuf> = pictures
             .into_iter()
-            .filter(|path| is_picture(path))
+            .filter(|path| path.is_file() && is_picture(path))
             .collect();
         if pictures.is_empty() {
             continue;
@@ -122,11 +120,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         .with_context(context)?;
     paths.sort();
     Ok(paths)
-}
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    path.is_file() && EXTENSIONS.iter().any(|&known| extension == known)
 }
 
 fn file_name(path: &Path) -> String {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use edge_runtime::loader::Model;
 use shared::EmbeddingFormat;
 use shared::artifact::{Artifact, MAX_LEN};
 use shared::support_set::{Comparison, Fusion};
@@ -62,6 +63,9 @@ fn open_model(
     engine: EngineName,
     precision: Precision,
 ) -> Result<Box<dyn Embedder>> {
+    // Every file must be the one that the card lists, as on the device: figures of a
+    // network that nobody vouches for are nobody's figures.
+    Model::open(folder)?;
     let artifact_bytes = read(folder, ARTIFACT)?;
     let path = folder.join(ARTIFACT);
     let artifact = Artifact::parse(&artifact_bytes).with_context(|| path.display().to_string())?;

@@ -100,14 +100,18 @@ fn draw(test: &Embedded, options: &Options) -> Result<Vec<Episode>> {
     for (index, (&class, _)) in samples.filter(|(_, (_, kind))| **kind == Kind::Genuine) {
         classes.entry(class).or_default().push(index);
     }
-    let per_class = options.shots + options.queries;
+    let per_class = options.shots.saturating_add(options.queries);
     let classes: Vec<Vec<usize>> = classes
         .into_values()
         .filter(|samples| samples.len() >= per_class)
         .collect();
     ensure!(
-        options.ways >= 2 && options.shots >= 1 && options.queries >= 1 && options.episodes >= 1,
-        "expected at least 2 ways, 1 shot, 1 query and 1 episode, found {options:?}"
+        options.ways >= 2 && options.shots >= 1 && options.queries >= 1 && options.episodes >= 2,
+        "expected at least --ways 2 --shots 1 --queries 1 --episodes 2, found --ways {} --shots {} --queries {} --episodes {}",
+        options.ways,
+        options.shots,
+        options.queries,
+        options.episodes
     );
     ensure!(
         classes.len() >= options.ways,
@@ -134,7 +138,7 @@ fn mean_and_half_width(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let deviation = (squares / (count - 1.0).max(1.0)).sqrt();
+    let deviation = (squares / (count - 1.0)).sqrt();
     (mean, 1.96 * deviation / count.sqrt())
 }
 
@@ -147,6 +151,5 @@ mod tests {
         let (mean, half_width) = mean_and_half_width(&[0.5, 0.7, 0.9, 0.7]);
         assert!((mean - 0.7).abs() < 1e-12);
         assert!((half_width - 1.96 * 0.163_299_316 / 2.0).abs() < 1e-6);
-        assert_eq!(mean_and_half_width(&[0.25]), (0.25, 0.0));
     }
 }

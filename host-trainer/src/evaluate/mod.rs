@@ -5,6 +5,7 @@
 //! ```
 
 pub mod few_shot;
+pub mod interval;
 pub mod metrics;
 pub mod omniglot_runs;
 pub mod operating_points;

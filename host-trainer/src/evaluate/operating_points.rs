@@ -7,7 +7,7 @@ use shared::artifact::OperatingPoint;
 use shared::support_set::Comparison;
 
 use super::Embedded;
-use super::metrics::{clopper_pearson, threshold_for};
+use super::metrics::threshold_for;
 use super::trials::{ClassTrials, Impostors, Trials};
 use crate::dataset::{Dataset, Kind, Part};
 
@@ -43,13 +43,13 @@ pub fn measure(
             continue;
         };
         impostors = trials.hardest_impostors();
-        let attempts = trials.impostors(impostors);
-        found = found.max(attempts.len());
+        let attempts = trials.impostors(impostors).len();
+        found = found.max(attempts);
         for target in TARGETS {
-            if !is_enough(attempts.len(), target) {
+            if !is_enough(attempts, target) {
                 continue;
             }
-            points.extend(point(&trials, &attempts, target, shots));
+            points.extend(point(&trials, impostors, target, shots));
         }
     }
     ensure!(!points.is_empty(), TooFew(found));
@@ -90,21 +90,26 @@ fn is_enough(impostors: usize, target: f32) -> bool {
 )]
 pub struct TooFew(usize);
 
-fn point(trials: &Trials, attempts: &[f32], target: f32, shots: usize) -> Option<OperatingPoint> {
-    let threshold = threshold_for(f64::from(target), attempts)?;
+fn point(
+    trials: &Trials,
+    impostors: Impostors,
+    target: f32,
+    shots: usize,
+) -> Option<OperatingPoint> {
+    let attempts = trials.impostors(impostors);
+    let threshold = threshold_for(f64::from(target), &attempts)?;
     let genuine = trials.genuine();
     let accepted = attempts.iter().filter(|&&d| d <= threshold).count();
     let rejected = genuine.iter().filter(|&&d| d > threshold).count();
-    let upper = |errors, trials| clopper_pearson(errors, trials)[1] as f32;
     Some(OperatingPoint {
         far_target: target,
         shots: shots as u8,
         threshold,
         margin: margin(&trials.classes, threshold, target),
         far: accepted as f32 / attempts.len() as f32,
-        far_upper: upper(accepted, attempts.len()),
+        far_upper: trials.far_interval(impostors, threshold)[1] as f32,
         frr: rejected as f32 / genuine.len() as f32,
-        frr_upper: upper(rejected, genuine.len()),
+        frr_upper: trials.frr_interval(threshold)[1] as f32,
         impostors: u32::try_from(attempts.len()).ok()?,
         genuine: u32::try_from(genuine.len()).ok()?,
     })
@@ -182,8 +187,7 @@ mod tests {
         let trials = Trials {
             classes: vec![many(1.0), many(2.0), many(3.0), many(4.0)],
         };
-        let attempts = trials.impostors(Impostors::Skilled);
-        let point = point(&trials, &attempts, 0.1, 1).unwrap();
+        let point = point(&trials, Impostors::Skilled, 0.1, 1).unwrap();
         assert_eq!(point.threshold, 1.0f32.next_down());
         assert_eq!((point.far, point.frr), (0.0, 0.0));
         assert!((point.far_upper - 0.0881).abs() < 1e-3, "{point:?}");

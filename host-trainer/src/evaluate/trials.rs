@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use shared::support_set::Comparison;
 
-use super::Embedded;
 use super::reference::Reference;
+use super::{Embedded, interval};
 use crate::dataset::Kind;
 
 /// All comparisons of a verification.
@@ -24,7 +24,7 @@ pub struct ClassTrials {
     pub genuine: Vec<f32>,
     /// Of skilled forgeries of the class.
     pub skilled: Vec<f32>,
-    /// Of one genuine sample of every other class.
+    /// Of one genuine sample of every other class, in class order.
     pub random: Vec<f32>,
     /// Of the class's first probe with every other class's reference.
     pub elsewhere: Vec<f32>,
@@ -110,6 +110,44 @@ impl Trials {
     pub fn impostors(&self, impostors: Impostors) -> Vec<f32> {
         let of = |class| ClassTrials::impostors(class, impostors).iter().copied();
         self.classes.iter().flat_map(of).collect()
+    }
+}
+
+impl Trials {
+    /// 95 % interval of the share of impostors that are accepted at `threshold`.
+    pub fn far_interval(&self, impostors: Impostors, threshold: f32) -> [f64; 2] {
+        let accepted = |distance: &f32| *distance <= threshold;
+        if impostors == Impostors::Random {
+            let row = |(class, trials): (usize, &ClassTrials)| {
+                let mut row: Vec<bool> = trials.random.iter().map(accepted).collect();
+                row.insert(class, false);
+                row
+            };
+            let rows: Vec<_> = self.classes.iter().enumerate().map(row).collect();
+            return interval::of_pairs(&rows);
+        }
+        self.interval(|class| class.impostors(impostors), accepted)
+    }
+
+    /// 95 % interval of the share of genuine probes that are rejected at `threshold`.
+    pub fn frr_interval(&self, threshold: f32) -> [f64; 2] {
+        self.interval(|class| &class.genuine, |distance| *distance > threshold)
+    }
+
+    fn interval(
+        &self,
+        distances: impl Fn(&ClassTrials) -> &[f32],
+        is_error: impl Fn(&f32) -> bool,
+    ) -> [f64; 2] {
+        let tally = |class| {
+            let distances = distances(class).iter();
+            [
+                distances.clone().filter(|d| is_error(d)).count(),
+                distances.len(),
+            ]
+        };
+        let classes: Vec<_> = self.classes.iter().map(tally).collect();
+        interval::of_classes(&classes)
     }
 }
 

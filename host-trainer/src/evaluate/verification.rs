@@ -1,22 +1,16 @@
 //! Is this the claimed class?
 
 use anyhow::{Context, Result};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use shared::artifact::OperatingPoint;
 
 use super::metrics::{
-    clopper_pearson, equal_error_rate, false_accept_rate, false_reject_rate,
-    most_accurate_threshold, threshold_for,
+    equal_error_rate, false_accept_rate, false_reject_rate, most_accurate_threshold, threshold_for,
 };
 use super::trials::{ClassTrials, Impostors, Trials};
-use super::{Embedded, Report, precision};
+use super::{Embedded, Report, interval, precision};
 use crate::dataset::{Dataset, Part};
 use crate::engine::Embedder;
-
-/// Resamples for the confidence interval.
-const RESAMPLES: usize = 1000;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,9 +39,9 @@ pub struct Details {
     pub threshold_from: &'static str,
     /// The false-accept rate that it was chosen for.
     pub far_target: f32,
-    /// 95 % interval of `far`, for independent trials.
+    /// 95 % interval of `far`.
     pub far_ci95: [f64; 2],
-    /// 95 % interval of `frr`, for independent trials.
+    /// 95 % interval of `frr`.
     pub frr_ci95: [f64; 2],
     /// Genuine comparisons.
     pub genuine_comparisons: usize,
@@ -104,19 +98,17 @@ pub fn evaluate(
     let random = trials.impostors(Impostors::Random);
     let far = false_accept_rate(&attempts, threshold);
     let frr = false_reject_rate(&genuine, threshold);
-    let interval =
-        |rate: f64, count: usize| clopper_pearson((rate * count as f64).round() as usize, count);
     Ok(Report {
         protocol: "verification",
         engine: embedder.engine(),
         precision: precision(&test.embeddings),
         model_id: embedder.facts().model_id.map(|id| id.to_string()),
         dataset: dataset.name.clone(),
-        accuracy: Tally::accuracy(tallies.iter()),
+        accuracy: Tally::accuracy(&tallies, &vec![1.0; tallies.len()]),
         eer: Some(equal_error_rate(&genuine, &attempts)),
         far: Some(far),
         frr: Some(frr),
-        ci95: resampled(&tallies),
+        ci95: interval::resampled(tallies.len(), |weights| Tally::accuracy(&tallies, weights)),
         comparisons: (genuine.len() + attempts.len()) as u64,
         details: super::Details::Verification(Details {
             shots: options.shots,
@@ -127,8 +119,8 @@ pub fn evaluate(
             far_target: options
                 .operating_point
                 .map_or(options.far_target, |point| point.far_target),
-            far_ci95: interval(far, attempts.len()),
-            frr_ci95: interval(frr, genuine.len()),
+            far_ci95: trials.far_interval(impostors, threshold),
+            frr_ci95: trials.frr_interval(threshold),
             genuine_comparisons: genuine.len(),
             impostor_comparisons: attempts.len(),
             random_impostors: RandomImpostors {
@@ -157,36 +149,16 @@ impl Tally {
         }
     }
 
-    /// The mean of the shares of right answers to genuine probes and to impostors.
-    fn accuracy<'a>(tallies: impl Iterator<Item = &'a Self>) -> f64 {
-        let (mut genuine, mut impostor) = ([0; 2], [0; 2]);
-        for tally in tallies {
+    /// The mean of the shares of right answers to genuine probes and to impostors, of
+    /// classes that count as often as `weights` say.
+    fn accuracy(tallies: &[Self], weights: &[f64]) -> f64 {
+        let (mut genuine, mut impostor) = ([0.0; 2], [0.0; 2]);
+        for (tally, weight) in tallies.iter().zip(weights) {
             for index in 0..2 {
-                genuine[index] += tally.genuine[index];
-                impostor[index] += tally.impostor[index];
+                genuine[index] += weight * tally.genuine[index] as f64;
+                impostor[index] += weight * tally.impostor[index] as f64;
             }
         }
-        let share = |[right, all]: [usize; 2]| right as f64 / all.max(1) as f64;
-        (share(genuine) + share(impostor)) / 2.0
+        (genuine[0] / genuine[1] + impostor[0] / impostor[1]) / 2.0
     }
-}
-
-/// 95 % percentile interval of the accuracy over classes drawn with replacement
-/// (Efron, "Bootstrap methods: another look at the jackknife", 1979): comparisons of
-/// one class are not independent, classes are.
-fn resampled(tallies: &[Tally]) -> [f64; 2] {
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut accuracies: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let drawn: Vec<Tally> = (0..tallies.len())
-                .map(|_| tallies[random.random_range(0..tallies.len())])
-                .collect();
-            Tally::accuracy(drawn.iter())
-        })
-        .collect();
-    accuracies.sort_by(f64::total_cmp);
-    [
-        accuracies[RESAMPLES / 40],
-        accuracies[RESAMPLES - 1 - RESAMPLES / 40],
-    ]
 }

@@ -71,7 +71,7 @@ pub fn export(
     let validation = Embedded::new(&mut int8, dataset, Part::Validation)?;
     let (points, impostors) = operating_points::measure(&validation, facts.comparison)?;
     let data = format!(
-        "{}, validation classes; impostors: {}",
+        "{}, validation classes, which also chose the epoch; impostors: {}",
         dataset.name,
         impostors.name()
     );

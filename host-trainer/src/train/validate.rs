@@ -83,10 +83,15 @@ impl Validation {
     /// samples.
     ///
     /// # Errors
-    /// When the tower's results cannot be read back.
+    /// When the tower's results are no finite numbers or cannot be read back.
     pub fn judge(&self, tower: &TorchTower) -> Result<(f64, f64)> {
         let embeddings = embed_all(tower, &self.tensors)?;
         let spread = embeddings.std_dim(0, true, false).mean(Kind::Float);
+        let spread = spread.double_value(&[]);
+        ensure!(
+            spread.is_finite(),
+            "expected finite embeddings, found others: training has diverged; lower --learning-rate"
+        );
         let select = |indices: &mut dyn Iterator<Item = usize>| {
             let indices: Vec<i64> = indices.map(|index| index as i64).collect();
             embeddings.index_select(0, &Tensor::from_slice(&indices))
@@ -96,8 +101,11 @@ impl Validation {
                 let is_right = |episode: &&Episode| {
                     let probe = select(&mut [episode.probe].into_iter());
                     let references = select(&mut episode.references.iter().copied());
-                    let distances = all_pairs(self.distance, &probe, &references);
-                    distances.argmin(1, false).int64_value(&[0]) == 0
+                    let distances = all_pairs(self.distance, &probe, &references).view(-1);
+                    // Equally near is wrong, and so is what is no number.
+                    let others = distances.slice(0, 1, None, 1);
+                    let own = distances.double_value(&[0]);
+                    own < others.min().double_value(&[])
                 };
                 episodes.iter().filter(is_right).count() as f64 / episodes.len() as f64
             }
@@ -110,7 +118,7 @@ impl Validation {
                 1.0 - equal_error_rate(&distances(genuine)?, &distances(forged)?)
             }
         };
-        Ok((figure, spread.double_value(&[])))
+        Ok((figure, spread))
     }
 }
 

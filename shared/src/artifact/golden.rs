@@ -6,6 +6,9 @@
 use super::ArtifactError;
 use crate::bytes::Reader;
 
+/// The most vectors: a self-test ends.
+pub const MAX_VECTORS: usize = 64;
+
 /// Expected raw outputs for generated inputs: a count (u32) and, for each, a seed
 /// (u32) and `dim` output bytes.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +21,14 @@ impl<'a> Golden<'a> {
     /// Reads the section of a model whose output has `dim` bytes.
     ///
     /// # Errors
-    /// [`ArtifactError::Encoding`] when the length does not fit the count.
+    /// [`ArtifactError::Encoding`] when the length does not fit the count, or there are
+    /// none or more than [`MAX_VECTORS`].
     pub fn parse(bytes: &'a [u8], dim: usize) -> Result<Self, ArtifactError> {
         let error = ArtifactError::Encoding("golden");
         let mut reader = Reader::new(bytes);
         let count = reader.u32().ok_or(error)? as usize;
         let expected = count.checked_mul(dim.saturating_add(4)).ok_or(error)?;
-        if count == 0 || reader.rest().len() != expected {
+        if !(1..=MAX_VECTORS).contains(&count) || reader.rest().len() != expected {
             return Err(error);
         }
         Ok(Self {

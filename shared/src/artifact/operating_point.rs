@@ -98,16 +98,27 @@ impl<'a> OperatingPoints<'a> {
         .take(usize::from(self.count))
     }
 
-    /// The point to decide with: of the targets at or below `far_target` the
-    /// largest (the strictest of all when every target is above it), measured with
-    /// the largest number of shots that is at most `shots` (or the smallest
-    /// measured).
+    /// The strictest false-accept rate that was aimed at.
+    pub fn strictest_target(&self) -> f32 {
+        let targets = self.iter().map(|point| point.far_target);
+        targets.fold(1.0, f32::min)
+    }
+
+    /// The rate to aim at when nobody says another: [`USUAL_FAR_TARGET`], or the
+    /// strictest where the data could not bound one so low.
+    pub fn usual_target(&self) -> f32 {
+        self.strictest_target().max(USUAL_FAR_TARGET)
+    }
+
+    /// The point to decide with: of the targets at or below `far_target` the largest,
+    /// measured with the largest number of shots that is at most `shots` (or the
+    /// smallest measured). None when every target is above it: what was not measured is
+    /// not promised.
     pub fn choose(&self, far_target: f32, shots: usize) -> Option<OperatingPoint> {
-        let targets = || self.iter().map(|point| point.far_target);
-        let target = targets()
+        let targets = self.iter().map(|point| point.far_target);
+        let target = targets
             .filter(|&target| target <= far_target)
-            .reduce(f32::max)
-            .or_else(|| targets().reduce(f32::min))?;
+            .reduce(f32::max)?;
         let candidates = || self.iter().filter(|point| point.far_target == target);
         candidates()
             .filter(|point| usize::from(point.shots) <= shots)

@@ -20,10 +20,13 @@ pub const MAX_FILTER: u32 = (1 << 30) / (255 * 128);
 /// The largest bias in magnitude.
 pub const MAX_BIAS: i32 = 1 << 30;
 
-/// The most work of one pass: 2^35 multiply-accumulates or values looked at in pooling.
-/// The int8 engine's slowest kernel on the slowest core would take minutes; more can
-/// only be a mistake or an attack.
-pub const MAX_WORK: u64 = 1 << 35;
+/// The most steps; it bounds the work of checking how they connect.
+pub const MAX_STEPS: u16 = 256;
+
+/// The most work of one pass: 2^33 multiply-accumulates and values looked at in
+/// pooling, which is seconds on a Linux-class core. Embedding towers need a thousandth
+/// of it; more can only be a mistake or an attack.
+pub const MAX_WORK: u64 = 1 << 33;
 
 /// A tensor's place in the arena and its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +42,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// Number of bytes.
+    /// Number of bytes; the largest number where they cannot be addressed, which no
+    /// arena holds.
     pub fn len(&self) -> usize {
-        usize::from(self.height) * usize::from(self.width) * usize::from(self.channels)
+        usize::from(self.height)
+            .saturating_mul(usize::from(self.width))
+            .saturating_mul(usize::from(self.channels))
     }
 
     /// Whether it holds nothing.
@@ -71,6 +77,20 @@ pub enum Step {
 }
 
 impl Step {
+    fn input(&self) -> &Place {
+        match self {
+            Self::Conv2d(conv) => &conv.input,
+            Self::MaxPool(pool) => &pool.input,
+        }
+    }
+
+    fn output(&self) -> &Place {
+        match self {
+            Self::Conv2d(conv) => &conv.output,
+            Self::MaxPool(pool) => &pool.output,
+        }
+    }
+
     /// Values that are multiplied, or looked at in pooling.
     fn work(&self) -> u64 {
         let (window, output) = match self {
@@ -174,6 +194,10 @@ impl<'a> Plan<'a> {
                 return Err(ArtifactError::Contract("place of input and output"));
             }
         }
+        if header.steps == 0 || header.steps > MAX_STEPS {
+            return Err(ArtifactError::Contract("number of steps"));
+        }
+        let plan = Self { header, steps };
         let mut rest = steps;
         let mut work = 0u64;
         for index in 0..header.steps {
@@ -182,6 +206,10 @@ impl<'a> Plan<'a> {
             rest = after;
             check_step(&step, header.arena_len, weights)
                 .map_err(|what| ArtifactError::Step { index, what })?;
+            if plan.last_written(step.input(), index) != Some(*step.input()) {
+                let what = "input, written by an earlier step";
+                return Err(ArtifactError::Step { index, what });
+            }
             // One step's work is below 2^60: a window is at most an arena long.
             work = work.saturating_add(step.work());
             if work > MAX_WORK {
@@ -191,7 +219,21 @@ impl<'a> Plan<'a> {
         if !rest.is_empty() {
             return Err(ArtifactError::Encoding("plan"));
         }
-        Ok(Self { header, steps })
+        let last = plan.steps().last().map(|step| *step.output());
+        if last != Some(header.output) {
+            return Err(ArtifactError::Contract("place of the output"));
+        }
+        Ok(plan)
+    }
+
+    /// What was last written where `place` lies when step `index` begins: the output of
+    /// the latest earlier step that touches it, or the plan's input.
+    fn last_written(&self, place: &Place, index: u16) -> Option<Place> {
+        let outputs = self.steps().take(usize::from(index)).map(|s| *s.output());
+        core::iter::once(self.header.input)
+            .chain(outputs)
+            .filter(|written| written.overlaps(place))
+            .last()
     }
 
     /// Bytes of the arena.

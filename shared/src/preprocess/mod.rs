@@ -68,7 +68,8 @@ impl Preprocess {
     /// Runs the spec: `output` receives `height` rows of `width` bytes.
     ///
     /// # Errors
-    /// [`PreprocessError::Output`] when `output` is not [`output_len`](Self::output_len) long.
+    /// [`PreprocessError::Output`] when `output` is not [`output_len`](Self::output_len)
+    /// long, [`PreprocessError::Blank`] when there is nothing on the picture.
     pub fn run(&self, image: &Image<'_>, output: &mut [u8]) -> Result<(), PreprocessError> {
         if output.len() != self.output_len() || output.is_empty() {
             return Err(PreprocessError::Output {
@@ -77,6 +78,9 @@ impl Preprocess {
             });
         }
         let tone = ToneTable::new(self.tone, image);
+        if tone.is_blank(image) {
+            return Err(PreprocessError::Blank);
+        }
         let source = self.crop.of(image, &tone);
         let (width, height) = (u32::from(self.width), u32::from(self.height));
         let target = self.fit.place(source, width, height);
@@ -116,6 +120,8 @@ pub enum PreprocessError {
         /// The buffer's length.
         found: usize,
     },
+    /// The same intensity everywhere, after [`Tone`]: there is nothing to compare.
+    Blank,
     /// The output buffer does not hold `width * height` bytes of the spec.
     Output {
         /// [`Preprocess::output_len`].
@@ -139,6 +145,9 @@ impl fmt::Display for PreprocessError {
             Self::Length { expected, found } => write!(
                 f,
                 "expected {expected} bytes of pixels for the stated size, found {found}: the picture is cut off or its size is wrong"
+            ),
+            Self::Blank => f.write_str(
+                "expected a picture with something on it, found the same intensity everywhere: take it again",
             ),
             Self::Output { expected, found } => write!(
                 f,

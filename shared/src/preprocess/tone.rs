@@ -50,6 +50,13 @@ impl ToneTable {
         Self(table)
     }
 
+    /// Whether the picture has one intensity everywhere.
+    pub(super) fn is_blank(&self, image: &Image<'_>) -> bool {
+        let first = self.intensity(image, 0, 0);
+        let is_first = |x, y| self.intensity(image, x, y) == first;
+        (0..image.height).all(|y| (0..image.width).all(|x| is_first(x, y)))
+    }
+
     pub(super) fn intensity(&self, image: &Image<'_>, x: u32, y: u32) -> u8 {
         let luma = image.luma(x, y);
         self.0.get(usize::from(luma)).copied().unwrap_or(0)

@@ -50,8 +50,11 @@ pub(super) fn of_every_engine(workspace: &Workspace) -> Result<Table> {
 fn evaluate(workspace: &Workspace, engine: &str) -> Result<String> {
     let kept = format!("{FIGURES}/{engine}.json");
     let path = path_of(workspace, &kept);
-    if there(workspace, &kept) {
-        return Ok(fs::read_to_string(&path)?);
+    if let Ok(printed) = fs::read_to_string(&path)
+        && is_of_model(workspace, &printed)?
+        && there(workspace, &kept)
+    {
+        return Ok(printed);
     }
     let mut evaluate = host_trainer(workspace);
     evaluate
@@ -66,6 +69,16 @@ fn evaluate(workspace: &Workspace, engine: &str) -> Result<String> {
         .and_then(|()| fs::rename(&half, &path))
         .with_context(|| format!("cannot write {kept}"))?;
     Ok(printed)
+}
+
+/// Whether figures are of the model that is there now.
+fn is_of_model(workspace: &Workspace, printed: &str) -> Result<bool> {
+    let card = format!("{MODEL}/model.toml");
+    let card = fs::read_to_string(path_of(workspace, &card))
+        .with_context(|| format!("cannot read {card}"))?;
+    let json: Value = serde_json::from_str(printed).unwrap_or_default();
+    let id = json["model_id"].as_str();
+    Ok(id.is_some_and(|id| card.contains(id)))
 }
 
 fn read(engine: &'static str, printed: &str) -> Result<Figures> {

@@ -230,9 +230,10 @@ fn golden(model: &Model, name: EngineName) -> Finding {
 /// Whether the store's folder takes files, tried with one that is removed at once.
 fn writable(store: &Path) -> Finding {
     let mut probe = store.as_os_str().to_owned();
-    probe.push(".doctor");
+    probe.push(format!(".doctor-{}", std::process::id()));
     let probe = Path::new(&probe);
-    let tried = File::create(probe).and_then(|_| fs::remove_file(probe));
+    // What has that name already is somebody's, and is left alone.
+    let tried = File::create_new(probe).and_then(|_| fs::remove_file(probe));
     match tried {
         Ok(()) => Finding::new("store folder", State::Good, "can be written", ""),
         Err(error) => Finding::new(

@@ -3,10 +3,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use edge_runtime::loader::Model;
+use edge_runtime::store::TemplateStore;
 use serde_json::{Value, json};
 use shared::decision::{Identification, Unknown};
+use shared::template::Template;
 
-use super::number;
+use super::{basis, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Identify;
 use crate::model::recognizer;
@@ -28,11 +30,16 @@ pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome>
             writeln!(out, "{}  {}", file.display(), in_words(&answer))?;
         }
     }
+    let shots = recognizer.store().templates().map(Template::shot_count);
+    let point = recognizer.operating_point(shots.min().unwrap_or(1));
+    let enrolled = recognizer.store().templates().count();
     if arguments.json {
         let mut object = json!({
             "model_id": model.artifact()?.model_id().to_string(),
             "engine": arguments.recognizer.model.engine.name(),
-            "far_target": number(arguments.recognizer.far),
+            "operating_point": point.as_ref().map_or(Value::Null, operating_point),
+            "enrolled": enrolled,
+            "stranger_bound": number(recognizer.stranger_bound()),
             "probes": answers,
         });
         if let [answer] = object["probes"].as_array().map_or(&[][..], Vec::as_slice) {
@@ -42,6 +49,13 @@ pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome>
             }
         }
         writeln!(out, "{object}")?;
+    } else if let Some(point) = point {
+        writeln!(out, "{}", basis(&point))?;
+        writeln!(
+            out,
+            "{enrolled} enrolled: a stranger is taken for one of them in at most {:.2} % of cases (the sum of those bounds)",
+            100.0 * recognizer.stranger_bound()
+        )?;
     }
     Ok(if all { Outcome::Yes } else { Outcome::No })
 }
