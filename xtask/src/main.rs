@@ -42,8 +42,7 @@ enum Verb {
     /// earlier run has made.
     Demo,
     Test(test::Arguments),
-    /// What must pass before a merge: `test` on the locked dependencies, and
-    /// their licences
+    /// What must pass before a merge: `test` on the locked dependencies
     Ci,
     /// Rewrite the golden files from what the code does now
     ///

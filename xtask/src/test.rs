@@ -8,12 +8,12 @@ use crate::setup::bare_metal::{TARGET, Toolchain};
 use crate::setup::{self, ALL};
 use crate::stage::Stages;
 use crate::tidy;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, variable};
 
 /// Set up, then run every check, the cheapest first
 ///
-/// In this order: format, tidy, bare-metal builds, clippy, all tests. Stops at
-/// the first stage that fails.
+/// In this order: format, tidy, dependencies, bare-metal and slim builds, clippy, all
+/// tests. Stops at the first stage that fails, and says at the end what was skipped.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Take what is installed; download nothing
@@ -45,7 +45,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
             .context("`cargo fmt --all` mends it")
     })?;
     stages.run("tidy", || tidy::run(workspace))?;
+    stages.run("dependencies", || dependencies(workspace))?;
     stages.run("bare-metal builds", || bare_metal(workspace, locked))?;
+    stages.run("slim builds", || slim(workspace, locked))?;
     stages.run("clippy", || {
         let mut clippy = process::cargo(workspace);
         clippy
@@ -61,6 +63,71 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
         )
     })?;
     stages.finish();
+    for (what, remedy) in skipped(workspace) {
+        eprintln!("\n*** SKIPPED: {what}\n*** {remedy}");
+    }
+    Ok(())
+}
+
+/// What could not be checked here, and what it takes.
+fn skipped(workspace: &Workspace) -> Vec<(&'static str, &'static str)> {
+    let is_root = process::ask(process::command(workspace, "id").arg("-u"));
+    let checks = [
+        (
+            has_deny(workspace),
+            "licences and sources of the dependencies",
+            "`cargo install --locked cargo-deny` provides the check",
+        ),
+        (
+            variable("SEMBLANCE_DATA").is_some(),
+            "tests on real data: the figures of models/omniglot, engines bit for bit on drawings",
+            "set SEMBLANCE_DATA to the folder of the data sets' archives",
+        ),
+        (
+            is_root.is_some_and(|id| id.trim() == "0"),
+            "tests of full and read-only disks",
+            "they mount a small file system, which only the superuser may",
+        ),
+    ];
+    let skipped = checks.into_iter().filter(|(done, ..)| !done);
+    skipped.map(|(_, what, remedy)| (what, remedy)).collect()
+}
+
+fn has_deny(workspace: &Workspace) -> bool {
+    process::ask(process::cargo(workspace).args(["deny", "--version"])).is_some()
+}
+
+/// Licences, sources and bans of the dependencies, as `deny.toml` has them.
+fn dependencies(workspace: &Workspace) -> Result<()> {
+    if !has_deny(workspace) {
+        eprintln!("skipped: cargo-deny is not installed");
+        return Ok(());
+    }
+    let mut deny = process::cargo(workspace);
+    // Below errors it lists what comes in two versions, by the page.
+    deny.args([
+        "deny",
+        "--log-level",
+        "error",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ]);
+    process::run(&mut deny)
+}
+
+/// Checks what is built with fewer features: the device's program without tract, the
+/// trainer's quantization, evaluation and export without libtorch.
+fn slim(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
+    for (package, features) in [("edge-cli", "int8"), ("host-trainer", "ort")] {
+        let mut check = process::cargo(workspace);
+        check
+            .args(["check", "--package", package, "--no-default-features"])
+            .args(["--features", features])
+            .args(locked);
+        process::run(&mut check)?;
+    }
     Ok(())
 }
 
