@@ -75,6 +75,21 @@ fn writers_at_once_lose_nothing() {
     assert_eq!(enrolled(&fixture).len(), 30);
 }
 
+/// Somebody who holds the lock and does not let go is named, and nobody waits for ever.
+#[test]
+fn a_stuck_lock_is_told() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let before = fixture.store();
+    let lock = fs::File::open(fixture.path("store.lock")).unwrap();
+    lock.lock().unwrap();
+    let removal = fixture.run(&["remove", "--subject", "ada"]);
+    refused(&removal, &["store.lock", "end it and try again"]);
+    assert_eq!(fixture.store(), before);
+    drop(lock);
+    assert_eq!(code(&fixture.run(&["remove", "--subject", "ada"])), 0);
+}
+
 /// Runs a program; whether it succeeded.
 fn does(program: &str, arguments: &[&str]) -> bool {
     let status = Command::new(program)
