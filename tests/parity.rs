@@ -161,7 +161,7 @@ fn engines_agree_bit_for_bit_on_real_drawings() {
     let model = root().join("models/omniglot");
     let mut int8 = open(&model, EngineName::Int8, None).unwrap();
     let mut samples = dataset.split.samples(&dataset, Part::Test);
-    samples.retain(|sample| sample % 13 == 0);
+    samples.retain(|sample| sample % 3 == 0);
     let preprocess = int8.facts().preprocess;
     let tensors = host_trainer::dataset::Tensors::new(&dataset, &samples, &preprocess).unwrap();
     let expected = int8.embed(&tensors.pixels).unwrap();

@@ -96,7 +96,7 @@ impl QuantizedGraph {
                         ..ranges[index + 1]
                     };
                     let (layer, to) = quantize(conv, from.scale, range)
-                        .with_context(|| format!("layer {}: expected filter scales that make exact multipliers, found none for its ranges", node.name))?;
+                        .with_context(|| format!("layer {}: expected filter scales whose multipliers every tool computes alike, found none for its ranges", node.name))?;
                     quantizations.push(to);
                     QuantizedLayer::Conv2d(layer)
                 }
@@ -177,8 +177,8 @@ fn quantize(
 ) -> Option<(QuantizedConv2d, Quantization)> {
     let width = range.most - range.least;
     let mut output_scale = if width > 0.0 { width / 255.0 } else { 1.0 };
-    // Now and then an output scale admits hardly any exact multiplier; the next one does.
-    for _ in 0..16 {
+    // Should an output scale admit no such filter scale, the next one does.
+    for _ in 0..64 {
         output_scale = invertible_scale(output_scale);
         if let Some(layer) = quantize_between(conv, input_scale, output_scale) {
             return Some((layer, quantization(range, output_scale)));
@@ -196,7 +196,7 @@ fn quantize_between(
     let taps = conv.weights.len() / conv.bias.len();
     let filters = || conv.weights.chunks_exact(taps);
     let scales = filters()
-        .map(|filter| exact_scale(least_scale(filter), input_scale, output_scale))
+        .map(|filter| agreed_scale(least_scale(filter), input_scale, output_scale))
         .collect::<Option<Vec<f32>>>()?;
     let weights = filters().zip(&scales).flat_map(|(filter, scale)| {
         let steps = filter.iter().map(move |weight| weight / scale);
@@ -219,34 +219,31 @@ fn quantize_between(
     })
 }
 
-/// Multipliers are whole numbers of this: 2^-16.
-const MULTIPLIER_UNIT: f64 = 1.0 / 65536.0;
-
 /// The smallest filter scale, from `least` on, whose multiplier is the same however it is
-/// computed, and exact times any accumulator that does not saturate.
-///
-/// ONNX Runtime divides by the output's scale, tract multiplies by its reciprocal, which
-/// may differ in the last bit; where all channels have one multiplier, tract rounds the
-/// exact product to an integer instead of its single-precision neighbour. Either changes
-/// an output once in millions. Here both ways give one multiplier, and the product
-/// needs no first rounding: below 2^8, with 16 bits behind the point, it has 24 bits. A
-/// filter's step becomes coarser by about 2^-16 of an output's.
-fn exact_scale(least: f32, input_scale: f32, output_scale: f32) -> Option<f32> {
-    let (input, output) = (f64::from(input_scale), f64::from(output_scale));
-    let wanted = input * f64::from(least) / output;
-    let first = (wanted / MULTIPLIER_UNIT).ceil().max(1.0);
-    // Rounding leaves out some multipliers, up to half of them.
-    (0..16).find_map(|steps| {
-        let multiplier = (first + f64::from(steps)) * MULTIPLIER_UNIT;
-        let near = (multiplier * output / input) as f32;
-        let is_exact = |scale: &f32| {
-            let product = input_scale * scale;
-            f64::from(product / output_scale) == multiplier
-                && f64::from(product * (1.0 / output_scale)) == multiplier
-        };
-        let neighbours = [near, near.next_up(), near.next_down()];
-        neighbours.into_iter().find(is_exact)
+/// computed: ONNX Runtime divides by the output's scale, tract multiplies by its
+/// reciprocal, in an order that its optimizer chooses. A difference in the last bit would
+/// change an output once in millions.
+fn agreed_scale(least: f32, input_scale: f32, output_scale: f32) -> Option<f32> {
+    let next = |scale: &f32| Some(scale.next_up());
+    let mut scales = core::iter::successors(Some(least), next).take(1024);
+    scales.find(|&scale| {
+        let [first, others @ ..] = multipliers(input_scale, scale, output_scale);
+        others.iter().all(|&other| other == first)
     })
+}
+
+/// The ways to compute a multiplier in single precision: as ONNX Runtime does, then with
+/// the output's reciprocal and in other orders, as tract's optimizer may choose.
+fn multipliers(input: f32, filter: f32, output: f32) -> [f32; 6] {
+    let reciprocal = 1.0 / output;
+    [
+        input * filter / output,
+        input * filter * reciprocal,
+        filter * (input * reciprocal),
+        input * (filter * reciprocal),
+        filter * (input / output),
+        input * (filter / output),
+    ]
 }
 
 /// The step of a filter whose largest weight becomes 127. One that is all but zero
@@ -278,28 +275,22 @@ mod tests {
     }
 
     proptest! {
-        /// One rounding or two, a quotient or a reciprocal: the same integer, whatever
-        /// was accumulated.
         #[test]
-        fn products_that_do_not_saturate_are_exact(
+        fn multipliers_are_the_same_however_they_are_computed(
             weights in prop::collection::vec(1e-4f32..2.0, 1..8),
             input in 1e-3f32..0.2,
+            of_picture: bool,
             most in 0.1f32..60.0,
-            part in -1.0f64..1.0,
         ) {
+            // The scale of a picture's bytes, or of an earlier layer's.
+            let input = if of_picture { 1.0 / 255.0 } else { invertible_scale(input) };
             let range = Range { least: 0.0, most };
             let (conv, to) = quantize(&layer(weights.clone()), input, range).unwrap();
-            prop_assert!((1.0..1.2).contains(&(to.scale * 255.0 / most)), "{}", to.scale);
+            prop_assert!((1.0..1.1).contains(&(to.scale * 255.0 / most)), "{}", to.scale);
             for (scale, weight) in conv.scales.iter().zip(weights) {
-                let multiplier = input * scale / to.scale;
-                prop_assert_eq!(multiplier, input * scale * (1.0 / to.scale));
-                let accumulator = (part * 256.0 / f64::from(multiplier)) as i32;
-                let product = f64::from(accumulator) * f64::from(multiplier);
-                prop_assert_eq!(f64::from(accumulator as f32 * multiplier), product);
-                // Coarser by 16 units of the multiplier at most.
-                let coarser = scale * 127.0 / weight;
-                let most = 1.001 + 16.0 / (multiplier * 65536.0 - 16.0).max(0.0);
-                prop_assert!((0.9999..most).contains(&coarser), "{} at {}", coarser, multiplier);
+                let ways = multipliers(input, *scale, to.scale);
+                prop_assert_eq!(ways, [ways[0]; 6]);
+                prop_assert!((0.999..1.001).contains(&(scale * 127.0 / weight)));
             }
         }
     }
