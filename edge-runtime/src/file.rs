@@ -1,11 +1,12 @@
 //! Files, read and replaced with care.
 
+use std::ffi::OsString;
+use std::format;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::vec;
 use std::vec::Vec;
-use std::{ffi::OsString, format};
 
 /// Reads a regular file of at most `max` bytes. Pipes and devices, which may never
 /// end, are refused before they are opened.

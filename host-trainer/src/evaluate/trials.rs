@@ -111,9 +111,7 @@ impl Trials {
         let of = |class| ClassTrials::impostors(class, impostors).iter().copied();
         self.classes.iter().flat_map(of).collect()
     }
-}
 
-impl Trials {
     /// 95 % interval of the share of impostors that are accepted at `threshold`.
     pub fn far_interval(&self, impostors: Impostors, threshold: f32) -> [f64; 2] {
         let accepted = |distance: &f32| *distance <= threshold;

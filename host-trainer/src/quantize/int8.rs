@@ -151,10 +151,9 @@ fn quantization(range: Range, scale: f32) -> Quantization {
     }
 }
 
-/// The smallest scale of 8 significant bits, from `least` on, by whose reciprocal one may
-/// multiply instead of dividing by it: at most 2 % coarser in most cases. Single
-/// precision rounds the reciprocal by less than a quarter of the last bit's weight
-/// relative to the number, so that an exact quotient of few bits comes out the same.
+/// The smallest scale of 8 significant bits, from `least` on, whose single-precision
+/// reciprocal is off by less than a quarter of a last bit: a per cent coarser or two.
+/// Between scales of all bits, one layer in ten thousand had no [`agreed_scale`].
 fn invertible_scale(least: f32) -> f32 {
     let unit = (least.log2().floor() - 7.0).exp2();
     let mut scale = (least / unit).ceil() * unit;
