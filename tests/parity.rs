@@ -9,8 +9,13 @@ use host_trainer::dataset::{DatasetName, Part};
 use host_trainer::engine::{Embeddings, EngineName, Precision, open};
 use host_trainer::evaluate::{Embedded, few_shot, verification};
 use host_trainer::export::ARTIFACT;
+use host_trainer::export::costs::costs;
 use host_trainer::export::model::export;
+use host_trainer::head::{Head, Tuning};
+use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
+use host_trainer::tower::depthwise_separable::{Activation, DepthwiseSeparable};
+use host_trainer::tower::residual::Residual;
 use shared::Distance;
 use shared::artifact::Artifact;
 use tests::{data, root, run, signers};
@@ -20,12 +25,14 @@ const ENGINES: [EngineName; 3] = [EngineName::Int8, EngineName::Tract, EngineNam
 /// Towers that differ in what the arithmetic meets: odd and even sizes, a fully
 /// connected end, an output with and without zero point, more channels than a vector
 /// register holds and fewer.
-fn towers() -> Vec<Conv4> {
-    let tower = |height, width, channels, embedding, normalized| Conv4 {
-        input: [height, width],
-        width: channels,
-        embedding,
-        normalized,
+fn conv4s() -> Vec<TowerSpec> {
+    let tower = |height, width, channels, embedding, normalized| {
+        TowerSpec::Conv4(Conv4 {
+            input: [height, width],
+            width: channels,
+            embedding,
+            normalized,
+        })
     };
     vec![
         tower(16, 16, 8, 8, true),
@@ -36,6 +43,46 @@ fn towers() -> Vec<Conv4> {
     ]
 }
 
+/// Sums of signed and of rectified values, identities and projections, averages over odd
+/// and even maps, a stem of each kind.
+fn residuals() -> Vec<TowerSpec> {
+    let tower = |height, width, channels, blocks, pooled, normalized| {
+        TowerSpec::Residual(Residual {
+            input: [height, width],
+            width: channels,
+            blocks,
+            pooled,
+            embedding: 24,
+            normalized,
+        })
+    };
+    vec![
+        tower(28, 28, 16, 1, true, true),
+        tower(16, 21, 5, 2, false, false),
+        tower(49, 64, 4, 1, true, true),
+        tower(97, 112, 3, 3, false, true),
+    ]
+}
+
+/// Depthwise convolutions of both strides, PReLU and linear sums, every count of halvings.
+fn depthwise_separables() -> Vec<TowerSpec> {
+    let tower = |height, width, multiplier, activation, normalized| {
+        TowerSpec::DepthwiseSeparable(DepthwiseSeparable {
+            input: [height, width],
+            width: multiplier,
+            activation,
+            embedding: 16,
+            normalized,
+        })
+    };
+    vec![
+        tower(16, 16, 0.125, Activation::Prelu, true),
+        tower(28, 28, 0.25, Activation::Relu, true),
+        tower(33, 47, 0.3, Activation::Prelu, false),
+        tower(112, 112, 0.125, Activation::Prelu, true),
+    ]
+}
+
 /// What every engine says of the same samples.
 fn embeddings(model: &Path, inputs: &[u8]) -> Vec<Embeddings> {
     let embed = |engine| open(model, engine, None).unwrap().embed(inputs).unwrap();
@@ -43,9 +90,23 @@ fn embeddings(model: &Path, inputs: &[u8]) -> Vec<Embeddings> {
 }
 
 #[test]
-fn engines_agree_bit_for_bit_on_untrained_towers() {
-    for (seed, tower) in (0..).zip(towers()) {
-        let dataset = signers(tower.input);
+fn engines_agree_bit_for_bit_on_untrained_conv4s() {
+    engines_agree_bit_for_bit(conv4s());
+}
+
+#[test]
+fn engines_agree_bit_for_bit_on_untrained_residuals() {
+    engines_agree_bit_for_bit(residuals());
+}
+
+#[test]
+fn engines_agree_bit_for_bit_on_untrained_depthwise_separables() {
+    engines_agree_bit_for_bit(depthwise_separables());
+}
+
+fn engines_agree_bit_for_bit(towers: Vec<TowerSpec>) {
+    for (seed, tower) in (0..).zip(towers) {
+        let dataset = signers(tower.input());
         let run = run(tower.clone(), Distance::Euclidean, seed).unwrap();
         let folder = tempfile::tempdir().unwrap();
         export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
@@ -64,40 +125,55 @@ fn engines_agree_bit_for_bit_on_untrained_towers() {
             // Not assert_eq, which would print thousands of numbers.
             assert!(other == test.embeddings, "{engine:?} differs: {tower:?}");
         }
+        let artifact = std::fs::read(folder.path().join(ARTIFACT)).unwrap();
+        let artifact = Artifact::parse(&artifact).unwrap();
+        let graph = &run.config.tower.build().unwrap();
+        let stated = costs(graph).unwrap();
+        assert_eq!(stated.macs, artifact.plan().macs());
+        assert_eq!(stated.macs, graph.graph.macs());
+        assert_eq!(stated.flash_bytes, artifact.weights().len() as u64);
+        assert_eq!(stated.arena_bytes, artifact.plan().arena_len() as u64);
     }
 }
 
 /// Both float engines follow the tower that libtorch trained; here without libtorch.
 #[test]
 fn float_engines_agree_closely_and_int8_follows_them() {
-    let tower = towers().remove(1);
-    let dataset = signers(tower.input);
-    let run = run(tower, Distance::Euclidean, 5).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let card = export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
-    assert!(
-        card.quantization.least_cosine > 0.99,
-        "{:?}",
-        card.quantization
-    );
-    let embed = |engine| {
-        let mut embedder = open(folder.path(), engine, Some(Precision::Float)).unwrap();
-        let embedded = Embedded::new(embedder.as_mut(), &dataset, Part::Test).unwrap();
-        match embedded.embeddings {
-            Embeddings::Float { values, .. } => values,
-            Embeddings::Int8 { .. } => panic!("expected float embeddings"),
-        }
-    };
-    let (ort, tract) = (embed(EngineName::Ort), embed(EngineName::Tract));
-    let apart = ort.iter().zip(&tract).map(|(a, b)| (a - b).abs());
-    assert!(apart.fold(0.0, f32::max) < 1e-5);
+    let towers = [
+        (conv4s().remove(1), 0.99),
+        (residuals().remove(0), 0.99),
+        // Fifty layers, normalized by statistics that are not those of the data.
+        (depthwise_separables().remove(1), 0.5),
+    ];
+    for (tower, least_cosine) in towers {
+        let dataset = signers(tower.input());
+        let run = run(tower, Distance::Euclidean, 5).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let card = export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+        assert!(
+            card.quantization.least_cosine > least_cosine,
+            "{:?}",
+            card.quantization
+        );
+        let embed = |engine| {
+            let mut embedder = open(folder.path(), engine, Some(Precision::Float)).unwrap();
+            let embedded = Embedded::new(embedder.as_mut(), &dataset, Part::Test).unwrap();
+            match embedded.embeddings {
+                Embeddings::Float { values, .. } => values,
+                Embeddings::Int8 { .. } => panic!("expected float embeddings"),
+            }
+        };
+        let (ort, tract) = (embed(EngineName::Ort), embed(EngineName::Tract));
+        let apart = ort.iter().zip(&tract).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) < 1e-5);
+    }
 }
 
 /// The figures of an evaluation are those of the model, not of the engine.
 #[test]
 fn evaluations_agree_on_every_engine() {
-    let tower = towers().remove(4);
-    let dataset = signers(tower.input);
+    let tower = conv4s().remove(4);
+    let dataset = signers(tower.input());
     let run = run(tower, Distance::Manhattan, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
     export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
@@ -114,6 +190,8 @@ fn evaluations_agree_on_every_engine() {
             queries: 3,
             episodes: 40,
             seed: 1,
+            head: Some(Head::Finetune(Tuning::INDUCTIVE)),
+            tuning: Tuning::INDUCTIVE,
         };
         let embedder = embedder.as_mut();
         let mut reports = [

@@ -1,14 +1,20 @@
 //! The scalar kernels against the definition, written as naively as can be.
 
+use edge_runtime::kernels::add::scalar::add;
 use edge_runtime::kernels::conv2d::{Filters, scalar::conv2d};
+use edge_runtime::kernels::depthwise_conv2d::scalar::depthwise_conv2d;
 use edge_runtime::kernels::max_pool::scalar::max_pool;
+use edge_runtime::kernels::prelu::scalar::prelu;
 use proptest::prelude::*;
-use shared::artifact::plan::{Conv2d, MaxPool, Place};
+use proptest::test_runner::TestCaseError;
+use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, Prelu};
 
-/// A convolution with its constants and an input.
+/// A convolution with its constants and an input; depthwise where it has as many
+/// channels out as in and says so.
 #[derive(Debug)]
 struct Case {
     conv: Conv2d,
+    depthwise: bool,
     weights: Vec<i8>,
     bias: Vec<i32>,
     multipliers: Vec<f32>,
@@ -38,8 +44,22 @@ fn axis() -> impl Strategy<Value = [u16; 4]> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (axis(), axis(), 1u16..=9, 1u16..=9, any::<[u8; 2]>()).prop_flat_map(
-        |([ky, sy, py, height], [kx, sx, px, width], inputs, outputs, zero_points)| {
+    cases(1u16..=9, 1u16..=9, false)
+}
+
+/// More channels than a block of the kernel has, and fewer.
+fn depthwise_case() -> impl Strategy<Value = Case> {
+    cases(1u16..=70, Just(0), true)
+}
+
+fn cases(
+    inputs: impl Strategy<Value = u16>,
+    outputs: impl Strategy<Value = u16>,
+    depthwise: bool,
+) -> impl Strategy<Value = Case> {
+    (axis(), axis(), inputs, outputs, any::<[u8; 2]>()).prop_flat_map(
+        move |([ky, sy, py, height], [kx, sx, px, width], inputs, outputs, zero_points)| {
+            let outputs = if depthwise { inputs } else { outputs };
             let conv = Conv2d {
                 input: place(height, width, inputs),
                 output: place(
@@ -57,14 +77,20 @@ fn case() -> impl Strategy<Value = Case> {
                 multipliers: 0,
             };
             let channels = usize::from(outputs);
+            let filter = if depthwise {
+                conv.taps()
+            } else {
+                conv.filter_len()
+            };
             (
-                prop::collection::vec(any::<i8>(), conv.filter_len() * channels),
+                prop::collection::vec(any::<i8>(), filter * channels),
                 prop::collection::vec(-100_000i32..100_000, channels),
                 prop::collection::vec(1e-5f32..0.1, channels),
                 prop::collection::vec(any::<u8>(), conv.input.len()),
             )
                 .prop_map(move |(weights, bias, multipliers, input)| Case {
                     conv,
+                    depthwise,
                     weights,
                     bias,
                     multipliers,
@@ -87,16 +113,102 @@ fn naive(case: &Case, y: i64, x: i64, o: usize) -> u8 {
             if !(0..height).contains(&row) || !(0..width).contains(&column) {
                 continue;
             }
-            for channel in 0..channels {
+            let tap = (ky * i64::from(conv.kernel[1]) + kx) as usize;
+            let seen = if case.depthwise {
+                o..o + 1
+            } else {
+                0..channels
+            };
+            for channel in seen {
                 let value = case.input[(row * width + column) as usize * channels + channel];
-                let tap = (ky * i64::from(conv.kernel[1]) + kx) as usize * channels + channel;
-                let weight = case.weights[o * conv.filter_len() + tap];
+                let weight = match case.depthwise {
+                    true => case.weights[tap * channels + o],
+                    false => case.weights[o * conv.filter_len() + tap * channels + channel],
+                };
                 sum += (i64::from(value) - i64::from(conv.input_zero_point)) * i64::from(weight);
             }
         }
     }
-    let scaled = (sum as i32 as f32 * case.multipliers[o]).round_ties_even();
-    (f64::from(scaled) + f64::from(conv.output_zero_point)).clamp(0.0, 255.0) as u8
+    byte(
+        sum as i32 as f32 * case.multipliers[o],
+        conv.output_zero_point,
+    )
+}
+
+/// Whether a kernel gives what the definition says, everywhere.
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    let weights: Vec<u8> = case.weights.iter().map(|w| w.to_le_bytes()[0]).collect();
+    let bias: Vec<u8> = case.bias.iter().flat_map(|b| b.to_le_bytes()).collect();
+    let multipliers: Vec<u8> = case
+        .multipliers
+        .iter()
+        .flat_map(|m| m.to_le_bytes())
+        .collect();
+    let filters = Filters {
+        weights: &weights,
+        bias: &bias,
+        multipliers: &multipliers,
+    };
+    let mut output = vec![0; case.conv.output.len()];
+    let kernel = if case.depthwise {
+        depthwise_conv2d
+    } else {
+        conv2d
+    };
+    kernel(&case.conv, &filters, &case.input, &mut output);
+    let channels = usize::from(case.conv.output.channels);
+    let columns = usize::from(case.conv.output.width);
+    for (index, &value) in output.iter().enumerate() {
+        let (pixel, o) = (index / channels, index % channels);
+        let (y, x) = ((pixel / columns) as i64, (pixel % columns) as i64);
+        prop_assert_eq!(value, naive(case, y, x, o));
+    }
+    Ok(())
+}
+
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    (0..len as u64)
+        .map(|i| (seed.wrapping_mul(i.wrapping_mul(2) + 1) >> 40) as u8)
+        .collect()
+}
+
+/// `round(steps) + zero_point`, cut to a byte; exact in double precision.
+fn byte(steps: f32, zero_point: u8) -> u8 {
+    (f64::from(steps.round_ties_even()) + f64::from(zero_point)).clamp(0.0, 255.0) as u8
+}
+
+/// The tables of `shared/docs/int8-arithmetic.md`.
+#[test]
+fn sums_and_slopes_of_the_document() {
+    let sum = |a: i8, b: i8, multipliers| {
+        let step = Add {
+            place: place(1, 1, 1),
+            other: place(1, 1, 1),
+            zero_points: [100, 50],
+            output_zero_point: 10,
+            multipliers,
+        };
+        let mut value = [100u8.wrapping_add_signed(a)];
+        add(&step, &mut value, &[50u8.wrapping_add_signed(b)]);
+        value[0]
+    };
+    assert_eq!(sum(3, 4, [0.5, 0.25]), 12);
+    assert_eq!(sum(-3, -1, [0.5, 1.0]), 8);
+    let sloped = |x: i8, multiplier, slope: f32| {
+        let step = Prelu {
+            place: place(1, 1, 1),
+            input_zero_point: 100,
+            output_zero_point: 10,
+            multiplier,
+            slopes: 0,
+        };
+        let mut value = [100u8.wrapping_add_signed(x)];
+        prelu(&step, &slope.to_le_bytes(), &mut value);
+        value[0]
+    };
+    assert_eq!(sloped(5, 0.5, 0.5), 12);
+    assert_eq!(sloped(-5, 0.5, 0.5), 9);
+    assert_eq!(sloped(-7, 1.0, -1.0), 17);
 }
 
 proptest! {
@@ -104,18 +216,56 @@ proptest! {
 
     #[test]
     fn convolution_equals_the_definition(case in case()) {
-        let weights: Vec<u8> = case.weights.iter().map(|w| w.to_le_bytes()[0]).collect();
-        let bias: Vec<u8> = case.bias.iter().flat_map(|b| b.to_le_bytes()).collect();
-        let multipliers: Vec<u8> = case.multipliers.iter().flat_map(|m| m.to_le_bytes()).collect();
-        let filters = Filters { weights: &weights, bias: &bias, multipliers: &multipliers };
-        let mut output = vec![0; case.conv.output.len()];
-        conv2d(&case.conv, &filters, &case.input, &mut output);
-        let channels = usize::from(case.conv.output.channels);
-        let columns = usize::from(case.conv.output.width);
-        for (index, &value) in output.iter().enumerate() {
-            let (pixel, o) = (index / channels, index % channels);
-            let (y, x) = ((pixel / columns) as i64, (pixel % columns) as i64);
-            prop_assert_eq!(value, naive(&case, y, x, o));
+        check(&case)?;
+    }
+
+    #[test]
+    fn depthwise_convolution_equals_the_definition(case in depthwise_case()) {
+        check(&case)?;
+    }
+
+    #[test]
+    fn addition_equals_the_definition(
+        values in prop::collection::vec(any::<[u8; 2]>(), 1..200),
+        zero_points: [u8; 2],
+        output_zero_point: u8,
+        multipliers in prop::array::uniform2(0.0f32..20.0),
+    ) {
+        let place = place(1, 1, values.len() as u16);
+        let other = Place { offset: 200, ..place };
+        let step = Add { place, other, zero_points, output_zero_point, multipliers };
+        let mut sums: Vec<u8> = values.iter().map(|[a, _]| *a).collect();
+        let others: Vec<u8> = values.iter().map(|[_, b]| *b).collect();
+        add(&step, &mut sums, &others);
+        for (sum, values) in sums.into_iter().zip(values) {
+            let [a, b] = [0, 1].map(|i| (f32::from(values[i]) - f32::from(zero_points[i])) * multipliers[i]);
+            prop_assert_eq!(sum, byte(a + b, output_zero_point));
+        }
+    }
+
+    #[test]
+    fn prelu_equals_the_definition(
+        slopes in prop::collection::vec(-3.0f32..3.0, 1..40),
+        pixels in 1u16..6,
+        zero_points: [u8; 2],
+        multiplier in 0.0f32..20.0,
+        seed: u64,
+    ) {
+        let step = Prelu {
+            place: place(pixels, 1, slopes.len() as u16),
+            input_zero_point: zero_points[0],
+            output_zero_point: zero_points[1],
+            multiplier,
+            slopes: 0,
+        };
+        let input = noise(seed, step.place.len());
+        let mut output = input.clone();
+        let bytes: Vec<u8> = slopes.iter().flat_map(|slope| slope.to_le_bytes()).collect();
+        prelu(&step, &bytes, &mut output);
+        for (index, (output, input)) in output.into_iter().zip(input).enumerate() {
+            let x = (f32::from(input) - f32::from(zero_points[0])) * multiplier;
+            let x = if input < zero_points[0] { x * slopes[index % slopes.len()] } else { x };
+            prop_assert_eq!(output, byte(x, zero_points[1]));
         }
     }
 
@@ -130,9 +280,7 @@ proptest! {
             kernel: [ky, kx],
             stride: [sy, sx],
         };
-        let input: Vec<u8> = (0..pool.input.len() as u64)
-            .map(|i| (seed.wrapping_mul(i.wrapping_mul(2) + 1) >> 40) as u8)
-            .collect();
+        let input = noise(seed, pool.input.len());
         let mut output = vec![0; pool.output.len()];
         max_pool(&pool, &input, &mut output);
         let at = |y: usize, x: usize, c: usize| {

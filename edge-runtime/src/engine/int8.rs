@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use shared::ModelId;
-use shared::artifact::plan::conv_section;
+use shared::artifact::plan::{Conv2d, section};
 use shared::artifact::{Artifact, Contract, Step};
 
 use super::{Engine, EngineError, check_arena, check_length};
@@ -63,21 +63,41 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
 fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
     match step {
         Step::Conv2d(conv) => {
-            let channels = usize::from(conv.output.channels);
-            let filters = Filters {
-                weights: conv_section(weights, conv.weights, conv.filter_len() * channels)?,
-                bias: conv_section(weights, conv.bias, 4 * channels)?,
-                multipliers: conv_section(weights, conv.multipliers, 4 * channels)?,
-            };
+            let filters = filters(weights, conv, conv.filter_len())?;
             let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
             kernels::conv2d::scalar::conv2d(conv, &filters, input, output);
+        }
+        Step::DepthwiseConv2d(conv) => {
+            let filters = filters(weights, conv, conv.taps())?;
+            let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
+            kernels::depthwise_conv2d::scalar::depthwise_conv2d(conv, &filters, input, output);
         }
         Step::MaxPool(pool) => {
             let (input, output) = split(arena, pool.input.range(), pool.output.range())?;
             kernels::max_pool::scalar::max_pool(pool, input, output);
         }
+        Step::Add(add) => {
+            let (other, values) = split(arena, add.other.range(), add.place.range())?;
+            kernels::add::scalar::add(add, values, other);
+        }
+        Step::Prelu(prelu) => {
+            let length = 4 * usize::from(prelu.place.channels);
+            let slopes = section(weights, prelu.slopes, length)?;
+            let values = arena.get_mut(prelu.place.range())?;
+            kernels::prelu::scalar::prelu(prelu, slopes, values);
+        }
     }
     Some(())
+}
+
+/// The constants of a convolution whose filters have `len` weights each.
+fn filters<'a>(weights: &'a [u8], conv: &Conv2d, len: usize) -> Option<Filters<'a>> {
+    let channels = usize::from(conv.output.channels);
+    Some(Filters {
+        weights: section(weights, conv.weights, len * channels)?,
+        bias: section(weights, conv.bias, 4 * channels)?,
+        multipliers: section(weights, conv.multipliers, 4 * channels)?,
+    })
 }
 
 /// Two disjoint parts of the arena: one to read, one to write.

@@ -1,14 +1,18 @@
-//! From int32 accumulators to uint8 activations.
+//! From accumulators and real numbers to uint8 activations.
 
 /// `clamp(round_half_even((f32)accumulator * multiplier) + zero_point, 0, 255)`,
 /// in IEEE 754 single precision, as ONNX defines QLinearConv's last step.
 pub fn requantize(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
+    to_byte(accumulator as f32 * multiplier, zero_point)
+}
+
+/// `clamp(round_half_even(steps) + zero_point, 0, 255)` of a number that is not NaN.
+pub fn to_byte(steps: f32, zero_point: u8) -> u8 {
     /// Adding and subtracting 1.5 * 2^23 leaves the nearest integer, halves to even.
     const ROUND: f32 = 12_582_912.0;
     // Far outside 0..=255 after any zero point, so clamping first changes nothing
     // but keeps the trick inside the range where it is exact.
-    let scaled = (accumulator as f32 * multiplier).clamp(-512.0, 512.0);
-    let rounded = (scaled + ROUND) - ROUND;
+    let rounded = (steps.clamp(-512.0, 512.0) + ROUND) - ROUND;
     (rounded as i32 + i32::from(zero_point)).clamp(0, 255) as u8
 }
 

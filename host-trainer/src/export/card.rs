@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use shared::{Distance, Preprocess};
 
 use super::CARD;
-use crate::checkpoint::{TrainingConfig, write_whole};
+use crate::checkpoint::write_whole;
+use crate::config::TrainingConfig;
 use crate::tower::TowerSpec;
 
 /// `model.toml`.

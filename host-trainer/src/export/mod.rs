@@ -4,6 +4,7 @@
 pub mod arena;
 pub mod artifact;
 pub mod card;
+pub mod costs;
 pub mod model;
 pub mod onnx;
 pub mod plan;

@@ -1,15 +1,15 @@
 //! The graph as it is run: batch normalization folded into filters, ReLU into what
-//! it follows.
+//! it follows, averaging as the convolution that it is.
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::ValueId;
-use crate::tower::{Graph, Layer, NodeId, Parameters, Shape, Tower};
+use crate::tower::{Graph, Layer, Node, NodeId, Parameters, Shape, Tower};
 
 /// As in `tower::torch`.
 const EPSILON: f64 = 1e-5;
 
-/// A tower as a chain of fused layers.
+/// A tower as fused layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FusedGraph {
     /// Shape of one sample.
@@ -27,8 +27,8 @@ pub struct FusedNode {
     pub name: String,
     /// What it computes.
     pub layer: FusedLayer,
-    /// What it reads.
-    pub input: ValueId,
+    /// What it reads: two values that are added, or one.
+    pub inputs: Vec<ValueId>,
     /// Shape of what it writes.
     pub shape: Shape,
 }
@@ -45,18 +45,30 @@ pub enum FusedLayer {
         /// Step.
         stride: [usize; 2],
     },
+    /// Sum of two values.
+    Add {
+        /// Whether negative sums become zero.
+        relu: bool,
+    },
+    /// `x` where positive, else `slope * x`.
+    Prelu {
+        /// `[channels]`.
+        slopes: Vec<f32>,
+    },
 }
 
 /// A convolution with everything that follows it at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FusedConv2d {
+    /// 1, or the number of channels, in and out: each filter has one channel to itself.
+    pub groups: usize,
     /// Filter size.
     pub kernel: [usize; 2],
     /// Step.
     pub stride: [usize; 2],
     /// Zeros added before and after.
     pub padding: [usize; 2],
-    /// `[out channels, in channels, kernel height, kernel width]`.
+    /// `[out channels, in channels / groups, kernel height, kernel width]`.
     pub weights: Vec<f32>,
     /// `[out channels]`.
     pub bias: Vec<f32>,
@@ -113,17 +125,18 @@ impl FusedGraph {
                 tensor.with_context(|| format!("expected a parameter {name}, found none"))?;
             Ok::<_, anyhow::Error>(tensor.values.as_slice())
         };
-        let from = node.inputs[0];
-        let input = values[from];
+        let inputs: Vec<ValueId> = node.inputs.iter().map(|&from| values[from]).collect();
         let layer = match node.layer {
             Layer::Input(_) => bail!("layer {}: only the first node is an input", node.name),
             Layer::Conv2d {
                 out_channels,
+                groups,
                 kernel,
                 stride,
                 padding,
                 bias,
             } => FusedLayer::Conv2d(FusedConv2d {
+                groups,
                 kernel,
                 stride,
                 padding,
@@ -135,51 +148,92 @@ impl FusedGraph {
                 relu: false,
             }),
             Layer::MaxPool { kernel, stride } => FusedLayer::MaxPool { kernel, stride },
+            Layer::GlobalAveragePool => FusedLayer::Conv2d(average(self.shape(inputs[0]))),
+            Layer::Add => FusedLayer::Add { relu: false },
+            Layer::Prelu => FusedLayer::Prelu {
+                slopes: parameter("weight")?.to_vec(),
+            },
             Layer::BatchNorm => {
-                let conv = self.fusible(graph, from, input, &node.name)?;
                 let [scale, shift] = [parameter("weight")?, parameter("bias")?];
-                fold(
-                    conv,
-                    [scale, shift],
-                    [parameter("running_mean")?, parameter("running_var")?],
-                );
-                return Ok(input);
+                let statistics = [parameter("running_mean")?, parameter("running_var")?];
+                match self.fusible(graph, node, inputs[0])? {
+                    FusedLayer::Conv2d(conv) => fold(conv, [scale, shift], statistics),
+                    _ => bail!("layer {}: expected a convolution before it", node.name),
+                }
+                return Ok(inputs[0]);
             }
             Layer::Relu => {
-                self.fusible(graph, from, input, &node.name)?.relu = true;
-                return Ok(input);
+                match self.fusible(graph, node, inputs[0])? {
+                    FusedLayer::Conv2d(FusedConv2d { relu, .. }) | FusedLayer::Add { relu } => {
+                        *relu = true;
+                    }
+                    _ => bail!(
+                        "layer {}: expected a convolution or a sum before it",
+                        node.name
+                    ),
+                }
+                return Ok(inputs[0]);
             }
         };
         self.nodes.push(FusedNode {
             name: node.name.clone(),
             layer,
-            input,
+            inputs,
             shape: graph.shape(id),
         });
         Ok(self.nodes.len())
     }
 
-    /// The convolution that a following layer may change: nobody else reads its
-    /// output, and no activation lies between.
+    /// The layer that `follower` may change: nobody else reads its output, and no
+    /// activation lies between.
     fn fusible(
         &mut self,
         graph: &Graph,
-        from: NodeId,
+        follower: &Node,
         value: ValueId,
-        follower: &str,
-    ) -> Result<&mut FusedConv2d> {
+    ) -> Result<&mut FusedLayer> {
+        let from = follower.inputs[0];
         let readers = graph.nodes().iter().flat_map(|node| &node.inputs);
         let alone = readers.filter(|&&input| input == from).count() == 1;
         let node = value
             .checked_sub(1)
             .and_then(|node| self.nodes.get_mut(node));
         match node.map(|node| &mut node.layer) {
-            Some(FusedLayer::Conv2d(conv)) if alone && !conv.relu => Ok(conv),
+            Some(layer) if alone && !layer.has_relu() => Ok(layer),
             _ => bail!(
-                "layer {follower} follows {}: expected a convolution that nothing else reads, which it can be folded into",
+                "layer {} follows {}: expected a layer without activation that nothing else reads, which it can be fused with",
+                follower.name,
                 graph.nodes()[from].name
             ),
         }
+    }
+}
+
+impl FusedLayer {
+    /// Whether its output is never negative because of a ReLU.
+    pub fn has_relu(&self) -> bool {
+        match self {
+            Self::Conv2d(FusedConv2d { relu, .. }) | Self::Add { relu } => *relu,
+            Self::MaxPool { .. } | Self::Prelu { .. } => false,
+        }
+    }
+}
+
+/// The mean over all rows and columns: a depthwise convolution of `1 / count`.
+fn average(input: Shape) -> FusedConv2d {
+    let Shape {
+        channels,
+        height,
+        width,
+    } = input;
+    FusedConv2d {
+        groups: channels,
+        kernel: [height, width],
+        stride: [1, 1],
+        padding: [0, 0],
+        weights: vec![1.0 / (height * width) as f32; input.len()],
+        bias: vec![0.0; channels],
+        relu: false,
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! `shared/docs/int8-arithmetic.md` specifies the arithmetic that these numbers are for.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use shared::artifact::plan::{MAX_BIAS, MAX_FILTER};
 use shared::preprocess::Quantization;
 
-use super::ValueId;
 use super::calibrate::Range;
 use super::fused::{FusedConv2d, FusedGraph, FusedLayer};
+use super::{ValueId, agreement};
 use crate::tower::Shape;
 
 /// A tower in int8.
@@ -32,7 +32,7 @@ pub struct QuantizedNode {
     /// What it computes.
     pub layer: QuantizedLayer,
     /// What it reads.
-    pub input: ValueId,
+    pub inputs: Vec<ValueId>,
     /// Shape of what it writes.
     pub shape: Shape,
 }
@@ -49,18 +49,27 @@ pub enum QuantizedLayer {
         /// Step.
         stride: [usize; 2],
     },
+    /// Sum of two values; ReLU is in the zero point of the output.
+    Add,
+    /// `x` where positive, else `slope * x`.
+    Prelu {
+        /// `[channels]`.
+        slopes: Vec<f32>,
+    },
 }
 
 /// An int8 convolution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedConv2d {
+    /// 1, or the number of channels, in and out: each filter has one channel to itself.
+    pub groups: usize,
     /// Filter size.
     pub kernel: [usize; 2],
     /// Step.
     pub stride: [usize; 2],
     /// Padding before and after.
     pub padding: [usize; 2],
-    /// `[out channels, in channels, kernel height, kernel width]`, -127 to 127.
+    /// `[out channels, in channels / groups, kernel height, kernel width]`, -127 to 127.
     pub weights: Vec<i8>,
     /// The real number that one step of a filter stands for, `[out channels]`.
     pub scales: Vec<f32>,
@@ -73,42 +82,24 @@ impl QuantizedGraph {
     /// bytes mean.
     ///
     /// # Errors
-    /// When a filter is so long that its sum could overflow.
+    /// When a filter is so long that its sum could overflow, or no scales are found with
+    /// which every tool computes the same bytes.
     pub fn new(fused: &FusedGraph, ranges: &[Range], input: Quantization) -> Result<Self> {
         let mut quantizations = vec![input];
         let mut nodes = Vec::with_capacity(fused.nodes.len());
         for (index, node) in fused.nodes.iter().enumerate() {
-            let from = quantizations[node.input];
-            let layer = match &node.layer {
-                FusedLayer::Conv2d(conv) => {
-                    let taps = conv.weights.len() / conv.bias.len();
-                    ensure!(
-                        taps <= MAX_FILTER as usize,
-                        "layer {}: expected filters of at most {MAX_FILTER} weights, whose sum fits 32 bits, found {taps}",
-                        node.name
-                    );
-                    let range = Range {
-                        least: if conv.relu {
-                            0.0
-                        } else {
-                            ranges[index + 1].least
-                        },
-                        ..ranges[index + 1]
-                    };
-                    let (layer, to) = quantize(conv, from.scale, range)
-                        .with_context(|| format!("layer {}: expected filter scales whose multipliers every tool computes alike, found none for its ranges", node.name))?;
-                    quantizations.push(to);
-                    QuantizedLayer::Conv2d(layer)
-                }
-                &FusedLayer::MaxPool { kernel, stride } => {
-                    quantizations.push(from);
-                    QuantizedLayer::MaxPool { kernel, stride }
-                }
-            };
+            let from: Vec<Quantization> = node.inputs.iter().map(|&v| quantizations[v]).collect();
+            let mut range = ranges[index + 1];
+            if node.layer.has_relu() {
+                range.least = 0.0;
+            }
+            let (layer, to) = quantize(&node.layer, &from, range)
+                .with_context(|| format!("layer {}", node.name))?;
+            quantizations.push(to);
             nodes.push(QuantizedNode {
                 name: node.name.clone(),
                 layer,
-                input: node.input,
+                inputs: node.inputs.clone(),
                 shape: node.shape,
             });
         }
@@ -136,67 +127,63 @@ impl QuantizedGraph {
     /// `scale(input) * scale(filter) / scale(output)` of each channel of node `node`,
     /// each operation rounded to single precision, as ONNX Runtime computes it.
     pub fn multipliers(&self, node: usize, conv: &QuantizedConv2d) -> Vec<f32> {
-        let from = self.quantizations[self.nodes[node].input].scale;
+        let from = self.quantizations[self.nodes[node].inputs[0]].scale;
         let to = self.quantizations[node + 1].scale;
         conv.scales.iter().map(|scale| from * scale / to).collect()
     }
-}
 
-/// 255 steps of `scale` from the least to the most; zero falls on a step.
-fn quantization(range: Range, scale: f32) -> Quantization {
-    let zero_point = (-range.least / scale).round_ties_even().clamp(0.0, 255.0);
-    Quantization {
-        scale,
-        zero_point: zero_point as u8,
+    /// `scale(input) / scale(output)` of an input of node `node`, in single precision.
+    pub fn ratio(&self, node: usize, input: ValueId) -> f32 {
+        self.quantizations[input].scale / self.quantizations[node + 1].scale
     }
 }
 
-/// The smallest scale of 8 significant bits, from `least` on, whose single-precision
-/// reciprocal is off by less than a quarter of a last bit: a per cent coarser or two.
-/// Between scales of all bits, one layer in ten thousand had no [`agreed_scale`].
-fn invertible_scale(least: f32) -> f32 {
-    let unit = (least.log2().floor() - 7.0).exp2();
-    let mut scale = (least / unit).ceil() * unit;
-    let is_invertible = |scale: f32| {
-        let product = f64::from(scale) * f64::from(1.0 / scale);
-        (product - 1.0).abs() < f64::from(f32::EPSILON) / 4.0
-    };
-    // A power of two is, and comes within 128 steps.
-    while !is_invertible(scale) {
-        scale += unit;
-    }
-    scale
-}
-
-/// A layer, and what its output's bytes mean.
+/// A layer of inputs `from`, and what its output's bytes mean.
 fn quantize(
+    layer: &FusedLayer,
+    from: &[Quantization],
+    range: Range,
+) -> Result<(QuantizedLayer, Quantization)> {
+    const ALIKE: &str =
+        "expected scales with which every tool computes the same bytes, found none for its ranges";
+    match (layer, from) {
+        (FusedLayer::Conv2d(conv), &[from]) => {
+            let taps = conv.weights.len() / conv.bias.len();
+            ensure!(
+                taps <= MAX_FILTER as usize,
+                "expected filters of at most {MAX_FILTER} weights, whose sum fits 32 bits, found {taps}"
+            );
+            let (conv, to) = convolution(conv, from.scale, range).context(ALIKE)?;
+            Ok((QuantizedLayer::Conv2d(conv), to))
+        }
+        (&FusedLayer::MaxPool { kernel, stride }, &[from]) => {
+            Ok((QuantizedLayer::MaxPool { kernel, stride }, from))
+        }
+        (FusedLayer::Add { .. }, &[a, b]) => {
+            let to = agreement::sum(range, [a, b]).context(ALIKE)?;
+            Ok((QuantizedLayer::Add, to))
+        }
+        (FusedLayer::Prelu { slopes }, &[from]) => {
+            let (slopes, to) = agreement::prelu(range, from, slopes).context(ALIKE)?;
+            Ok((QuantizedLayer::Prelu { slopes }, to))
+        }
+        _ => bail!(
+            "expected two inputs of a sum and one of other layers, found {}",
+            from.len()
+        ),
+    }
+}
+
+/// A convolution, and what its output's bytes mean.
+fn convolution(
     conv: &FusedConv2d,
     input_scale: f32,
     range: Range,
 ) -> Option<(QuantizedConv2d, Quantization)> {
-    let width = range.most - range.least;
-    let mut output_scale = if width > 0.0 { width / 255.0 } else { 1.0 };
-    // Should an output scale admit no such filter scale, the next one does.
-    for _ in 0..64 {
-        output_scale = invertible_scale(output_scale);
-        if let Some(layer) = quantize_between(conv, input_scale, output_scale) {
-            return Some((layer, quantization(range, output_scale)));
-        }
-        output_scale = output_scale.next_up();
-    }
-    None
-}
-
-fn quantize_between(
-    conv: &FusedConv2d,
-    input_scale: f32,
-    output_scale: f32,
-) -> Option<QuantizedConv2d> {
     let taps = conv.weights.len() / conv.bias.len();
     let filters = || conv.weights.chunks_exact(taps);
-    let scales = filters()
-        .map(|filter| agreed_scale(least_scale(filter), input_scale, output_scale))
-        .collect::<Option<Vec<f32>>>()?;
+    let least: Vec<f32> = filters().map(least_scale).collect();
+    let (scales, to) = agreement::filters(range, input_scale, &least)?;
     let weights = filters().zip(&scales).flat_map(|(filter, scale)| {
         let steps = filter.iter().map(move |weight| weight / scale);
         steps.map(|step| step.round_ties_even().clamp(-127.0, 127.0) as i8)
@@ -208,41 +195,16 @@ fn quantize_between(
             .round_ties_even()
             .clamp(-limit, limit) as i32
     });
-    Some(QuantizedConv2d {
+    let quantized = QuantizedConv2d {
+        groups: conv.groups,
         kernel: conv.kernel,
         stride: conv.stride,
         padding: conv.padding,
         weights: weights.collect(),
         bias: bias.collect(),
         scales,
-    })
-}
-
-/// The smallest filter scale, from `least` on, whose multiplier is the same however it is
-/// computed: ONNX Runtime divides by the output's scale, tract multiplies by its
-/// reciprocal, in an order that its optimizer chooses. A difference in the last bit would
-/// change an output once in millions.
-fn agreed_scale(least: f32, input_scale: f32, output_scale: f32) -> Option<f32> {
-    let next = |scale: &f32| Some(scale.next_up());
-    let mut scales = core::iter::successors(Some(least), next).take(1024);
-    scales.find(|&scale| {
-        let [first, others @ ..] = multipliers(input_scale, scale, output_scale);
-        others.iter().all(|&other| other == first)
-    })
-}
-
-/// The ways to compute a multiplier in single precision: as ONNX Runtime does, then with
-/// the output's reciprocal and in other orders, as tract's optimizer may choose.
-fn multipliers(input: f32, filter: f32, output: f32) -> [f32; 6] {
-    let reciprocal = 1.0 / output;
-    [
-        input * filter / output,
-        input * filter * reciprocal,
-        filter * (input * reciprocal),
-        input * (filter * reciprocal),
-        filter * (input / output),
-        input * (filter / output),
-    ]
+    };
+    Some((quantized, to))
 }
 
 /// The step of a filter whose largest weight becomes 127. One that is all but zero
@@ -252,45 +214,4 @@ fn least_scale(filter: &[f32]) -> f32 {
         .iter()
         .fold(0.0f32, |most, weight| most.max(weight.abs()));
     (largest / 127.0).max(1e-8)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn layer(weights: Vec<f32>) -> FusedConv2d {
-        FusedConv2d {
-            kernel: [1, 1],
-            stride: [1, 1],
-            padding: [0, 0],
-            bias: vec![0.0; weights.len()],
-            weights,
-            relu: true,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn multipliers_are_the_same_however_they_are_computed(
-            weights in prop::collection::vec(1e-4f32..2.0, 1..8),
-            input in 1e-3f32..0.2,
-            of_picture: bool,
-            most in 0.1f32..60.0,
-        ) {
-            // The scale of a picture's bytes, or of an earlier layer's.
-            let input = if of_picture { 1.0 / 255.0 } else { invertible_scale(input) };
-            let range = Range { least: 0.0, most };
-            let (conv, to) = quantize(&layer(weights.clone()), input, range).unwrap();
-            prop_assert!((1.0..1.1).contains(&(to.scale * 255.0 / most)), "{}", to.scale);
-            for (scale, weight) in conv.scales.iter().zip(weights) {
-                let ways = multipliers(input, *scale, to.scale);
-                prop_assert_eq!(ways, [ways[0]; 6]);
-                prop_assert!((0.999..1.001).contains(&(scale * 127.0 / weight)));
-            }
-        }
-    }
 }

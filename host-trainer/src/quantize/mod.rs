@@ -6,6 +6,8 @@
 //!                     float ONNX        int8 ONNX, device plan
 //! ```
 
+mod agreement;
+
 pub mod calibrate;
 pub mod fused;
 pub mod int8;

@@ -29,38 +29,25 @@ impl Conv4 {
     /// # Errors
     /// When the input is smaller than 16 pixels.
     pub fn graph(&self) -> Result<Graph> {
-        let mut graph = Graph::new(Shape {
-            channels: 1,
-            height: self.input[0],
-            width: self.input[1],
-        });
+        let mut graph = Graph::new(Shape::grey(self.input));
         let mut last = 0;
         for block in 1..=4 {
-            let convolution = Layer::Conv2d {
-                out_channels: self.width,
-                kernel: [3, 3],
-                stride: [1, 1],
-                padding: [1, 1],
-                bias: false,
-            };
             let pool = Layer::MaxPool {
                 kernel: [2, 2],
                 stride: [2, 2],
             };
-            last = graph.push(&format!("conv{block}"), convolution, &[last])?;
+            last = graph.push(
+                &format!("conv{block}"),
+                Layer::conv(self.width, 3, 1),
+                &[last],
+            )?;
             last = graph.push(&format!("norm{block}"), Layer::BatchNorm, &[last])?;
             last = graph.push(&format!("relu{block}"), Layer::Relu, &[last])?;
             last = graph.push(&format!("pool{block}"), pool, &[last])?;
         }
         let Shape { height, width, .. } = graph.shape(last);
         if (height, width) != (1, 1) || self.embedding != self.width {
-            let embedding = Layer::Conv2d {
-                out_channels: self.embedding,
-                kernel: [height, width],
-                stride: [1, 1],
-                padding: [0, 0],
-                bias: true,
-            };
+            let embedding = Layer::dense(self.embedding, height, width);
             graph.push("embedding", embedding, &[last])?;
         }
         Ok(graph)

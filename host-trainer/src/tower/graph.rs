@@ -17,6 +17,15 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// One channel of `[height, width]`.
+    pub fn grey([height, width]: [usize; 2]) -> Self {
+        Self {
+            channels: 1,
+            height,
+            width,
+        }
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.channels * self.height * self.width
@@ -33,11 +42,14 @@ impl Shape {
 pub enum Layer {
     /// The sample, as real numbers.
     Input(Shape),
-    /// Cross-correlation, weights `[out_channels, in_channels, kernel]`, zero padding
-    /// on all sides. A fully connected layer is one whose kernel covers its input.
+    /// Cross-correlation, weights `[out_channels, in_channels / groups, kernel]`, zero
+    /// padding on all sides. A fully connected layer is one whose kernel covers its input.
     Conv2d {
         /// Number of filters.
         out_channels: usize,
+        /// 1: every filter sees all channels. The number of channels, in and out:
+        /// depthwise, every filter sees its own channel.
+        groups: usize,
         /// Filter size.
         kernel: [usize; 2],
         /// Step.
@@ -51,6 +63,11 @@ pub enum Layer {
     BatchNorm,
     /// `max(0, x)`.
     Relu,
+    /// `x` where positive, else `slope * x`, a slope per channel (He et al., "Delving
+    /// deep into rectifiers", 2015).
+    Prelu,
+    /// Sum of two different inputs of one shape: the end of a residual block.
+    Add,
     /// Maximum over windows, no padding, incomplete windows dropped.
     MaxPool {
         /// Window size.
@@ -58,6 +75,47 @@ pub enum Layer {
         /// Step.
         stride: [usize; 2],
     },
+    /// Mean over all rows and columns, per channel.
+    GlobalAveragePool,
+}
+
+impl Layer {
+    /// A convolution over all channels with an odd, square kernel, the map padded so that
+    /// only the stride makes it smaller; no bias, which batch normalization has.
+    pub fn conv(out_channels: usize, kernel: usize, stride: usize) -> Self {
+        Self::Conv2d {
+            out_channels,
+            groups: 1,
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [kernel / 2; 2],
+            bias: false,
+        }
+    }
+
+    /// As [`Self::conv`], each of the `channels` by itself.
+    pub fn depthwise(channels: usize, kernel: usize, stride: usize) -> Self {
+        Self::Conv2d {
+            out_channels: channels,
+            groups: channels,
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [kernel / 2; 2],
+            bias: false,
+        }
+    }
+
+    /// A fully connected layer with bias over maps of `height` and `width`.
+    pub fn dense(out_channels: usize, height: usize, width: usize) -> Self {
+        Self::Conv2d {
+            out_channels,
+            groups: 1,
+            kernel: [height, width],
+            stride: [1, 1],
+            padding: [0, 0],
+            bias: true,
+        }
+    }
 }
 
 /// A layer with its name and where its inputs come from.
@@ -100,8 +158,17 @@ impl Graph {
             self.nodes.iter().all(|node| node.name != name),
             "layer name {name:?} is taken: choose another"
         );
-        let shape = match inputs {
-            [input] => output_shape(name, &layer, self.shapes[*input])?,
+        let shape = match (&layer, inputs) {
+            (Layer::Add, &[a, b]) => {
+                let shapes = [a, b].map(|input| self.shapes[input]);
+                ensure!(
+                    a != b && shapes[0] == shapes[1],
+                    "layer {name:?}: expected two different inputs of one shape, found {shapes:?}: project one of them"
+                );
+                shapes[0]
+            }
+            (Layer::Add, _) => bail!("layer {name:?} reads two inputs, found {}", inputs.len()),
+            (_, &[input]) => output_shape(name, &layer, self.shapes[input])?,
             _ => bail!("layer {name:?} reads one input, found {}", inputs.len()),
         };
         self.nodes.push(Node {
@@ -111,6 +178,15 @@ impl Graph {
         });
         self.shapes.push(shape);
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Appends a layer and, as `<name>.norm`, its batch normalization; the latter's id.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_normalized(&mut self, name: &str, layer: Layer, input: NodeId) -> Result<NodeId> {
+        let layer = self.push(name, layer, &[input])?;
+        self.push(&format!("{name}.norm"), Layer::BatchNorm, &[layer])
     }
 
     /// The nodes, in topological order.
@@ -133,13 +209,14 @@ impl Graph {
         self.shapes[self.shapes.len() - 1]
     }
 
-    /// Multiply-accumulate operations of one pass.
+    /// Multiply-accumulate operations of one pass, averaging included.
     pub fn macs(&self) -> u64 {
         let of = |(id, node): (usize, &Node)| match node.layer {
-            Layer::Conv2d { kernel, .. } => {
-                let filter = self.shapes[node.inputs[0]].channels * kernel[0] * kernel[1];
-                (filter * self.shapes[id].len()) as u64
+            Layer::Conv2d { kernel, groups, .. } => {
+                let channels = self.shapes[node.inputs[0]].channels / groups;
+                (channels * kernel[0] * kernel[1] * self.shapes[id].len()) as u64
             }
+            Layer::GlobalAveragePool => self.shapes[node.inputs[0]].len() as u64,
             _ => 0,
         };
         self.nodes.iter().enumerate().map(of).sum()
@@ -165,11 +242,17 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
         Layer::Input(_) => bail!("layer {name:?}: only the first node is an input"),
         Layer::Conv2d {
             out_channels,
+            groups,
             kernel,
             stride,
             padding,
             ..
         } => {
+            ensure!(
+                out_channels > 0 && (groups == 1 || [input.channels, out_channels] == [groups; 2]),
+                "layer {name:?}: expected filters over all channels, or one for each, found {out_channels} in {groups} groups over {} channels",
+                input.channels
+            );
             let (height, width) = windows(kernel, stride, padding)?;
             Ok(Shape {
                 channels: out_channels,
@@ -185,6 +268,12 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
                 ..input
             })
         }
-        Layer::BatchNorm | Layer::Relu => Ok(input),
+        Layer::GlobalAveragePool => Ok(Shape {
+            height: 1,
+            width: 1,
+            ..input
+        }),
+        Layer::BatchNorm | Layer::Relu | Layer::Prelu => Ok(input),
+        Layer::Add => bail!("layer {name:?} reads two inputs"),
     }
 }

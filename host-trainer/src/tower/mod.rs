@@ -6,8 +6,10 @@
 //! as a user writes it and a checkpoint records it.
 
 pub mod conv4;
+pub mod depthwise_separable;
 pub mod graph;
 pub mod parameters;
+pub mod residual;
 #[cfg(feature = "libtorch")]
 pub mod torch;
 
@@ -22,6 +24,10 @@ pub use parameters::{Parameters, Tensor};
 pub enum TowerSpec {
     /// Four blocks of conv3x3, batch norm, ReLU, max pool 2x2.
     Conv4(conv4::Conv4),
+    /// A small residual network, ResNet-8 and its wider and deeper relatives.
+    Residual(residual::Residual),
+    /// Inverted bottlenecks of depthwise convolutions, after MobileFaceNet.
+    DepthwiseSeparable(depthwise_separable::DepthwiseSeparable),
 }
 
 /// A network from an input to an embedding.
@@ -41,12 +47,51 @@ impl TowerSpec {
     /// # Errors
     /// When the parameters make no network, e.g. an input too small for the pools.
     pub fn build(&self) -> anyhow::Result<Tower> {
+        let graph = match self {
+            Self::Conv4(tower) => tower.graph(),
+            Self::Residual(tower) => tower.graph(),
+            Self::DepthwiseSeparable(tower) => tower.graph(),
+        };
+        Ok(Tower {
+            spec: self.clone(),
+            graph: graph?,
+            normalized: self.normalized(),
+        })
+    }
+
+    /// Height and width of the grey input, pixels.
+    pub fn input(&self) -> [usize; 2] {
         match self {
-            Self::Conv4(conv4) => Ok(Tower {
-                spec: self.clone(),
-                graph: conv4.graph()?,
-                normalized: conv4.normalized,
-            }),
+            Self::Conv4(tower) => tower.input,
+            Self::Residual(tower) => tower.input,
+            Self::DepthwiseSeparable(tower) => tower.input,
+        }
+    }
+
+    /// The same tower for another input.
+    pub fn set_input(&mut self, input: [usize; 2]) {
+        match self {
+            Self::Conv4(tower) => tower.input = input,
+            Self::Residual(tower) => tower.input = input,
+            Self::DepthwiseSeparable(tower) => tower.input = input,
+        }
+    }
+
+    /// Components of the embedding.
+    pub fn embedding(&self) -> usize {
+        match self {
+            Self::Conv4(tower) => tower.embedding,
+            Self::Residual(tower) => tower.embedding,
+            Self::DepthwiseSeparable(tower) => tower.embedding,
+        }
+    }
+
+    /// Whether embeddings are scaled to unit length.
+    pub fn normalized(&self) -> bool {
+        match self {
+            Self::Conv4(tower) => tower.normalized,
+            Self::Residual(tower) => tower.normalized,
+            Self::DepthwiseSeparable(tower) => tower.normalized,
         }
     }
 }

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use shared::preprocess::Quantization;
 use tch::{Device, Kind, Tensor};
 
-use super::graph::{Graph, Layer, Node, NodeId};
-use super::{Parameters, parameters};
+use super::graph::{Graph, Layer, Node};
+use super::parameters::{self, Initial, Parameters, Specification};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
@@ -20,6 +20,7 @@ pub struct TorchTower {
     quantization: Quantization,
     normalized: bool,
     device: Device,
+    kind: Kind,
 }
 
 /// Whether batch statistics or running ones are used.
@@ -32,19 +33,18 @@ pub enum Mode {
 }
 
 impl TorchTower {
-    /// A tower with fresh weights: He initialisation (He et al., "Delving deep into
-    /// rectifiers", 2015) from torch's generator, zero biases, unit scales.
+    /// A tower with fresh weights, as [`Initial`] says, from torch's generator.
     pub fn new(
         graph: &Graph,
         normalized: bool,
         quantization: Quantization,
         device: Device,
     ) -> Self {
-        let tensors = parameter_shapes(graph)
+        let tensors = parameters::specifications(graph)
             .into_iter()
-            .map(|(name, shape)| {
-                let tensor = initial(&name, &shape, device);
-                (name, tensor)
+            .map(|specification| {
+                let tensor = initial(&specification, device);
+                (specification.name, tensor)
             })
             .collect();
         Self {
@@ -53,7 +53,14 @@ impl TorchTower {
             quantization,
             normalized,
             device,
+            kind: Kind::Float,
         }
+    }
+
+    /// The same tower, its maps computed in `kind` in training. Weights, statistics and
+    /// embeddings stay in single precision, and so does inference.
+    pub fn training_in(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// A tower with given weights.
@@ -104,17 +111,19 @@ impl TorchTower {
     /// # Errors
     /// When a tensor cannot be read back.
     pub fn parameters(&self) -> Result<Parameters> {
-        let read = |tensor: &Tensor| -> Result<parameters::Tensor> {
-            let flat = tensor.detach().to_device(Device::Cpu).reshape(-1);
-            Ok(parameters::Tensor {
-                shape: tensor.size().iter().map(|&size| size as usize).collect(),
-                values: Vec::try_from(&flat)?,
-            })
-        };
+        to_host(self.tensors())
+    }
+
+    /// Name of the layer that gives the embedding.
+    pub fn last_layer(&self) -> &str {
+        self.graph.nodes().last().map_or("", |node| &node.name)
+    }
+
+    /// All tensors, batch statistics among them, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors
             .iter()
-            .map(|(name, tensor)| Ok((name.clone(), read(tensor)?)))
-            .collect()
+            .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// The tensors that training changes, by name.
@@ -138,15 +147,23 @@ impl TorchTower {
 
     /// Embeddings `[n, dim]` of real inputs `[n, channels, height, width]`.
     pub fn forward(&self, input: &Tensor, mode: Mode) -> Tensor {
+        let kind = match mode {
+            Mode::Training => self.kind,
+            Mode::Inference => Kind::Float,
+        };
+        let input = channels_last(&input.to_kind(kind));
         let mut outputs: Vec<Tensor> = Vec::with_capacity(self.graph.nodes().len());
         for node in self.graph.nodes() {
-            let output = match node.inputs.first() {
-                None => input.shallow_clone(),
-                Some(&from) => self.run(node, &outputs[from], mode),
+            let read: Vec<&Tensor> = node.inputs.iter().map(|&from| &outputs[from]).collect();
+            let output = match *read {
+                [a, b] => a + b,
+                [from] => self.run(node, from, mode),
+                _ => input.shallow_clone(),
             };
             outputs.push(output);
         }
         let embedding = outputs.swap_remove(outputs.len() - 1).flatten(1, -1);
+        let embedding = embedding.to_kind(Kind::Float);
         if self.normalized {
             let norm = embedding.square().sum_dim_intlist(1, true, Kind::Float);
             embedding * (norm + 1e-12).rsqrt()
@@ -155,19 +172,25 @@ impl TorchTower {
         }
     }
 
+    /// What a layer of one input makes of it.
     fn run(&self, node: &Node, input: &Tensor, mode: Mode) -> Tensor {
         let parameter = |name: &str| self.tensors.get(&format!("{}.{name}", node.name));
+        // Casting is differentiable: gradients arrive in single precision.
+        let cast = |name: &str| parameter(name).map(|tensor| tensor.to_kind(input.kind()));
         match &node.layer {
-            Layer::Input(_) => input.shallow_clone(),
+            Layer::Input(_) | Layer::Add => input.shallow_clone(),
             Layer::Conv2d {
-                stride, padding, ..
+                stride,
+                padding,
+                groups,
+                ..
             } => input.conv2d(
-                &self.tensors[&format!("{}.weight", node.name)],
-                parameter("bias"),
+                &self.tensors[&format!("{}.weight", node.name)].to_kind(input.kind()),
+                cast("bias"),
                 stride.map(|v| v as i64),
                 padding.map(|v| v as i64),
                 [1, 1],
-                1,
+                *groups as i64,
             ),
             Layer::BatchNorm => input.batch_norm(
                 parameter("weight"),
@@ -180,6 +203,10 @@ impl TorchTower {
                 false,
             ),
             Layer::Relu => input.relu(),
+            Layer::Prelu => {
+                input.prelu(&self.tensors[&format!("{}.weight", node.name)].to_kind(input.kind()))
+            }
+            Layer::GlobalAveragePool => input.mean_dim([2i64, 3].as_slice(), true, None::<Kind>),
             Layer::MaxPool { kernel, stride } => input.max_pool2d(
                 kernel.map(|v| v as i64),
                 stride.map(|v| v as i64),
@@ -191,52 +218,43 @@ impl TorchTower {
     }
 }
 
-/// Name and shape of every parameter, in name order of the map that holds them.
-fn parameter_shapes(graph: &Graph) -> Vec<(String, Vec<i64>)> {
-    let mut shapes = Vec::new();
-    let channels = |id: NodeId| graph.shape(id).channels as i64;
-    for (id, node) in graph.nodes().iter().enumerate() {
-        let mut add = |parameter: &str, shape: Vec<i64>| {
-            shapes.push((format!("{}.{parameter}", node.name), shape));
-        };
-        match node.layer {
-            Layer::Conv2d { kernel, bias, .. } => {
-                let [height, width] = kernel.map(|v| v as i64);
-                add(
-                    "weight",
-                    vec![channels(id), channels(node.inputs[0]), height, width],
-                );
-                if bias {
-                    add("bias", vec![channels(id)]);
-                }
-            }
-            Layer::BatchNorm => {
-                for parameter in ["weight", "bias", "running_mean", "running_var"] {
-                    add(parameter, vec![channels(id)]);
-                }
-            }
-            Layer::Input(_) | Layer::Relu | Layer::MaxPool { .. } => {}
-        }
-    }
-    shapes
+/// Named tensors as parameters.
+///
+/// # Errors
+/// When a tensor cannot be read back.
+pub fn to_host<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Result<Parameters> {
+    let read = |tensor: &Tensor| -> Result<parameters::Tensor> {
+        let flat = tensor.detach().to_device(Device::Cpu).reshape(-1);
+        Ok(parameters::Tensor {
+            shape: tensor.size().iter().map(|&size| size as usize).collect(),
+            values: Vec::try_from(&flat)?,
+        })
+    };
+    tensors
+        .map(|(name, tensor)| Ok((name.to_owned(), read(tensor)?)))
+        .collect()
 }
 
-fn initial(name: &str, shape: &[i64], device: Device) -> Tensor {
+fn initial(specification: &Specification, device: Device) -> Tensor {
     let options = (Kind::Float, device);
-    let is_filter = shape.len() > 1;
-    if name.ends_with(".running_mean") {
-        return Tensor::zeros(shape, options);
-    }
-    if name.ends_with(".running_var") {
-        return Tensor::ones(shape, options);
-    }
-    let tensor = if is_filter {
-        let fan_in: i64 = shape[1..].iter().product();
-        Tensor::randn(shape, options) * (2.0 / fan_in as f64).sqrt()
-    } else if name.ends_with(".weight") {
-        Tensor::ones(shape, options)
-    } else {
-        Tensor::zeros(shape, options)
+    let shape: Vec<i64> = specification.shape.iter().map(|&v| v as i64).collect();
+    let tensor = match specification.initial {
+        Initial::He { fan_in } => Tensor::randn(&shape, options) * (2.0 / fan_in as f64).sqrt(),
+        Initial::Constant(value) | Initial::Statistic(value) => {
+            Tensor::full(&shape, value, options)
+        }
     };
-    tensor.set_requires_grad(true)
+    channels_last(&tensor).set_requires_grad(specification.is_trainable())
+}
+
+/// The same tensor with channels varying fastest in memory where it has four dimensions,
+/// which is how libtorch convolves fastest.
+fn channels_last(tensor: &Tensor) -> Tensor {
+    match tensor.dim() {
+        4 => tensor
+            .permute([0, 2, 3, 1])
+            .contiguous()
+            .permute([0, 3, 1, 2]),
+        _ => tensor.shallow_clone(),
+    }
 }

@@ -2,12 +2,17 @@
 //!
 //! Activations are uint8, height x width x channels (channels vary fastest), at
 //! host-planned places in one arena. A step reads one place and writes another
-//! that does not overlap it. [`Plan::parse`] checks every step against arena and
-//! weights, so that running one needs no further checks.
+//! that does not overlap it, or works in place. [`Plan::parse`] checks every step against
+//! arena and weights, so that running one needs no further checks.
+
+mod check;
 
 use serde::{Deserialize, Serialize};
 
 use super::ArtifactError;
+use check::{check_step, is_inside};
+
+pub use check::section;
 
 /// The largest arena: 64 MiB.
 pub const MAX_ARENA: u32 = 64 << 20;
@@ -20,11 +25,14 @@ pub const MAX_FILTER: u32 = (1 << 30) / (255 * 128);
 /// The largest bias in magnitude.
 pub const MAX_BIAS: i32 = 1 << 30;
 
+/// What multipliers, and slopes in magnitude, stay below.
+pub const MAX_MULTIPLIER: f32 = 1e6;
+
 /// The most steps; it bounds the work of checking how they connect.
 pub const MAX_STEPS: u16 = 256;
 
 /// The most work of one pass: 2^33 multiply-accumulates and values looked at in
-/// pooling, which is seconds on a Linux-class core. Embedding towers need a thousandth
+/// other steps, which is seconds on a Linux-class core. Embedding towers need a thousandth
 /// of it; more can only be a mistake or an attack.
 pub const MAX_WORK: u64 = 1 << 33;
 
@@ -74,39 +82,63 @@ pub enum Step {
     Conv2d(Conv2d),
     /// Maximum over windows; scale and zero point stay.
     MaxPool(MaxPool),
+    /// The same of each channel by itself:
+    /// `out[y, x, c] = requantize(bias[c] + sum (in[.., c] - input_zero_point) * weight[ky, kx, c])`,
+    /// filters `[kernel height, kernel width, channels]`.
+    DepthwiseConv2d(Conv2d),
+    /// Sum of two values and, through the output's zero point, ReLU; in place.
+    Add(Add),
+    /// A slope per channel below zero; in place.
+    Prelu(Prelu),
 }
 
 impl Step {
+    /// The first place that is read.
     fn input(&self) -> &Place {
         match self {
-            Self::Conv2d(conv) => &conv.input,
+            Self::Conv2d(conv) | Self::DepthwiseConv2d(conv) => &conv.input,
             Self::MaxPool(pool) => &pool.input,
+            Self::Add(add) => &add.place,
+            Self::Prelu(prelu) => &prelu.place,
+        }
+    }
+
+    /// The second place that is read, of a step that reads two.
+    fn other_input(&self) -> Option<&Place> {
+        match self {
+            Self::Add(add) => Some(&add.other),
+            _ => None,
         }
     }
 
     fn output(&self) -> &Place {
         match self {
-            Self::Conv2d(conv) => &conv.output,
+            Self::Conv2d(conv) | Self::DepthwiseConv2d(conv) => &conv.output,
             Self::MaxPool(pool) => &pool.output,
+            Self::Add(add) => &add.place,
+            Self::Prelu(prelu) => &prelu.place,
         }
     }
 
-    /// Values that are multiplied, or looked at in pooling.
+    /// Values that are multiplied, or looked at where nothing is.
     fn work(&self) -> u64 {
-        let (window, output) = match self {
-            Self::Conv2d(conv) => (conv.filter_len(), conv.output.len()),
+        let window = match self {
+            Self::Conv2d(conv) => conv.filter_len(),
+            Self::DepthwiseConv2d(conv) => conv.taps(),
             Self::MaxPool(pool) => {
                 let [height, width] = pool.kernel.map(usize::from);
-                (height * width, pool.output.len())
+                height * width
             }
+            Self::Add(_) | Self::Prelu(_) => 1,
         };
-        window as u64 * output as u64
+        window as u64 * self.output().len() as u64
     }
 
-    fn macs(&self) -> u64 {
+    /// Multiply-accumulate operations.
+    pub fn macs(&self) -> u64 {
         match self {
-            Self::Conv2d(_) => self.work(),
-            Self::MaxPool(_) => 0,
+            Self::Conv2d(_) | Self::DepthwiseConv2d(_) => self.work(),
+            Self::MaxPool(_) | Self::Add(_) | Self::Prelu(_) => 0,
         }
     }
 }
@@ -138,10 +170,16 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Taps of one filter: kernel height x kernel width x input channels.
-    pub fn filter_len(&self) -> usize {
+    /// Kernel height x kernel width: weights of a depthwise filter.
+    pub fn taps(&self) -> usize {
         let [height, width] = self.kernel.map(usize::from);
-        height * width * usize::from(self.input.channels)
+        height * width
+    }
+
+    /// Kernel height x kernel width x input channels: weights of a filter over all
+    /// channels.
+    pub fn filter_len(&self) -> usize {
+        self.taps() * usize::from(self.input.channels)
     }
 }
 
@@ -156,6 +194,38 @@ pub struct MaxPool {
     pub kernel: [u16; 2],
     /// Step.
     pub stride: [u16; 2],
+}
+
+/// `v[i] = clamp(round((v[i] - z[0]) * m[0] + (other[i] - z[1]) * m[1]) + output_zero_point)`,
+/// `z` the zero points and `m` the multipliers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Add {
+    /// One addend, then the sum.
+    pub place: Place,
+    /// The other addend, elsewhere, of the same shape.
+    pub other: Place,
+    /// The bytes that mean zero in the first addend and in the other.
+    pub zero_points: [u8; 2],
+    /// The byte that means zero in the sum.
+    pub output_zero_point: u8,
+    /// Scale of the first addend and of the other, by that of the sum; 0 to 10^6.
+    pub multipliers: [f32; 2],
+}
+
+/// `x = (v[.., c] - input_zero_point) * multiplier`, times `slope[c]` where negative, then
+/// `v[.., c] = clamp(round(x) + output_zero_point)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prelu {
+    /// Read from and written to.
+    pub place: Place,
+    /// The input byte that means zero.
+    pub input_zero_point: u8,
+    /// The output byte that means zero.
+    pub output_zero_point: u8,
+    /// Scale of the input by that of the output; 0 to 10^6.
+    pub multiplier: f32,
+    /// Offset of little-endian f32 slopes, one per channel, of magnitude below 10^6.
+    pub slopes: u32,
 }
 
 /// Size of the arena, where input and output lie, and how many steps follow.
@@ -206,9 +276,11 @@ impl<'a> Plan<'a> {
             rest = after;
             check_step(&step, header.arena_len, weights)
                 .map_err(|what| ArtifactError::Step { index, what })?;
-            if plan.last_written(step.input(), index) != Some(*step.input()) {
-                let what = "input, written by an earlier step";
-                return Err(ArtifactError::Step { index, what });
+            for input in core::iter::once(step.input()).chain(step.other_input()) {
+                if plan.last_written(input, index) != Some(*input) {
+                    let what = "input, written by an earlier step";
+                    return Err(ArtifactError::Step { index, what });
+                }
             }
             // One step's work is below 2^60: a window is at most an arena long.
             work = work.saturating_add(step.work());
@@ -265,85 +337,4 @@ impl<'a> Plan<'a> {
     pub fn macs(&self) -> u64 {
         self.steps().map(|step| step.macs()).sum()
     }
-}
-
-fn is_inside(place: &Place, arena_len: u32) -> bool {
-    !place.is_empty() && place.range().end <= arena_len as usize
-}
-
-fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<(), &'static str> {
-    let (input, output, kernel, stride, padding) = match step {
-        Step::Conv2d(conv) => {
-            check_conv(conv, weights)?;
-            (
-                conv.input,
-                conv.output,
-                conv.kernel,
-                conv.stride,
-                conv.padding,
-            )
-        }
-        Step::MaxPool(pool) => {
-            if pool.input.channels != pool.output.channels {
-                return Err("number of channels");
-            }
-            (pool.input, pool.output, pool.kernel, pool.stride, [0, 0])
-        }
-    };
-    if !is_inside(&input, arena_len) || !is_inside(&output, arena_len) || input.overlaps(&output) {
-        return Err("place in the arena");
-    }
-    let sizes = [(input.height, output.height), (input.width, output.width)];
-    for (axis, (from, to)) in sizes.into_iter().enumerate() {
-        let windows = windows(from, kernel[axis], stride[axis], padding[axis]);
-        if windows != Some(u32::from(to)) {
-            return Err("output size");
-        }
-    }
-    Ok(())
-}
-
-/// How many windows fit along one axis; padding must be smaller than the kernel,
-/// so that every window sees some input.
-fn windows(size: u16, kernel: u16, stride: u16, padding: u16) -> Option<u32> {
-    if padding >= kernel {
-        return None;
-    }
-    let padded = u32::from(size) + 2 * u32::from(padding);
-    let room = padded.checked_sub(u32::from(kernel))?;
-    room.checked_div(u32::from(stride)).map(|steps| steps + 1)
-}
-
-fn check_conv(conv: &Conv2d, weights: &[u8]) -> Result<(), &'static str> {
-    let channels = usize::from(conv.output.channels);
-    let filter = conv
-        .kernel
-        .iter()
-        .try_fold(u32::from(conv.input.channels), |product, &side| {
-            product.checked_mul(u32::from(side))
-        })
-        .filter(|taps| (1..=MAX_FILTER).contains(taps))
-        .ok_or("filter size")? as usize;
-    conv_section(weights, conv.weights, filter * channels).ok_or("place of weights")?;
-    let multipliers =
-        conv_section(weights, conv.multipliers, 4 * channels).ok_or("place of multipliers")?;
-    let bias = conv_section(weights, conv.bias, 4 * channels).ok_or("place of bias")?;
-    let mut multipliers = multipliers.as_chunks::<4>().0.iter();
-    if !multipliers.all(|bytes| (0.0..1e6).contains(&f32::from_le_bytes(*bytes))) {
-        return Err("multiplier");
-    }
-    let mut bias = bias.as_chunks::<4>().0.iter();
-    if !bias.all(|bytes| i32::from_le_bytes(*bytes).unsigned_abs() <= MAX_BIAS as u32) {
-        return Err("bias");
-    }
-    Ok(())
-}
-
-/// `len` bytes of the weights section from `offset`, a multiple of 4.
-pub fn conv_section(weights: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
-    let start = offset as usize;
-    if !start.is_multiple_of(4) {
-        return None;
-    }
-    weights.get(start..start.checked_add(len)?)
 }

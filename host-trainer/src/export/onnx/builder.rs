@@ -78,6 +78,11 @@ impl Builder {
         name.into()
     }
 
+    /// The slopes of the PReLU `name`, shaped to apply per channel.
+    pub(super) fn slopes(&mut self, name: &str, slopes: &[f32]) -> String {
+        self.float(&format!("{name}.slope"), &[slopes.len(), 1, 1], slopes)
+    }
+
     /// Real `[batch, dim]` rows of length 1, as `x / sqrt(sum x^2 + 1e-12)`.
     pub(super) fn unit_length(&mut self, input: &str, output: &str) {
         let square = self.node("Mul", &[input, input], "norm_square", vec![]);
@@ -154,6 +159,20 @@ pub(super) fn window(
         integers("strides", &stride),
         integers("pads", &[vertical, horizontal, vertical, horizontal]),
     ]
+}
+
+/// The attributes of a convolution. A single group is not stated: it is the default.
+pub(super) fn convolution_window(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    groups: usize,
+) -> Vec<AttributeProto> {
+    let mut attributes = window(kernel, stride, padding);
+    if groups > 1 {
+        attributes.push(integer("group", groups as i64));
+    }
+    attributes
 }
 
 fn value(name: &str, kind: DataType, dims: &[usize]) -> ValueInfoProto {

@@ -1,10 +1,10 @@
 //! The real-numbered graph.
 
 use shared::Preprocess;
-use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, ModelProto};
 
-use super::builder::{Builder, integer, window};
+use super::builder::{Builder, convolution_window, integer, window};
 use super::{EMBEDDING, IMAGE, layer};
 use crate::quantize::fused::{FusedConv2d, FusedGraph, FusedLayer};
 
@@ -25,13 +25,20 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
     );
     let mut values = vec![real];
     for node in &fused.nodes {
-        let (name, from) = (layer(&node.name), values[node.input].clone());
-        let channels = fused.shape(node.input).channels;
+        let name = layer(&node.name);
+        let inputs: Vec<&str> = node.inputs.iter().map(|&v| values[v].as_str()).collect();
         let output = match &node.layer {
-            FusedLayer::Conv2d(conv) => convolution(&mut builder, &name, conv, &from, channels),
+            FusedLayer::Conv2d(conv) => convolution(&mut builder, &name, conv, inputs[0]),
             &FusedLayer::MaxPool { kernel, stride } => {
                 let attributes = window(kernel, stride, [0, 0]);
-                builder.node("MaxPool", &[&from], &name, attributes)
+                builder.node("MaxPool", &inputs, &name, attributes)
+            }
+            &FusedLayer::Add { relu } => {
+                activated(&mut builder, "Add", &inputs, &name, relu, vec![])
+            }
+            FusedLayer::Prelu { slopes } => {
+                let slopes = builder.slopes(&name, slopes);
+                builder.node("PRelu", &[inputs[0], &slopes], &name, vec![])
             }
         };
         values.push(output);
@@ -49,23 +56,31 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
 }
 
 /// Adds a convolution whose result, ReLU included, has the node's name.
-fn convolution(
-    builder: &mut Builder,
-    name: &str,
-    conv: &FusedConv2d,
-    input: &str,
-    channels: usize,
-) -> String {
+fn convolution(builder: &mut Builder, name: &str, conv: &FusedConv2d, input: &str) -> String {
     let filters = conv.bias.len();
-    let dims = [filters, channels, conv.kernel[0], conv.kernel[1]];
+    let [height, width] = conv.kernel;
+    let channels = conv.weights.len() / (filters * height * width);
+    let dims = [filters, channels, height, width];
     let weights = builder.float(&format!("{name}.weight"), &dims, &conv.weights);
     let bias = builder.float(&format!("{name}.bias"), &[filters], &conv.bias);
-    let attributes = window(conv.kernel, conv.stride, conv.padding);
+    let attributes = convolution_window(conv.kernel, conv.stride, conv.padding, conv.groups);
     let inputs = [input, &weights, &bias];
-    if conv.relu {
-        let sum = builder.node("Conv", &inputs, &format!("{name}.sum"), attributes);
+    activated(builder, "Conv", &inputs, name, conv.relu, attributes)
+}
+
+/// Adds an operator and, maybe, ReLU; the last one's output has the node's name.
+fn activated(
+    builder: &mut Builder,
+    operator: &str,
+    inputs: &[&str],
+    name: &str,
+    relu: bool,
+    attributes: Vec<AttributeProto>,
+) -> String {
+    if relu {
+        let sum = builder.node(operator, inputs, &format!("{name}.sum"), attributes);
         builder.node("Relu", &[&sum], name, vec![])
     } else {
-        builder.node("Conv", &inputs, name, attributes)
+        builder.node(operator, inputs, name, attributes)
     }
 }

@@ -1,10 +1,10 @@
-//! The quantized graph, in operators of the standard set that ONNX Runtime and tract
-//! run on integers.
+//! The quantized graph, in operators of the standard set: convolutions and pooling on
+//! integers; sums and PReLU between DequantizeLinear and QuantizeLinear.
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::builder::{Builder, integer, window};
+use super::builder::{Builder, convolution_window, integer, window};
 use super::{EMBEDDING, EMBEDDING_Q8, IMAGE, layer};
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 
@@ -16,12 +16,12 @@ pub fn int8(graph: &QuantizedGraph, metadata: &[(&str, &str)]) -> ModelProto {
     builder.input(IMAGE, DataType::Uint8, &image);
     let mut values = vec![value(&mut builder, graph, 0, IMAGE)];
     for (index, node) in graph.nodes.iter().enumerate() {
-        let (name, from) = (layer(&node.name), values[node.input].clone());
+        let name = layer(&node.name);
+        let from = values[node.inputs[0]].clone();
         let to = match &node.layer {
             QuantizedLayer::Conv2d(conv) => {
                 let to = value(&mut builder, graph, index + 1, &name);
-                let channels = graph.shape(node.input).channels;
-                convolution(&mut builder, conv, &from, &to, channels);
+                convolution(&mut builder, conv, &from, &to);
                 to
             }
             &QuantizedLayer::MaxPool { kernel, stride } => {
@@ -30,6 +30,26 @@ pub fn int8(graph: &QuantizedGraph, metadata: &[(&str, &str)]) -> ModelProto {
                     name: builder.node("MaxPool", &[&from.name], &name, attributes),
                     ..from
                 }
+            }
+            QuantizedLayer::Add => {
+                let to = value(&mut builder, graph, index + 1, &name);
+                let other = values[node.inputs[1]].clone();
+                let addends = [("a", from), ("b", other)].map(|(addend, value)| {
+                    dequantize(&mut builder, &value, &format!("{name}.{addend}"))
+                });
+                let addends = addends.each_ref().map(String::as_str);
+                let sum = builder.node("Add", &addends, &format!("{name}.real"), vec![]);
+                quantize(&mut builder, &sum, &to);
+                to
+            }
+            QuantizedLayer::Prelu { slopes } => {
+                let to = value(&mut builder, graph, index + 1, &name);
+                let real = dequantize(&mut builder, &from, &format!("{name}.x"));
+                let slopes = builder.slopes(&name, slopes);
+                let inputs = [real.as_str(), &slopes];
+                let real = builder.node("PRelu", &inputs, &format!("{name}.real"), vec![]);
+                quantize(&mut builder, &real, &to);
+                to
             }
         };
         values.push(to);
@@ -60,16 +80,24 @@ fn value(builder: &mut Builder, graph: &QuantizedGraph, id: usize, name: &str) -
     }
 }
 
-fn convolution(
-    builder: &mut Builder,
-    conv: &QuantizedConv2d,
-    from: &Value,
-    to: &Value,
-    channels: usize,
-) {
+/// Real numbers of `from`, under the name `to`.
+fn dequantize(builder: &mut Builder, from: &Value, to: &str) -> String {
+    let inputs = [&from.name, &from.scale, &from.zero_point];
+    builder.node("DequantizeLinear", &inputs.map(String::as_str), to, vec![])
+}
+
+/// Bytes of the real numbers `from`.
+fn quantize(builder: &mut Builder, from: &str, to: &Value) {
+    let inputs = [from, &to.scale, &to.zero_point];
+    builder.node("QuantizeLinear", &inputs, &to.name, vec![]);
+}
+
+fn convolution(builder: &mut Builder, conv: &QuantizedConv2d, from: &Value, to: &Value) {
     let name = &to.name;
     let filters = conv.bias.len();
-    let dims = [filters, channels, conv.kernel[0], conv.kernel[1]];
+    let [height, width] = conv.kernel;
+    let channels = conv.weights.len() / (filters * height * width);
+    let dims = [filters, channels, height, width];
     let weights = builder.int8(&format!("{name}.weight"), &dims, &conv.weights);
     let scales = builder.float(&format!("{name}.weight_scale"), &[filters], &conv.scales);
     let zeros = builder.int8(
@@ -93,7 +121,7 @@ fn convolution(
         "QLinearConv",
         &inputs.map(String::as_str),
         name,
-        window(conv.kernel, conv.stride, conv.padding),
+        convolution_window(conv.kernel, conv.stride, conv.padding, conv.groups),
     );
 }
 
@@ -101,12 +129,15 @@ fn convolution(
 fn outputs(builder: &mut Builder, normalized: bool, last: &Value, dim: usize) {
     let flatten = vec![integer("axis", 1)];
     let raw = builder.node("Flatten", &[&last.name], EMBEDDING_Q8, flatten);
-    let inputs = [&raw, &last.scale, &last.zero_point].map(String::as_str);
+    let raw = Value {
+        name: raw,
+        ..last.clone()
+    };
     if normalized {
-        let real = builder.node("DequantizeLinear", &inputs, "flat", vec![]);
+        let real = dequantize(builder, &raw, "flat");
         builder.unit_length(&real, EMBEDDING);
     } else {
-        builder.node("DequantizeLinear", &inputs, EMBEDDING, vec![]);
+        dequantize(builder, &raw, EMBEDDING);
     }
     builder.output(EMBEDDING, DataType::Float, &[dim]);
     builder.output(EMBEDDING_Q8, DataType::Uint8, &[dim]);

@@ -1,0 +1,3 @@
+//! Sum of uint8 activations of two scales.
+
+pub mod scalar;

@@ -1,0 +1,3 @@
+//! Convolution of uint8 activations with int8 filters, each channel by itself.
+
+pub mod scalar;

@@ -1,0 +1,3 @@
+//! A slope per channel below zero, on uint8 activations.
+
+pub mod scalar;

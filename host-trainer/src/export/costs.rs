@@ -1,0 +1,69 @@
+//! What a tower will cost on a device, known before it is trained: sizes do not depend
+//! on weights.
+
+use anyhow::Result;
+use serde::Serialize;
+use shared::preprocess::Quantization;
+
+use super::plan::plan;
+use crate::quantize::calibrate::Range;
+use crate::quantize::fused::{FusedGraph, check_embedding};
+use crate::quantize::int8::QuantizedGraph;
+use crate::tower::parameters::{Initial, specifications};
+use crate::tower::{Parameters, Tensor, Tower};
+
+/// Costs on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Costs {
+    /// Multiply-accumulate operations of one embedding.
+    pub macs: u64,
+    /// Numbers that training finds.
+    pub parameters: u64,
+    /// Bytes of int8 filters, biases and all other constants: `model.bin` but for a few
+    /// kilobytes.
+    pub flash_bytes: u64,
+    /// Bytes of activation memory.
+    pub arena_bytes: u64,
+}
+
+/// Plans a tower of made-up weights as export would.
+///
+/// # Errors
+/// When the tower cannot be exported, whatever its weights will be.
+pub fn costs(tower: &Tower) -> Result<Costs> {
+    let specifications = specifications(&tower.graph);
+    let trainable = specifications.iter().filter(|s| s.is_trainable());
+    let parameters = trainable.map(|s| s.len() as u64).sum();
+    let made_up: Parameters = specifications
+        .into_iter()
+        .map(|specification| {
+            let value = match specification.initial {
+                Initial::He { fan_in } => (2.0 / fan_in as f64).sqrt(),
+                Initial::Constant(value) | Initial::Statistic(value) => value,
+            };
+            let tensor = Tensor {
+                values: vec![value as f32; specification.len()],
+                shape: specification.shape,
+            };
+            (specification.name, tensor)
+        })
+        .collect();
+    let fused = FusedGraph::new(tower, &made_up)?;
+    check_embedding(&fused)?;
+    let range = Range {
+        least: -1.0,
+        most: 1.0,
+    };
+    let input = Quantization {
+        scale: 1.0 / 255.0,
+        zero_point: 0,
+    };
+    let quantized = QuantizedGraph::new(&fused, &vec![range; fused.values()], input)?;
+    let plan = plan(&quantized)?;
+    Ok(Costs {
+        macs: plan.macs(),
+        parameters,
+        flash_bytes: plan.weights.len() as u64,
+        arena_bytes: u64::from(plan.header.arena_len),
+    })
+}

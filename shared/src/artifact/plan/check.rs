@@ -1,0 +1,138 @@
+//! Checks of one step against arena and weights.
+
+use super::{Conv2d, MAX_BIAS, MAX_FILTER, MAX_MULTIPLIER, Place, Step};
+
+pub(super) fn is_inside(place: &Place, arena_len: u32) -> bool {
+    !place.is_empty() && place.range().end <= arena_len as usize
+}
+
+/// Whether a step stays inside the arena and the weights, and its shapes and constants fit.
+pub(super) fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<(), &'static str> {
+    match step {
+        Step::Conv2d(conv) => {
+            check_filters(conv, conv.input.channels, weights)?;
+            check_windows(conv, arena_len)
+        }
+        Step::DepthwiseConv2d(conv) => {
+            check_channels(&conv.input, &conv.output)?;
+            check_filters(conv, 1, weights)?;
+            check_windows(conv, arena_len)
+        }
+        Step::MaxPool(pool) => {
+            check_channels(&pool.input, &pool.output)?;
+            check_places(&pool.input, &pool.output, arena_len)?;
+            let padding = [0, 0];
+            check_sizes(&pool.input, &pool.output, pool.kernel, pool.stride, padding)
+        }
+        Step::Add(add) => {
+            let shape = |place: &Place| (place.height, place.width, place.channels);
+            if shape(&add.place) != shape(&add.other) {
+                return Err("shape of the addends");
+            }
+            check_places(&add.other, &add.place, arena_len)?;
+            check_multipliers(add.multipliers)
+        }
+        Step::Prelu(prelu) => {
+            if !is_inside(&prelu.place, arena_len) {
+                return Err("place in the arena");
+            }
+            check_multipliers([prelu.multiplier])?;
+            let length = 4 * usize::from(prelu.place.channels);
+            let slopes = section(weights, prelu.slopes, length).ok_or("place of slopes")?;
+            let slopes = slopes.as_chunks::<4>().0.iter();
+            let mut slopes = slopes.map(|bytes| f32::from_le_bytes(*bytes));
+            let all = slopes.all(|slope| slope.abs() < MAX_MULTIPLIER);
+            all.then_some(()).ok_or("slope")
+        }
+    }
+}
+
+fn check_windows(conv: &Conv2d, arena_len: u32) -> Result<(), &'static str> {
+    check_places(&conv.input, &conv.output, arena_len)?;
+    check_sizes(
+        &conv.input,
+        &conv.output,
+        conv.kernel,
+        conv.stride,
+        conv.padding,
+    )
+}
+
+fn check_channels(input: &Place, output: &Place) -> Result<(), &'static str> {
+    let same = input.channels == output.channels;
+    same.then_some(()).ok_or("number of channels")
+}
+
+/// Two places in the arena that do not overlap.
+fn check_places(input: &Place, output: &Place, arena_len: u32) -> Result<(), &'static str> {
+    let inside = is_inside(input, arena_len) && is_inside(output, arena_len);
+    let apart = inside && !input.overlaps(output);
+    apart.then_some(()).ok_or("place in the arena")
+}
+
+fn check_sizes(
+    input: &Place,
+    output: &Place,
+    kernel: [u16; 2],
+    stride: [u16; 2],
+    padding: [u16; 2],
+) -> Result<(), &'static str> {
+    let sizes = [(input.height, output.height), (input.width, output.width)];
+    for (axis, (from, to)) in sizes.into_iter().enumerate() {
+        let windows = windows(from, kernel[axis], stride[axis], padding[axis]);
+        if windows != Some(u32::from(to)) {
+            return Err("output size");
+        }
+    }
+    Ok(())
+}
+
+/// How many windows fit along one axis; padding must be smaller than the kernel,
+/// so that every window sees some input.
+fn windows(size: u16, kernel: u16, stride: u16, padding: u16) -> Option<u32> {
+    if padding >= kernel {
+        return None;
+    }
+    let padded = u32::from(size) + 2 * u32::from(padding);
+    let room = padded.checked_sub(u32::from(kernel))?;
+    room.checked_div(u32::from(stride)).map(|steps| steps + 1)
+}
+
+/// Filters over `channels` of the input's channels, biases and multipliers.
+fn check_filters(conv: &Conv2d, channels: u16, weights: &[u8]) -> Result<(), &'static str> {
+    let filters = usize::from(conv.output.channels);
+    let filter = conv
+        .kernel
+        .iter()
+        .try_fold(u32::from(channels), |product, &side| {
+            product.checked_mul(u32::from(side))
+        })
+        .filter(|taps| (1..=MAX_FILTER).contains(taps))
+        .ok_or("filter size")? as usize;
+    section(weights, conv.weights, filter * filters).ok_or("place of weights")?;
+    let multipliers =
+        section(weights, conv.multipliers, 4 * filters).ok_or("place of multipliers")?;
+    let bias = section(weights, conv.bias, 4 * filters).ok_or("place of bias")?;
+    let multipliers = multipliers.as_chunks::<4>().0.iter();
+    check_multipliers(multipliers.map(|bytes| f32::from_le_bytes(*bytes)))?;
+    let mut bias = bias.as_chunks::<4>().0.iter();
+    if !bias.all(|bytes| i32::from_le_bytes(*bytes).unsigned_abs() <= MAX_BIAS as u32) {
+        return Err("bias");
+    }
+    Ok(())
+}
+
+fn check_multipliers(multipliers: impl IntoIterator<Item = f32>) -> Result<(), &'static str> {
+    let mut multipliers = multipliers.into_iter();
+    let all = multipliers.all(|multiplier| (0.0..MAX_MULTIPLIER).contains(&multiplier));
+    all.then_some(()).ok_or("multiplier")
+}
+
+/// `len` bytes of the weights section from `offset`, a multiple of 4.
+pub fn section(weights: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
+    let start = offset as usize;
+    if !start.is_multiple_of(4) {
+        return None;
+    }
+    weights.get(start..start.checked_add(len)?)
+}

@@ -1,0 +1,211 @@
+//! Steps that a plan may not have: every bound of a step is checked when it is parsed.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use shared::artifact::plan::{
+    Add, Conv2d, MAX_BIAS, MAX_MULTIPLIER, Place, Plan, PlanHeader, Prelu,
+};
+use shared::artifact::{ArtifactError, Step};
+
+const ARENA: u32 = 256;
+
+/// Offsets in [`weights`].
+const FILTERS: u32 = 0;
+const BIAS: u32 = 100;
+const MULTIPLIERS: u32 = 108;
+const SLOPES: u32 = 116;
+const END: u32 = 124;
+
+fn place(offset: u32, side: u16, channels: u16) -> Place {
+    Place {
+        offset,
+        height: side,
+        width: side,
+        channels,
+    }
+}
+
+/// Filters of 50 weights at most for two channels, and their other constants.
+fn weights() -> Vec<u8> {
+    let mut weights = vec![3; BIAS as usize];
+    weights.extend([5i32, -7].iter().flat_map(|bias| bias.to_le_bytes()));
+    let reals = [0.5f32, 0.25, -0.5, 2.0];
+    weights.extend(reals.iter().flat_map(|real| real.to_le_bytes()));
+    weights
+}
+
+/// A residual block: a depthwise convolution, PReLU, and the sum with what it read.
+fn block() -> (Conv2d, Prelu, Add) {
+    let (input, output) = (place(0, 4, 2), place(64, 4, 2));
+    let conv = Conv2d {
+        input,
+        output,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        input_zero_point: 1,
+        output_zero_point: 2,
+        weights: FILTERS,
+        bias: BIAS,
+        multipliers: MULTIPLIERS,
+    };
+    let prelu = Prelu {
+        place: output,
+        input_zero_point: 2,
+        output_zero_point: 3,
+        multiplier: 1.5,
+        slopes: SLOPES,
+    };
+    let add = Add {
+        place: output,
+        other: input,
+        zero_points: [3, 1],
+        output_zero_point: 0,
+        multipliers: [0.5, 0.0],
+    };
+    (conv, prelu, add)
+}
+
+fn parse(steps: &[Step], weights: &[u8]) -> Result<u64, ArtifactError> {
+    let header = PlanHeader {
+        arena_len: ARENA,
+        input: place(0, 4, 2),
+        output: place(64, 4, 2),
+        steps: steps.len() as u16,
+    };
+    let mut bytes = vec![0; 1024];
+    let mut length = postcard::to_slice(&header, &mut bytes).unwrap().len();
+    for step in steps {
+        length += postcard::to_slice(step, &mut bytes[length..])
+            .unwrap()
+            .len();
+    }
+    Plan::parse(&bytes[..length], weights).map(|plan| plan.macs())
+}
+
+/// Why the block is refused after a change.
+fn refusal(change: impl Fn(&mut Conv2d, &mut Prelu, &mut Add)) -> (u16, &'static str) {
+    let (mut conv, mut prelu, mut add) = block();
+    change(&mut conv, &mut prelu, &mut add);
+    let steps = [
+        Step::DepthwiseConv2d(conv),
+        Step::Prelu(prelu),
+        Step::Add(add),
+    ];
+    match parse(&steps, &weights()) {
+        Err(ArtifactError::Step { index, what }) => (index, what),
+        other => panic!("expected a step to be refused, found {other:?}"),
+    }
+}
+
+#[test]
+fn a_residual_block_is_read() {
+    let (conv, prelu, add) = block();
+    let steps = [
+        Step::DepthwiseConv2d(conv),
+        Step::Prelu(prelu),
+        Step::Add(add),
+    ];
+    assert_eq!(parse(&steps, &weights()), Ok(9 * 32));
+}
+
+#[test]
+fn depthwise_convolutions_out_of_bounds_are_refused() {
+    let refused = |change: fn(&mut Conv2d)| refusal(|conv, _, _| change(conv));
+    assert_eq!(
+        refused(|conv| conv.output.channels = 1),
+        (0, "number of channels")
+    );
+    assert_eq!(refused(|conv| conv.output.height = 3), (0, "output size"));
+    assert_eq!(
+        refused(|conv| conv.output.offset = 31),
+        (0, "place in the arena")
+    );
+    assert_eq!(
+        refused(|conv| conv.output.offset = ARENA - 31),
+        (0, "place in the arena")
+    );
+    // Two filters of nine weights end at the last byte, or beyond.
+    assert_eq!(
+        refused(|conv| conv.weights = END - 16),
+        (0, "place of weights")
+    );
+    assert_eq!(refused(|conv| conv.bias = END - 4), (0, "place of bias"));
+    assert_eq!(refused(|conv| conv.bias = 1), (0, "place of bias"));
+    assert_eq!(
+        refused(|conv| conv.multipliers = END),
+        (0, "place of multipliers")
+    );
+    assert_eq!(refused(|conv| conv.multipliers = SLOPES), (0, "multiplier"));
+    assert_eq!(refused(|conv| conv.bias = SLOPES), (0, "bias"));
+    assert_eq!(refused(|conv| conv.kernel = [0, 3]), (0, "filter size"));
+}
+
+#[test]
+fn prelus_out_of_bounds_are_refused() {
+    let refused = |change: fn(&mut Prelu)| refusal(|_, prelu, _| change(prelu));
+    let of_another = "input, written by an earlier step";
+    assert_eq!(refused(|prelu| prelu.place.offset = 65), (1, of_another));
+    assert_eq!(refused(|prelu| prelu.place.channels = 1), (1, of_another));
+    assert_eq!(
+        refused(|prelu| prelu.place.offset = ARENA),
+        (1, "place in the arena")
+    );
+    assert_eq!(
+        refused(|prelu| prelu.slopes = END - 4),
+        (1, "place of slopes")
+    );
+    for multiplier in [f32::NAN, -1.0, MAX_MULTIPLIER, f32::INFINITY] {
+        assert_eq!(
+            refusal(|_, prelu, _| prelu.multiplier = multiplier),
+            (1, "multiplier")
+        );
+    }
+    for slope in [f32::NAN, f32::NEG_INFINITY, -MAX_MULTIPLIER] {
+        let mut weights = weights();
+        weights[SLOPES as usize..][..4].copy_from_slice(&slope.to_le_bytes());
+        let steps = [Step::DepthwiseConv2d(block().0), Step::Prelu(block().1)];
+        let what = "slope";
+        assert_eq!(
+            parse(&steps, &weights),
+            Err(ArtifactError::Step { index: 1, what })
+        );
+    }
+}
+
+#[test]
+fn sums_out_of_bounds_are_refused() {
+    let refused = |change: fn(&mut Add)| refusal(|_, _, add| change(add));
+    let of_another = "input, written by an earlier step";
+    assert_eq!(refused(|add| add.place.offset = 96), (2, of_another));
+    assert_eq!(refused(|add| add.other.offset = 128), (2, of_another));
+    assert_eq!(
+        refused(|add| add.other.channels = 1),
+        (2, "shape of the addends")
+    );
+    assert_eq!(
+        refused(|add| add.other = add.place),
+        (2, "place in the arena")
+    );
+    assert_eq!(
+        refused(|add| add.other.offset = ARENA - 1),
+        (2, "place in the arena")
+    );
+    for multiplier in [f32::NAN, -1.0, MAX_MULTIPLIER, f32::INFINITY] {
+        for addend in 0..2 {
+            assert_eq!(
+                refusal(|_, _, add| add.multipliers[addend] = multiplier),
+                (2, "multiplier")
+            );
+        }
+    }
+}
+
+#[test]
+fn biases_beyond_the_largest_are_refused() {
+    for (bias, fits) in [(MAX_BIAS, true), (-MAX_BIAS, true), (MAX_BIAS + 1, false)] {
+        let mut weights = weights();
+        weights[BIAS as usize..][..4].copy_from_slice(&bias.to_le_bytes());
+        let parsed = parse(&[Step::DepthwiseConv2d(block().0)], &weights);
+        assert_eq!(parsed.is_ok(), fits, "{parsed:?}");
+    }
+}
