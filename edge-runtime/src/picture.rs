@@ -6,7 +6,7 @@ use std::path::Path;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
 use shared::preprocess::{Image, MAX_SIDE, PreprocessError};
 
 /// The largest picture file: 64 MiB.
@@ -84,6 +84,18 @@ impl From<DynamicImage> for Picture {
     }
 }
 
+impl From<Picture> for DynamicImage {
+    fn from(picture: Picture) -> Self {
+        let (width, height) = (picture.width, picture.height);
+        let image = match picture.channels {
+            1 => GrayImage::from_raw(width, height, picture.pixels).map(Self::from),
+            _ => RgbImage::from_raw(width, height, picture.pixels).map(Self::from),
+        };
+        // A picture has as many bytes as its size says.
+        image.unwrap_or_default()
+    }
+}
+
 /// `WITH` channels of which the last is opacity, over white: `WITHOUT` channels.
 fn on_white<const WITH: usize, const WITHOUT: usize>(pixels: &[u8]) -> Vec<u8> {
     let blend = |value: u8, opacity: u8| {
@@ -135,7 +147,7 @@ impl core::error::Error for PictureError {}
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use image::{GrayImage, LumaA, Rgba, RgbaImage};
+    use image::{LumaA, Rgba, RgbaImage};
 
     use super::*;
 
@@ -152,9 +164,10 @@ mod tests {
         let grey = GrayImage::from_raw(2, 1, [7, 200].into()).unwrap();
         let picture = Picture::decode(&png(grey.into())).unwrap();
         assert_eq!((picture.channels, picture.pixels), (1, [7, 200].into()));
-        let colour = image::RgbImage::from_raw(1, 1, [1, 2, 3].into()).unwrap();
+        let colour = RgbImage::from_raw(1, 1, [1, 2, 3].into()).unwrap();
         let picture = Picture::decode(&png(colour.into())).unwrap();
-        assert_eq!((picture.channels, picture.pixels), (3, [1, 2, 3].into()));
+        assert_eq!((picture.channels, &picture.pixels[..]), (3, &[1, 2, 3][..]));
+        assert_eq!(Picture::from(DynamicImage::from(picture.clone())), picture);
     }
 
     #[test]

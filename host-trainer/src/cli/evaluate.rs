@@ -1,5 +1,8 @@
 //! `host-trainer evaluate`.
 
+mod print;
+mod trained;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,22 +11,27 @@ use clap::{Args, ValueEnum};
 use shared::artifact::operating_point::USUAL_FAR_TARGET;
 use shared::artifact::{Artifact, MAX_LEN, OperatingPoint};
 
-use super::{DataArgs, count, tell};
-use crate::checkpoint::{self, RunConfig};
-use crate::dataset::{Dataset, DatasetName, omniglot};
+use super::{DataArgs, count};
+use crate::dataset::{DatasetName, omniglot};
 use crate::engine::{self, Embedder, EngineName, Precision};
-use crate::evaluate::{Details, Report, few_shot, omniglot_runs, verification};
+use crate::evaluate::{Report, few_shot, koch_verification, omniglot_runs, open_set, verification};
 use crate::export::card::ModelCard;
 use crate::export::{ARTIFACT, CARD};
+use crate::head::{Head, HeadName, Tuning};
+
+use trained::Trained;
 
 /// Measure how good a run or model is, on classes that training never saw
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// A training run or a model folder
     model: PathBuf,
-    /// The data set to judge with
+    /// The data set to judge with [default: the one that run or card records]
+    ///
+    /// Of a model that was trained on one of Omniglot's splits, `omniglot` means the
+    /// split that run or card records.
     #[arg(long, value_enum)]
-    dataset: DatasetName,
+    dataset: Option<DatasetName>,
     #[command(flatten)]
     data: DataArgs,
     /// What is asked of the model
@@ -32,7 +40,7 @@ pub struct EvaluateArgs {
     /// Classes in a few-shot episode
     #[arg(long, default_value_t = 20, value_parser = count(2, 10_000))]
     ways: usize,
-    /// Enrolled samples per class [default: 5 in verification, 1 in few-shot]
+    /// Enrolled samples per class [default: 5 in verification and open-set, 1 in few-shot]
     #[arg(long, value_parser = count(1, 255))]
     shots: Option<usize>,
     /// Probes per class in a few-shot episode
@@ -41,11 +49,23 @@ pub struct EvaluateArgs {
     /// Few-shot episodes
     #[arg(long, default_value_t = 1000, value_parser = count(2, 1_000_000))]
     episodes: usize,
-    /// Seed of the episodes
+    /// Random halves of the classes in open-set; draws of the pairs in koch-verification
+    #[arg(long, default_value_t = 10, value_parser = count(1, 1000))]
+    draws: usize,
+    /// Pairs in a draw of koch-verification
+    #[arg(long, default_value_t = 10_000, value_parser = count(2, 10_000_000))]
+    pairs: usize,
+    /// Seed of episodes and draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// False-accept rate that the threshold aims at, in verification [default: the
-    /// model's usual one, 0.03 where it is measured]
+    /// What turns the samples of an episode into references [default: the model's own]
+    #[arg(long, value_enum)]
+    head: Option<HeadName>,
+    /// Let a fine-tuned head learn from the probes of an episode too, without their labels
+    #[arg(long)]
+    transductive: bool,
+    /// False-accept rate that the threshold aims at, in verification and open-set
+    /// [default: the model's usual one, 0.03 where it is measured]
     #[arg(long)]
     far: Option<f32>,
     /// What runs the model
@@ -69,12 +89,16 @@ pub enum Protocol {
     Verification,
     /// Which of N classes is this, from K samples of each?
     FewShot,
+    /// Who of the enrolled half of the classes is this, or nobody of them?
+    OpenSet,
     /// Omniglot's official one-shot test
     OmniglotRuns,
+    /// Are two Omniglot drawings of one character? As Koch et al., 2015, ask
+    KochVerification,
 }
 
 /// Figures of these are figures of the same thing.
-const SAME: [&str; 8] = [
+const SAME: [&str; 11] = [
     "protocol",
     "engine",
     "precision",
@@ -82,6 +106,9 @@ const SAME: [&str; 8] = [
     "ways",
     "shots",
     "queries",
+    "pairs",
+    "head",
+    "tuning",
     "far_target",
 ];
 
@@ -93,23 +120,45 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
     let data = args.data.data.as_deref();
     let mut embedder = engine::open(&args.model, args.engine, args.precision)?;
     let embedder = embedder.as_mut();
+    let trained = Trained::of(&args.model)?;
     let report = match args.protocol {
         Protocol::OmniglotRuns => {
-            ensure!(
-                args.dataset == DatasetName::Omniglot,
-                "expected --dataset omniglot with --protocol omniglot-runs, found another"
-            );
+            trained.check_official(args.dataset, "omniglot-runs")?;
             let runs = omniglot::all_runs(data.unwrap_or(Path::new(".")))?;
             omniglot_runs::evaluate(embedder, &runs)?
         }
+        Protocol::KochVerification => {
+            trained.check_official(args.dataset, "koch-verification")?;
+            let dataset = DatasetName::OmniglotKoch.load(data)?;
+            let options = koch_verification::Options {
+                pairs: args.pairs,
+                draws: args.draws,
+                seed: args.seed,
+            };
+            koch_verification::evaluate(embedder, &dataset, &options)?
+        }
         Protocol::FewShot => {
-            let dataset = load(args)?;
+            ensure!(
+                !args.transductive
+                    || matches!(args.head, Some(HeadName::Finetune | HeadName::Auto)),
+                "expected --head finetune or auto with --transductive, found another: only a fine-tuned head learns from probes"
+            );
+            let dataset = trained.load(args.dataset, data)?;
+            let tuning = match args.transductive {
+                true => Tuning::TRANSDUCTIVE,
+                false => Tuning::INDUCTIVE,
+            };
+            let own = Head::Fused(embedder.facts().comparison.fusion);
             let options = few_shot::Options {
                 ways: args.ways,
                 shots: args.shots.unwrap_or(1),
                 queries: args.queries,
                 episodes: args.episodes,
                 seed: args.seed,
+                head: args
+                    .head
+                    .map_or(Some(own), |name| Head::named(name, tuning)),
+                tuning,
             };
             few_shot::evaluate(embedder, &dataset, &options)?
         }
@@ -119,7 +168,7 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
                 (0.0..=1.0).contains(&far),
                 "expected --far between 0 and 1, found {far}"
             );
-            let dataset = load(args)?;
+            let dataset = trained.load(args.dataset, data)?;
             let shots = args.shots.unwrap_or(5);
             let options = verification::Options {
                 shots,
@@ -128,6 +177,17 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
             };
             verification::evaluate(embedder, &dataset, &options)?
         }
+        Protocol::OpenSet => {
+            let dataset = trained.load(args.dataset, data)?;
+            let shots = args.shots.unwrap_or(5);
+            let options = open_set::Options {
+                shots,
+                draws: args.draws,
+                seed: args.seed,
+                operating_point: operating_point(args, embedder, shots)?,
+            };
+            open_set::evaluate(embedder, &dataset, &options)?
+        }
     };
     if args.record {
         record(&args.model, &report)?;
@@ -135,27 +195,9 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        print(&report, out)?;
+        print::report(&report, out)?;
     }
     Ok(())
-}
-
-/// The data set, with a warning when its split is not the one of the training.
-fn load(args: &EvaluateArgs) -> Result<Dataset> {
-    let dataset = args.dataset.load(args.data.data.as_deref())?;
-    let trained = match args.model.join(checkpoint::CONFIG).is_file() {
-        true => RunConfig::load(&args.model).map(|run| (run.dataset, run.split_sha256))?,
-        false => ModelCard::load(&args.model).map(|card| (card.dataset, card.split_sha256))?,
-    };
-    let split = dataset.split.hash(&dataset.classes);
-    if trained.0 == dataset.name && trained.1 != split {
-        tell(format_args!(
-            "warning: expected the split that the model was trained with ({}), found {split}: \
-             classes that are judged here may have been seen in training",
-            trained.1
-        ));
-    }
-    Ok(dataset)
 }
 
 /// The operating point that a device would use; a float network has none.
@@ -199,66 +241,4 @@ fn record(model: &Path, report: &Report) -> Result<()> {
         .collect::<Result<toml::Table>>()?;
     card.record(figures, &SAME);
     card.save(model)
-}
-
-fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
-    let percent = |rate: f64| format!("{:.2} %", 100.0 * rate);
-    writeln!(
-        out,
-        "{} on {}, engine {} ({}), {} comparisons",
-        report.protocol, report.dataset, report.engine, report.precision, report.comparisons
-    )?;
-    writeln!(
-        out,
-        "accuracy  {} (95 %: {} to {})",
-        percent(report.accuracy),
-        percent(report.ci95[0]),
-        percent(report.ci95[1])
-    )?;
-    match &report.details {
-        Details::Verification(details) => {
-            let rate = |rate: Option<f64>| percent(rate.unwrap_or(f64::NAN));
-            writeln!(out, "EER       {}", rate(report.eer))?;
-            writeln!(
-                out,
-                "FAR       {} (95 %: {} to {})",
-                rate(report.far),
-                percent(details.far_ci95[0]),
-                percent(details.far_ci95[1])
-            )?;
-            writeln!(
-                out,
-                "FRR       {} (95 %: {} to {})",
-                rate(report.frr),
-                percent(details.frr_ci95[0]),
-                percent(details.frr_ci95[1])
-            )?;
-            writeln!(
-                out,
-                "at threshold {:.4} (from {}, aiming at FAR {}); {} shots, {} classes",
-                details.threshold,
-                details.threshold_from,
-                percent(f64::from(details.far_target)),
-                details.shots,
-                details.classes
-            )?;
-            writeln!(out, "impostors: {}", details.impostors)?;
-            writeln!(
-                out,
-                "with samples of other classes instead: EER {}, FAR {}",
-                percent(details.random_impostors.eer),
-                percent(details.random_impostors.far)
-            )?;
-        }
-        Details::FewShot(options) => writeln!(
-            out,
-            "{}-way {}-shot, {} probes per class, {} episodes",
-            options.ways, options.shots, options.queries, options.episodes
-        )?,
-        Details::OmniglotRuns(details) => {
-            let runs: Vec<String> = details.runs.iter().map(|&run| percent(run)).collect();
-            writeln!(out, "runs: {}", runs.join(", "))?;
-        }
-    }
-    Ok(())
 }

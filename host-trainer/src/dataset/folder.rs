@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use edge_runtime::picture::{EXTENSIONS, is_picture};
-use sha2::{Digest, Sha256};
 use shared::Preprocess;
 use shared::preprocess::{Crop, Fit, Quantization, Tone};
 
-use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
+use super::{Class, Dataset, Kind, Sample, Source, Split};
 
 /// Names of pictures that imitate their class begin with this.
 const FORGED: &str = "forged";
@@ -34,23 +33,41 @@ fn preprocess() -> Preprocess {
 
 /// Reads the folder's structure; pictures are decoded when they are asked for.
 ///
-/// The classes are ordered by the SHA-256 of their names: the first 15 % are for
-/// test, the next 15 % for validation (at least two each), the others for training.
-/// The same names give the same parts on every machine.
+/// The classes are split by the hash of their names, [`Split::by_hash`].
 ///
 /// # Errors
 /// When the folder cannot be read or has fewer than six classes with pictures.
 pub fn load(data: &Path) -> Result<Dataset> {
+    let (classes, samples) = classes(data)?;
+    ensure!(
+        classes.len() >= LEAST_CLASSES,
+        "{}: expected at least {LEAST_CLASSES} folders with pictures ({}), one per class, found {}: \
+         --data names the folder that holds the classes' folders",
+        data.display(),
+        EXTENSIONS.join(", "),
+        classes.len()
+    );
+    Ok(Dataset {
+        name: "folder".into(),
+        terms: "the user's own pictures, under the terms that hold for them".into(),
+        split: Split::by_hash(&classes),
+        classes,
+        samples,
+        preprocess: preprocess(),
+    })
+}
+
+/// The classes that have pictures, by name, and their samples in that order.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn classes(data: &Path) -> Result<(Vec<Class>, Vec<Sample>)> {
     let (mut classes, mut samples) = (vec![], vec![]);
     for folder in entries(data)? {
         let pictures = match folder.is_dir() {
-            true => entries(&folder)?,
+            true => pictures(&folder)?,
             false => continue,
         };
-        let pictures: Vec<PathBuf> = pictures
-            .into_iter()
-            .filter(|path| path.is_file() && is_picture(path))
-            .collect();
         if pictures.is_empty() {
             continue;
         }
@@ -70,39 +87,17 @@ pub fn load(data: &Path) -> Result<Dataset> {
             name,
         });
     }
-    ensure!(
-        classes.len() >= LEAST_CLASSES,
-        "{}: expected at least {LEAST_CLASSES} folders with pictures ({}), one per class, found {}: \
-         --data names the folder that holds the classes' folders",
-        data.display(),
-        EXTENSIONS.join(", "),
-        classes.len()
-    );
-    let parts = parts(&classes);
-    let mut parts = parts.into_iter();
-    Ok(Dataset {
-        name: "folder".into(),
-        terms: "the user's own pictures, under the terms that hold for them".into(),
-        split: Split::by_class(&classes, |_| parts.next().unwrap_or(Part::Train)),
-        classes,
-        samples,
-        preprocess: preprocess(),
-    })
+    Ok((classes, samples))
 }
 
-/// The part of each class, in class order.
-fn parts(classes: &[Class]) -> Vec<Part> {
-    let judging = (classes.len() * 15).div_ceil(100).max(2);
-    let mut order: Vec<usize> = (0..classes.len()).collect();
-    order.sort_by_key(|&index| Sha256::digest(classes[index].name.as_bytes()));
-    let mut parts = vec![Part::Train; classes.len()];
-    for &index in &order[..judging] {
-        parts[index] = Part::Test;
-    }
-    for &index in &order[judging..2 * judging] {
-        parts[index] = Part::Validation;
-    }
-    parts
+/// The pictures in a folder, by name.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut pictures = entries(folder)?;
+    pictures.retain(|path| path.is_file() && is_picture(path));
+    Ok(pictures)
 }
 
 /// Paths in a folder, by name.
@@ -132,6 +127,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+    use crate::dataset::Part;
 
     fn people(count: usize) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -157,19 +153,6 @@ mod tests {
         for part in [Part::Validation, Part::Test] {
             assert_eq!(dataset.split.samples(&dataset, part).len(), 6);
         }
-    }
-
-    #[test]
-    fn adding_a_class_leaves_most_parts_alone() {
-        let class = |number: usize| Class {
-            name: format!("class {number}"),
-            group: String::new(),
-        };
-        let before: Vec<Class> = (0..100).map(class).collect();
-        let after: Vec<Class> = (0..101).map(class).collect();
-        let (before, after) = (parts(&before), parts(&after));
-        let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
-        assert!(moved <= 2, "{moved}");
     }
 
     #[test]

@@ -4,10 +4,13 @@
 //! what training and evaluation read: every chosen sample preprocessed once, by
 //! the same code as on the device.
 
+mod archive;
 pub mod folder;
 pub mod omniglot;
+pub mod orl_faces;
 pub mod split;
 pub mod synthetic_signatures;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,14 +22,22 @@ use rayon::prelude::*;
 use shared::Preprocess;
 
 pub use split::{Part, Split};
+pub use turn::Turn;
 
 /// A data set by its name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DatasetName {
     /// Generated signers, genuine signatures, skilled forgeries; needs no files.
     SyntheticSignatures,
-    /// Handwritten characters of 50 alphabets; the official archives.
+    /// Handwritten characters of 50 alphabets; the official archives, learnt from the
+    /// background set.
     Omniglot,
+    /// The same characters and their quarter turns, parted as by Vinyals et al., 2016.
+    OmniglotVinyals,
+    /// The same characters, alphabets and drawers parted as by Koch et al., 2015.
+    OmniglotKoch,
+    /// Ten photographs each of 40 faces; the AT&T database, formerly ORL.
+    OrlFaces,
     /// A folder per class, pictures in it.
     Folder,
 }
@@ -54,6 +65,15 @@ impl DatasetName {
         }
     }
 
+    /// Whether its samples may be real people's biometrics, which no file should show
+    /// unless somebody asks for it. What is not known to be harmless counts as such.
+    pub fn may_be_biometric(self) -> bool {
+        !matches!(
+            self,
+            Self::SyntheticSignatures | Self::Omniglot | Self::OmniglotVinyals | Self::OmniglotKoch
+        )
+    }
+
     /// Reads the data set; `data` is the folder that holds its files, or one of them.
     ///
     /// # Errors
@@ -63,6 +83,11 @@ impl DatasetName {
         match (self, data) {
             (Self::SyntheticSignatures, _) => Ok(synthetic_signatures::load()),
             (Self::Omniglot, data) => omniglot::load(data.unwrap_or(Path::new("."))),
+            (Self::OmniglotVinyals, data) => {
+                omniglot::vinyals::load(data.unwrap_or(Path::new(".")))
+            }
+            (Self::OmniglotKoch, data) => omniglot::koch::load(data.unwrap_or(Path::new("."))),
+            (Self::OrlFaces, data) => orl_faces::load(data.unwrap_or(Path::new("."))),
             (Self::Folder, Some(data)) => folder::load(data),
             (Self::Folder, None) => bail!(
                 "expected a folder with a folder of pictures per class, found none given: name it by --data"
@@ -129,6 +154,8 @@ pub enum Source {
     File(PathBuf),
     /// Made when asked for.
     Generated(Arc<dyn Fn() -> image::GrayImage + Send + Sync>),
+    /// Another picture, turned.
+    Turned(Box<Source>, Turn),
 }
 
 impl std::fmt::Debug for Source {
@@ -137,6 +164,31 @@ impl std::fmt::Debug for Source {
             Self::Encoded(bytes) => write!(f, "Encoded({} bytes)", bytes.len()),
             Self::File(path) => write!(f, "File({})", path.display()),
             Self::Generated(_) => f.write_str("Generated"),
+            Self::Turned(upright, turn) => write!(f, "{upright:?} turned {}", turn.degrees()),
+        }
+    }
+}
+
+impl Source {
+    /// The picture turned.
+    pub fn turned(self, turn: Turn) -> Self {
+        match turn {
+            Turn::None => self,
+            turn => Self::Turned(Box::new(self), turn),
+        }
+    }
+
+    /// The picture, decoded as on the device; `name` is for messages.
+    fn picture(&self, name: &str) -> Result<Picture> {
+        match self {
+            Self::Encoded(bytes) => Picture::decode(bytes).with_context(|| name.to_owned()),
+            Self::File(path) => {
+                let bytes = edge_runtime::file::read(path, picture::MAX_LEN as u64)
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
+                Picture::decode(&bytes).with_context(|| path.display().to_string())
+            }
+            Self::Generated(make) => Ok(image::DynamicImage::from(make()).into()),
+            Self::Turned(upright, turn) => Ok(turn.of(upright.picture(name)?)),
         }
     }
 }
@@ -147,15 +199,7 @@ impl Sample {
     /// # Errors
     /// When the file cannot be read or is no picture; the message names it.
     pub fn picture(&self) -> Result<Picture> {
-        match &self.source {
-            Source::Encoded(bytes) => Picture::decode(bytes).with_context(|| self.name.clone()),
-            Source::File(path) => {
-                let bytes = edge_runtime::file::read(path, picture::MAX_LEN as u64)
-                    .with_context(|| format!("{}: cannot be read", path.display()))?;
-                Picture::decode(&bytes).with_context(|| path.display().to_string())
-            }
-            Source::Generated(make) => Ok(image::DynamicImage::from(make()).into()),
-        }
+        self.source.picture(&self.name)
     }
 }
 

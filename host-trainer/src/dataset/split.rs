@@ -1,5 +1,6 @@
 //! Which classes are learnt from, which choose, and which only judge.
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +30,50 @@ impl Split {
         Self {
             parts: classes.iter().map(of).collect(),
         }
+    }
+
+    /// Orders the classes by the SHA-256 of their names: the first 15 % are for test, the
+    /// next 15 % for validation (at least two each), the others for training. The same
+    /// names give the same parts on every machine.
+    pub fn by_hash(classes: &[Class]) -> Self {
+        let judging = (classes.len() * 15).div_ceil(100).max(2);
+        let mut parts = vec![Part::Train; classes.len()];
+        for (place, class) in order_by_hash(classes).into_iter().enumerate() {
+            parts[class] = match place / judging {
+                0 => Part::Test,
+                1 => Part::Validation,
+                _ => Part::Train,
+            };
+        }
+        Self { parts }
+    }
+
+    /// One of `folds` splits of which each class is in the test part of exactly one: the
+    /// classes, ordered by the SHA-256 of their names, are dealt out to the folds in
+    /// turn. The next fold is for validation, the others for training. `fold` counts
+    /// from 0.
+    ///
+    /// # Errors
+    /// With fewer than three folds, or fewer than two classes for each.
+    pub fn fold(classes: &[Class], fold: usize, folds: usize) -> Result<Self> {
+        ensure!(
+            folds >= 3 && fold < folds,
+            "expected at least 3 folds (to learn, to choose, to judge) and a fold below their number, found fold {fold} of {folds}"
+        );
+        ensure!(
+            classes.len() >= 2 * folds,
+            "expected at least two classes for each of {folds} folds, found {}: add classes or lower --folds",
+            classes.len()
+        );
+        let mut parts = vec![Part::Train; classes.len()];
+        for (place, class) in order_by_hash(classes).into_iter().enumerate() {
+            parts[class] = match (place + folds - fold) % folds {
+                0 => Part::Test,
+                1 => Part::Validation,
+                _ => Part::Train,
+            };
+        }
+        Ok(Self { parts })
     }
 
     /// The part of a class, an index into the data set's classes.
@@ -63,5 +108,54 @@ impl Split {
     pub fn hash(&self, classes: &[Class]) -> String {
         let digest = Sha256::digest(self.manifest(classes).as_bytes());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Indices of the classes, ordered by the SHA-256 of their names.
+fn order_by_hash(classes: &[Class]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    order.sort_by_key(|&index| Sha256::digest(classes[index].name.as_bytes()));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn classes(count: usize) -> Vec<Class> {
+        let class = |number: usize| Class {
+            name: format!("class {number}"),
+            group: String::new(),
+        };
+        (0..count).map(class).collect()
+    }
+
+    #[test]
+    fn adding_a_class_leaves_most_parts_alone() {
+        let (before, after) = (Split::by_hash(&classes(100)), Split::by_hash(&classes(101)));
+        let parts = before.parts.iter().zip(&after.parts);
+        let moved = parts.filter(|(a, b)| a != b).count();
+        assert!(moved <= 2, "{moved}");
+    }
+
+    #[test]
+    fn every_class_is_judged_once_and_not_where_it_teaches() {
+        let classes = classes(23);
+        let mut judged = vec![0; classes.len()];
+        for fold in 0..5 {
+            let split = Split::fold(&classes, fold, 5).unwrap();
+            let count = |part| split.parts.iter().filter(|p| **p == part).count();
+            assert!((4..=5).contains(&count(Part::Test)));
+            assert!((4..=5).contains(&count(Part::Validation)));
+            for (judged, part) in judged.iter_mut().zip(&split.parts) {
+                *judged += usize::from(*part == Part::Test);
+            }
+        }
+        assert_eq!(judged, vec![1; classes.len()]);
+        assert!(Split::fold(&classes, 0, 2).is_err());
+        assert!(Split::fold(&classes, 5, 5).is_err());
+        assert!(Split::fold(&classes, 0, 12).is_err());
     }
 }

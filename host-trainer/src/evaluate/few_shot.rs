@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
+use shared::support_set::{Comparison, Fusion};
 
-use super::reference::Reference;
 use super::{Embedded, Report, precision};
 use crate::dataset::{Dataset, Kind, Part};
-use crate::engine::Embedder;
+use crate::engine::{Embedder, Embeddings};
+use crate::head::{Head, Tuning};
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Options {
     /// Classes in an episode.
     pub ways: usize,
@@ -27,6 +28,48 @@ pub struct Options {
     pub episodes: usize,
     /// Seed of the draws.
     pub seed: u64,
+    /// What turns samples into references; `None` chooses by validation.
+    #[serde(skip)]
+    pub head: Option<Head>,
+    /// How a fine-tuned head is learnt when it is among those to choose from.
+    #[serde(skip)]
+    pub tuning: Tuning,
+}
+
+/// What this protocol has beside the common figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Details {
+    /// What was asked.
+    #[serde(flatten)]
+    pub options: Options,
+    /// The head that was judged.
+    pub head: &'static str,
+    /// How it was learnt, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
+    /// How it was chosen, when it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+}
+
+/// Which head is best on validation classes, in episodes of the same kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// `validation`.
+    pub part: Part,
+    /// Those to choose from; the first of the best is chosen.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A head and its figures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// Its name.
+    pub head: &'static str,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// 95 % confidence interval of the accuracy.
+    pub ci95: [f64; 2],
 }
 
 /// One draw: for each class its enrolled samples and its probes.
@@ -39,37 +82,23 @@ struct Episode(Vec<(Vec<usize>, Vec<usize>)>);
 /// episodes plus or minus 1.96 standard errors.
 ///
 /// # Errors
-/// When samples cannot be read, the engine fails, or there are too few.
+/// When samples cannot be read, the engine fails, there are too few, or the head makes
+/// no sense with the model's distance.
 pub fn evaluate(
     embedder: &mut dyn Embedder,
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Report> {
+    let (head, choice) = match options.head {
+        Some(head) => (head, None),
+        None => {
+            let (head, choice) = choose(embedder, dataset, options)?;
+            (head, Some(choice))
+        }
+    };
     let test = Embedded::new(embedder, dataset, Part::Test)?;
-    let episodes = draw(&test, options)?;
     let comparison = embedder.facts().comparison;
-    let accuracies: Vec<f64> = episodes
-        .par_iter()
-        .map(|Episode(classes)| {
-            let references: Vec<Reference> = classes
-                .iter()
-                .map(|(shots, _)| Reference::new(&test.embeddings, shots, comparison))
-                .collect();
-            let is_right = |class: usize, probe: usize| {
-                let probe = test.embeddings.get(probe);
-                let own = references[class].distance(probe);
-                let mut others = references.iter().enumerate().filter(|(o, _)| *o != class);
-                others.all(|(_, other)| own < other.distance(probe))
-            };
-            let probes = classes.iter().enumerate();
-            let probes = probes.flat_map(|(c, (_, probes))| probes.iter().map(move |&p| (c, p)));
-            let right = probes
-                .filter(|&(class, probe)| is_right(class, probe))
-                .count();
-            right as f64 / (options.ways * options.queries) as f64
-        })
-        .collect();
-    let (accuracy, half_width) = mean_and_half_width(&accuracies);
+    let (accuracy, ci95) = judge(&test, comparison, &head, options)?;
     Ok(Report {
         protocol: "few-shot",
         engine: embedder.engine(),
@@ -80,22 +109,102 @@ pub fn evaluate(
         eer: None,
         far: None,
         frr: None,
-        ci95: [
-            (accuracy - half_width).max(0.0),
-            (accuracy + half_width).min(1.0),
-        ],
+        ci95,
         comparisons: (options.episodes * options.ways * options.queries * options.ways) as u64,
-        details: super::Details::FewShot(*options),
+        details: super::Details::FewShot(Details {
+            options: *options,
+            head: head.name(),
+            tuning: head.tuning(),
+            choice,
+        }),
     })
 }
 
-fn draw(test: &Embedded, options: &Options) -> Result<Vec<Episode>> {
+/// The best head on validation classes. Of equally good ones the simplest, which comes
+/// first; a fine-tuned one takes part where it makes sense.
+fn choose(
+    embedder: &mut dyn Embedder,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<(Head, Choice)> {
+    let validation = Embedded::new(embedder, dataset, Part::Validation)?;
+    let comparison = embedder.facts().comparison;
+    let heads = [
+        Head::Fused(Fusion::Prototype),
+        Head::Fused(Fusion::Nearest),
+        Head::Finetune(options.tuning),
+    ];
+    let (mut best, mut candidates) = (None, vec![]);
+    for head in heads {
+        if head.check(&comparison).is_err() {
+            continue;
+        }
+        let (accuracy, ci95) = judge(&validation, comparison, &head, options)
+            .context("choosing a head on validation classes; name one by --head to do without")?;
+        candidates.push(Candidate {
+            head: head.name(),
+            accuracy,
+            ci95,
+        });
+        if best.is_none_or(|(_, earlier)| accuracy > earlier) {
+            best = Some((head, accuracy));
+        }
+    }
+    let (head, _) = best.context("expected a head that makes sense with the model, found none")?;
+    let part = Part::Validation;
+    Ok((head, Choice { part, candidates }))
+}
+
+/// The accuracy of a head in episodes drawn from `embedded`, and its 95 % interval.
+///
+/// # Errors
+/// When there are too few samples, or the head makes no sense with `comparison`.
+pub fn judge(
+    embedded: &Embedded,
+    comparison: Comparison,
+    head: &Head,
+    options: &Options,
+) -> Result<(f64, [f64; 2])> {
+    head.check(&comparison)?;
+    let accuracies: Vec<f64> = draw(embedded, options)?
+        .par_iter()
+        .map(|episode| {
+            let right = episode.right(&embedded.embeddings, comparison, head);
+            right as f64 / (options.ways * options.queries) as f64
+        })
+        .collect();
+    let (accuracy, half_width) = mean_and_half_width(&accuracies);
+    let ends = [accuracy - half_width, accuracy + half_width];
+    Ok((accuracy, ends.map(|end| end.clamp(0.0, 1.0))))
+}
+
+impl Episode {
+    /// How many probes are answered rightly.
+    fn right(&self, embeddings: &Embeddings, comparison: Comparison, head: &Head) -> usize {
+        let support: Vec<&[usize]> = self.0.iter().map(|(shots, _)| shots.as_slice()).collect();
+        let probes = || {
+            let classes = self.0.iter().enumerate();
+            classes.flat_map(|(class, (_, probes))| probes.iter().map(move |&p| (class, p)))
+        };
+        let queries: Vec<usize> = probes().map(|(_, probe)| probe).collect();
+        let references = head.references(embeddings, &support, &queries, comparison);
+        let is_right = |&(class, probe): &(usize, usize)| {
+            let probe = embeddings.get(probe);
+            let own = references[class].distance(probe);
+            let mut others = references.iter().enumerate().filter(|(o, _)| *o != class);
+            others.all(|(_, other)| own < other.distance(probe))
+        };
+        probes().filter(is_right).count()
+    }
+}
+
+fn draw(embedded: &Embedded, options: &Options) -> Result<Vec<Episode>> {
     let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    let samples = test
+    let samples = embedded
         .tensors
         .classes
         .iter()
-        .zip(&test.tensors.kinds)
+        .zip(&embedded.tensors.kinds)
         .enumerate();
     for (index, (&class, _)) in samples.filter(|(_, (_, kind))| **kind == Kind::Genuine) {
         classes.entry(class).or_default().push(index);
@@ -115,7 +224,7 @@ fn draw(test: &Embedded, options: &Options) -> Result<Vec<Episode>> {
     );
     ensure!(
         classes.len() >= options.ways,
-        "expected at least {} test classes with {per_class} genuine samples, found {}: lower --ways, --shots or --queries",
+        "expected at least {} classes with {per_class} genuine samples, found {}: lower --ways, --shots or --queries",
         options.ways,
         classes.len()
     );

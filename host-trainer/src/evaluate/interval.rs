@@ -10,6 +10,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::metrics::clopper_pearson;
 
@@ -64,23 +65,45 @@ pub fn of_pairs(errors: &[Vec<bool>]) -> [f64; 2] {
 /// The 2.5 % and 97.5 % percentiles of a rate over draws of `classes` classes with
 /// replacement; `rate` is told how often each was drawn. Draws that leave nothing to
 /// compare do not count.
-pub fn resampled(classes: usize, rate: impl Fn(&[f64]) -> f64) -> [f64; 2] {
+pub fn resampled(classes: usize, rate: impl Fn(&[f64]) -> f64 + Sync) -> [f64; 2] {
+    let [interval] = resampled_together(classes, |weights| [rate(weights)]);
+    interval
+}
+
+/// The same for several rates from the same draws.
+pub fn resampled_together<const RATES: usize>(
+    classes: usize,
+    rates: impl Fn(&[f64]) -> [f64; RATES] + Sync,
+) -> [[f64; 2]; RATES] {
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut rates: Vec<f64> = (0..RESAMPLES)
+    let draws: Vec<Vec<f64>> = (0..RESAMPLES)
         .map(|_| {
             let mut weights = vec![0.0; classes];
             for _ in 0..classes {
                 weights[random.random_range(0..classes)] += 1.0;
             }
-            rate(&weights)
+            weights
         })
-        .filter(|rate| rate.is_finite())
         .collect();
+    let drawn: Vec<[f64; RATES]> = draws.par_iter().map(|weights| rates(weights)).collect();
+    std::array::from_fn(|index| percentiles(drawn.iter().map(|rates| rates[index])))
+}
+
+/// The 2.5 % and 97.5 % percentiles of the finite ones of `rates`; all when there are none.
+fn percentiles(rates: impl Iterator<Item = f64>) -> [f64; 2] {
+    let mut rates: Vec<f64> = rates.filter(|rate| rate.is_finite()).collect();
     rates.sort_by(f64::total_cmp);
     match rates.len() {
         0 => [0.0, 1.0],
         count => [rates[count / 40], rates[count - 1 - count / 40]],
     }
+}
+
+/// An interval made no narrower than the exact binomial one of a rate over `trials`
+/// comparisons: resampling knows no errors that did not happen.
+pub fn at_least_binomial(interval: [f64; 2], rate: f64, trials: usize) -> [f64; 2] {
+    let errors = (rate * trials as f64).round() as usize;
+    wider(interval, clopper_pearson(errors.min(trials), trials))
 }
 
 fn wider(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {

@@ -1,5 +1,8 @@
 //! Rates of errors, and what they are worth.
 
+use std::iter;
+
+use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF};
 
 /// Share of impostors that are accepted at `threshold`: distance at most it.
@@ -20,60 +23,101 @@ fn share(distances: &[f32], counts: impl Fn(f32) -> bool) -> f64 {
     count as f64 / distances.len().max(1) as f64
 }
 
-/// False-accept and false-reject rate at each distinct distance, ascending, after the
-/// point before all of them, where everything is rejected.
-fn curve(genuine: &[f32], impostor: &[f32]) -> Vec<(f32, f64, f64)> {
+/// Both error rates at one threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ErrorRates {
+    /// The largest distance that is accepted.
+    pub threshold: f32,
+    /// False-accept rate.
+    pub far: f64,
+    /// False-reject rate.
+    pub frr: f64,
+}
+
+/// The error rates at each distinct distance, ascending, after those at minus infinity,
+/// where everything is rejected: the points of a DET or ROC curve.
+pub fn error_curve(genuine: &[f32], impostor: &[f32]) -> Vec<ErrorRates> {
     let marked = |distances: &[f32], is_genuine| {
-        let marked = distances
-            .iter()
-            .map(move |&distance| (distance, is_genuine));
+        let marked = distances.iter().map(move |&d| (d, is_genuine, 1.0));
         marked.collect::<Vec<_>>()
     };
     let mut all = marked(genuine, true);
     all.extend(marked(impostor, false));
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut points = vec![(f32::NEG_INFINITY, 0.0, 1.0)];
-    let (mut accepted, mut found) = (0usize, 0usize);
-    for group in all.chunk_by(|a, b| a.0 == b.0) {
-        let own = group.iter().filter(|(_, is_genuine)| *is_genuine).count();
-        found += own;
-        accepted += group.len() - own;
-        points.push((
-            group[0].0,
-            accepted as f64 / impostor.len().max(1) as f64,
-            1.0 - found as f64 / genuine.len().max(1) as f64,
-        ));
-    }
-    points
+    let totals = [genuine, impostor].map(|distances| distances.len().max(1) as f64);
+    weighted_error_curve(all.into_iter(), totals).collect()
+}
+
+/// The same of comparisons `(distance, is genuine, weight)` that are already in
+/// ascending order of distance, with the total weights of genuine ones and impostors.
+pub fn weighted_error_curve(
+    sorted: impl Iterator<Item = (f32, bool, f64)>,
+    [genuine, impostors]: [f64; 2],
+) -> impl Iterator<Item = ErrorRates> {
+    let nothing_accepted = ErrorRates {
+        threshold: f32::NEG_INFINITY,
+        far: 0.0,
+        frr: 1.0,
+    };
+    let mut sorted = sorted.peekable();
+    let (mut found, mut accepted) = (0.0, 0.0);
+    let points = iter::from_fn(move || {
+        let &(threshold, ..) = sorted.peek()?;
+        // Equal distances are accepted together or not at all.
+        while let Some((_, is_genuine, weight)) =
+            sorted.next_if(|(distance, ..)| distance.total_cmp(&threshold).is_eq())
+        {
+            *(if is_genuine {
+                &mut found
+            } else {
+                &mut accepted
+            }) += weight;
+        }
+        Some(ErrorRates {
+            threshold,
+            far: accepted / impostors,
+            frr: 1.0 - found / genuine,
+        })
+    });
+    iter::once(nothing_accepted).chain(points)
 }
 
 /// The equal error rate: where the straight lines between the points of the error
 /// curve cross "as many false accepts as false rejects".
 pub fn equal_error_rate(genuine: &[f32], impostor: &[f32]) -> f64 {
-    let curve = curve(genuine, impostor);
-    let crossing = curve.windows(2).find(|pair| pair[1].1 >= pair[1].2);
-    let Some([(_, far, frr), (_, next_far, next_frr)]) = crossing else {
-        return 1.0;
-    };
-    let (gap, next_gap) = (frr - far, next_far - next_frr);
-    let way = match gap + next_gap {
-        0.0 => 0.0,
-        sum => gap / sum,
-    };
-    far + way * (next_far - far)
+    crossing(error_curve(genuine, impostor).into_iter())
+}
+
+/// The equal error rate of an error curve.
+pub fn crossing(curve: impl Iterator<Item = ErrorRates>) -> f64 {
+    let mut before: Option<ErrorRates> = None;
+    for point in curve {
+        if let Some(before) = before
+            && point.far >= point.frr
+        {
+            let (gap, next_gap) = (before.frr - before.far, point.far - point.frr);
+            let way = match gap + next_gap {
+                0.0 => 0.0,
+                sum => gap / sum,
+            };
+            return before.far + way * (point.far - before.far);
+        }
+        before = Some(point);
+    }
+    1.0
 }
 
 /// The threshold with the least sum of both error rates; of several, the middle of
 /// the first such interval between distances.
 pub fn most_accurate_threshold(genuine: &[f32], impostor: &[f32]) -> f32 {
-    let curve = curve(genuine, impostor);
-    let errors = |index: usize| curve[index].1 + curve[index].2;
+    let curve = error_curve(genuine, impostor);
+    let errors = |index: usize| curve[index].far + curve[index].frr;
     let best = (0..curve.len()).fold(0, |best, index| match errors(index) < errors(best) {
         true => index,
         false => best,
     });
-    match (curve[best].0, curve.get(best + 1)) {
-        (here, Some((next, ..))) if here.is_finite() => here + (next - here) / 2.0,
+    match (curve[best].threshold, curve.get(best + 1)) {
+        (here, Some(next)) if here.is_finite() => here + (next.threshold - here) / 2.0,
         (here, _) => here,
     }
 }

@@ -4,12 +4,17 @@
 //! data set -> embeddings (any engine) -> references and probes -> distances -> rates
 //! ```
 
+pub mod baselines;
+pub mod cross_validation;
 pub mod few_shot;
 pub mod interval;
+pub mod koch_verification;
 pub mod metrics;
 pub mod omniglot_runs;
+pub mod open_set;
 pub mod operating_points;
 pub mod reference;
+pub mod scores;
 pub mod trials;
 pub mod verification;
 
@@ -23,7 +28,7 @@ use crate::engine::{Embedder, Embeddings};
 /// have are null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// `verification`, `few-shot` or `omniglot-runs`.
+    /// Its name on the command line.
     pub protocol: &'static str,
     /// `torch`, `ort`, `tract` or `int8`.
     pub engine: &'static str,
@@ -57,9 +62,13 @@ pub enum Details {
     /// Of `verification`.
     Verification(verification::Details),
     /// Of `few-shot`.
-    FewShot(few_shot::Options),
+    FewShot(few_shot::Details),
     /// Of `omniglot-runs`.
     OmniglotRuns(omniglot_runs::Details),
+    /// Of `koch-verification`.
+    KochVerification(koch_verification::Details),
+    /// Of `open-set`.
+    OpenSet(open_set::Details),
 }
 
 /// The samples of one part of a data set, embedded.

@@ -78,7 +78,8 @@ pub fn check(dataset: &Dataset) -> Result<(), TooFew> {
     }
 }
 
-fn is_enough(impostors: usize, target: f32) -> bool {
+/// Whether so many impostor comparisons can bound a false-accept rate of `target`.
+pub(super) fn is_enough(impostors: usize, target: f32) -> bool {
     impostors as f32 * target >= TRIALS_PER_TARGET
 }
 

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use shared::support_set::Comparison;
 
 use super::reference::Reference;
+use super::scores::{Score, Scores};
 use super::{Embedded, interval};
 use crate::dataset::Kind;
 
@@ -110,6 +111,30 @@ impl Trials {
     pub fn impostors(&self, impostors: Impostors) -> Vec<f32> {
         let of = |class| ClassTrials::impostors(class, impostors).iter().copied();
         self.classes.iter().flat_map(of).collect()
+    }
+
+    /// Genuine comparisons and those of one kind of impostors, with their classes.
+    pub fn scores(&self, impostors: Impostors) -> Scores {
+        let mut scores = vec![];
+        for (class, trials) in (0u32..).zip(&self.classes) {
+            let mut add = |distance: f32, other: u32, is_genuine: bool| {
+                scores.push(Score {
+                    distance,
+                    classes: [class, other],
+                    is_genuine,
+                });
+            };
+            trials.genuine.iter().for_each(|&d| add(d, class, true));
+            match impostors {
+                Impostors::Skilled => trials.skilled.iter().for_each(|&d| add(d, class, false)),
+                Impostors::Random => {
+                    let others = (0u32..).filter(|&other| other != class);
+                    let pairs = trials.random.iter().zip(others);
+                    pairs.for_each(|(&d, other)| add(d, other, false));
+                }
+            }
+        }
+        Scores::new(scores, self.classes.len())
     }
 
     /// 95 % interval of the share of impostors that are accepted at `threshold`.

@@ -7,6 +7,7 @@ use shared::artifact::OperatingPoint;
 use super::metrics::{
     equal_error_rate, false_accept_rate, false_reject_rate, most_accurate_threshold, threshold_for,
 };
+use super::scores::TrueAccepts;
 use super::trials::{ClassTrials, Impostors, Trials};
 use super::{Embedded, Report, interval, precision};
 use crate::dataset::{Dataset, Part};
@@ -37,6 +38,11 @@ pub struct Details {
     pub threshold: f32,
     /// Where that threshold is from.
     pub threshold_from: &'static str,
+    /// 95 % interval of `eer`, over classes.
+    pub eer_ci95: [f64; 2],
+    /// Share of genuine probes that are accepted at thresholds with these false-accept
+    /// rates on the test part itself: points of its ROC curve.
+    pub true_accepts: Vec<TrueAccepts>,
     /// The false-accept rate that it was chosen for.
     pub far_target: f32,
     /// 95 % interval of `far`.
@@ -63,8 +69,9 @@ pub struct RandomImpostors {
 }
 
 /// Verifies the test part. `accuracy` is the mean of both kinds of right answers at
-/// the threshold that is best on validation classes; its interval is over resampled
-/// classes. `far` and `frr` are at the operating point.
+/// the threshold that is best on validation classes, or at the operating point where the
+/// data hold no validation samples; its interval is over resampled classes. `far` and
+/// `frr` are at the operating point.
 ///
 /// # Errors
 /// When samples cannot be read, the engine fails, or there are too few.
@@ -74,28 +81,31 @@ pub fn evaluate(
     options: &Options,
 ) -> Result<Report> {
     let comparison = embedder.facts().comparison;
-    let validation = Embedded::new(embedder, dataset, Part::Validation)?;
-    let validation = Trials::new(&validation, comparison, options.shots)
-        .context("the validation part, which chooses thresholds")?;
+    let validation = validation(embedder, dataset, options)?;
     let test = Embedded::new(embedder, dataset, Part::Test)?;
     let trials = Trials::new(&test, comparison, options.shots).context("the test part")?;
     let impostors = trials.hardest_impostors();
     let (genuine, attempts) = (trials.genuine(), trials.impostors(impostors));
-    let (threshold, threshold_from) = match options.operating_point {
-        Some(point) => (point.threshold, "artifact"),
-        None => {
-            let attempts = validation.impostors(impostors);
-            let threshold = threshold_for(f64::from(options.far_target), &attempts);
+    let (threshold, threshold_from) = match (options.operating_point, &validation) {
+        (Some(point), _) => (point.threshold, "artifact"),
+        (None, validation) => {
+            let attempts = validation
+                .as_ref()
+                .map(|trials| trials.impostors(impostors));
+            let threshold = attempts.and_then(|a| threshold_for(options.far_target.into(), &a));
             (threshold.unwrap_or(0.0), "validation")
         }
     };
-    let best = most_accurate_threshold(&validation.genuine(), &validation.impostors(impostors));
+    let best = validation.map_or(threshold, |trials| {
+        most_accurate_threshold(&trials.genuine(), &trials.impostors(impostors))
+    });
     let tallies: Vec<Tally> = trials
         .classes
         .iter()
         .map(|class| Tally::new(class, impostors, best))
         .collect();
     let random = trials.impostors(Impostors::Random);
+    let scores = trials.scores(impostors);
     let far = false_accept_rate(&attempts, threshold);
     let frr = false_reject_rate(&genuine, threshold);
     Ok(Report {
@@ -105,7 +115,7 @@ pub fn evaluate(
         model_id: embedder.facts().model_id.map(|id| id.to_string()),
         dataset: dataset.name.clone(),
         accuracy: Tally::accuracy(&tallies, &vec![1.0; tallies.len()]),
-        eer: Some(equal_error_rate(&genuine, &attempts)),
+        eer: Some(scores.eer()),
         far: Some(far),
         frr: Some(frr),
         ci95: interval::resampled(tallies.len(), |weights| Tally::accuracy(&tallies, weights)),
@@ -116,6 +126,8 @@ pub fn evaluate(
             impostors: impostors.name(),
             threshold,
             threshold_from,
+            eer_ci95: scores.eer_interval(),
+            true_accepts: scores.true_accepts(),
             far_target: options
                 .operating_point
                 .map_or(options.far_target, |point| point.far_target),
@@ -130,6 +142,25 @@ pub fn evaluate(
             },
         }),
     })
+}
+
+/// The comparisons that choose thresholds; none when there are no samples for them and
+/// an operating point needs none.
+fn validation(
+    embedder: &mut dyn Embedder,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Option<Trials>> {
+    let is_absent = dataset.split.samples(dataset, Part::Validation).is_empty();
+    if is_absent && options.operating_point.is_some() {
+        return Ok(None);
+    }
+    let comparison = embedder.facts().comparison;
+    let embedded = Embedded::new(embedder, dataset, Part::Validation)?;
+    let trials = Trials::new(&embedded, comparison, options.shots);
+    trials
+        .context("the validation part, which chooses thresholds")
+        .map(Some)
 }
 
 /// Right answers of one class.

@@ -1,0 +1,142 @@
+//! `host-trainer cross-validate`.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use super::settings::Settings;
+use super::{DataArgs, count, tell};
+use crate::checkpoint::Run;
+use crate::config::CONFIG;
+use crate::dataset::{Dataset, DatasetName};
+use crate::engine::{Embedder, EngineName, open};
+use crate::evaluate::cross_validation::{Report, evaluate};
+use crate::evaluate::operating_points;
+use crate::export::model::export;
+use crate::train::Trainer;
+use crate::train::device::Choice;
+use crate::train::progress::Progress;
+
+/// Train and judge a network for each fold of the classes, beside pixels and eigenfaces
+///
+/// Every class is judged once, by an int8 network that has not seen it: all pairs of
+/// genuine samples of a fold, as a device compares them after one enrolment shot. The
+/// pairs of all folds together give the equal error rate; its interval is over classes.
+#[derive(Debug, Args)]
+pub struct CrossValidateArgs {
+    /// The data set
+    #[arg(long, value_enum)]
+    dataset: DatasetName,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Parts of the classes: one judges, the next chooses, the others teach
+    #[arg(long, default_value_t = 5, value_parser = count(3, 1000))]
+    folds: usize,
+    /// The folder of the folds' runs and models [default: runs/DATASET-folds]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Where to train
+    #[arg(long, value_enum, default_value = "auto")]
+    device: Choice,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When data cannot be read or are too few, the folder holds runs already, or a training
+/// fails.
+pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
+    let dataset = args.dataset.load(args.data.data.as_deref())?;
+    let usual = || PathBuf::from("runs").join(format!("{}-folds", dataset.name));
+    let folder = args.out.clone().unwrap_or_else(usual);
+    for fold in 1..=args.folds {
+        let run = folder.join(format!("fold-{fold}/run"));
+        ensure!(
+            !run.join(CONFIG).is_file(),
+            "{}: expected no run there, found one: remove it, or choose another --out",
+            run.display()
+        );
+    }
+    let report = evaluate(&dataset, args.folds, &mut |fold, dataset| {
+        let folder = folder.join(format!("fold-{}", fold + 1));
+        tell(format_args!(
+            "fold {} of {}: {}",
+            fold + 1,
+            args.folds,
+            folder.display()
+        ));
+        train(args, dataset, &folder.join("run"), &folder.join("model"))
+    })?;
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        false => print(&report, out)?,
+    }
+    Ok(())
+}
+
+/// Trains as usual, quantizes, exports, and opens the model on the device's engine.
+fn train(
+    args: &CrossValidateArgs,
+    dataset: &Dataset,
+    run: &std::path::Path,
+    model: &std::path::Path,
+) -> Result<Box<dyn Embedder>> {
+    // Better now than after the training.
+    operating_points::check(dataset)?;
+    fs::create_dir_all(run).with_context(|| format!("{}: cannot be made", run.display()))?;
+    let config = args.settings.config(args.dataset, dataset, None)?;
+    let mut trainer = Trainer::new(config, dataset, args.device.open()?)?;
+    let mut progress = Progress::new(run)?;
+    trainer.run(run, &mut |event| progress.show(event))?;
+    export(&Run::load(run)?, dataset, model, vec![], &mut |what| {
+        tell(what)
+    })?;
+    open(model, EngineName::Int8, None)
+}
+
+fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    let percent = |rate: f64| format!("{:.2} %", 100.0 * rate);
+    writeln!(
+        out,
+        "{} classes of {} in {} folds, engine {} ({}); {} pairs of one class, {} of two",
+        report.classes,
+        report.dataset,
+        report.folds.len(),
+        report.engine,
+        report.precision,
+        report.genuine_comparisons,
+        report.impostor_comparisons
+    )?;
+    for method in &report.methods {
+        let folds: Vec<String> = method.fold_eers.iter().map(|&eer| percent(eer)).collect();
+        writeln!(
+            out,
+            "{:<10}  EER {} (95 %: {} to {}); folds: {}",
+            method.method,
+            percent(method.eer),
+            percent(method.eer_ci95[0]),
+            percent(method.eer_ci95[1]),
+            folds.join(", ")
+        )?;
+        for point in &method.true_accepts {
+            writeln!(
+                out,
+                "            true accepts {} at FAR {} (95 %: {} to {})",
+                percent(point.tar),
+                percent(point.far),
+                percent(point.ci95[0]),
+                percent(point.ci95[1])
+            )?;
+        }
+    }
+    let components: Vec<String> = report.eigenfaces.iter().map(usize::to_string).collect();
+    writeln!(out, "eigenfaces in each fold: {}", components.join(", "))
+}

@@ -1,0 +1,349 @@
+//! How good a way of training is on a data set too small to be parted once: every class
+//! is judged once, by a network that has not seen it.
+//!
+//! ```text
+//! for each fold: train on the other classes -> embed the fold's classes -> all pairs
+//! all folds' pairs together -> equal error rate, interval over classes
+//! ```
+//!
+//! Baselines are judged on the same pairs by the same code. Only genuine samples count.
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+use serde::Serialize;
+use shared::support_set::{Comparison, Fusion};
+use shared::{Distance, EmbeddingFormat};
+
+use super::baselines::{Eigenfaces, mean_free_pixels};
+use super::reference::Reference;
+use super::scores::{Score, Scores, TrueAccepts};
+use super::{Embedded, precision};
+use crate::dataset::{Dataset, Kind, Part, Split, Tensors};
+use crate::engine::{Embedder, Embeddings};
+
+/// Numbers of eigenfaces to choose from.
+const COMPONENTS: [usize; 10] = [2, 4, 8, 16, 24, 32, 48, 64, 96, 128];
+
+/// What a cross-validation found; rates are fractions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The data set's name on the command line.
+    pub dataset: String,
+    /// What ran the networks.
+    pub engine: &'static str,
+    /// `float` or `int8`: what the networks' embeddings consist of.
+    pub precision: &'static str,
+    /// Classes that were judged.
+    pub classes: usize,
+    /// The classes of each fold.
+    pub folds: Vec<Vec<String>>,
+    /// Number of eigenfaces in each fold, chosen on its validation classes.
+    pub eigenfaces: Vec<usize>,
+    /// Pairs of one class, of all folds.
+    pub genuine_comparisons: usize,
+    /// Pairs of two classes, of all folds.
+    pub impostor_comparisons: usize,
+    /// `network`, `pixels` and `eigenfaces`.
+    pub methods: Vec<Method>,
+}
+
+/// How good one way of comparing is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Method {
+    /// Its name.
+    pub method: &'static str,
+    /// Equal error rate of the pairs of all folds at one threshold.
+    pub eer: f64,
+    /// Its 95 % interval, over classes.
+    pub eer_ci95: [f64; 2],
+    /// Equal error rate of each fold at its own threshold.
+    pub fold_eers: Vec<f64>,
+    /// True accepts of the pairs of all folds.
+    pub true_accepts: Vec<TrueAccepts>,
+}
+
+/// Trains a network for a fold: it gets the fold's number, from 0, and the data set with
+/// the fold's classes as its test part, which it must not look at.
+pub type Train<'a> = &'a mut dyn FnMut(usize, &Dataset) -> Result<Box<dyn Embedder>>;
+
+/// Cross-validates in `folds` folds.
+///
+/// # Errors
+/// When there are too few classes, samples cannot be read, or `train` or an engine fails.
+pub fn evaluate(dataset: &Dataset, folds: usize, train: Train<'_>) -> Result<Report> {
+    let folded = (0..folds).map(|fold| {
+        Ok(Dataset {
+            split: Split::fold(&dataset.classes, fold, folds)?,
+            ..dataset.clone()
+        })
+    });
+    // All of them first: too few classes are told before the first training.
+    let folded = folded.collect::<Result<Vec<_>>>()?;
+    let mut judged = vec![];
+    for (number, fold) in folded.iter().enumerate() {
+        let context = || format!("fold {} of {folds}", number + 1);
+        let mut embedder = train(number, fold).with_context(context)?;
+        judged.push(Fold::judge(fold, embedder.as_mut()).with_context(context)?);
+    }
+    let of = |method: &'static str, scores: fn(&Fold) -> &Vec<Score>| {
+        let folds: Vec<&Vec<Score>> = judged.iter().map(scores).collect();
+        Method::new(method, &folds, dataset.classes.len())
+    };
+    let methods = vec![
+        of("network", |fold| &fold.network),
+        of("pixels", |fold| &fold.pixels),
+        of("eigenfaces", |fold| &fold.eigenfaces),
+    ];
+    let pairs = |is_genuine: bool| {
+        let all = judged.iter().flat_map(|fold| &fold.network);
+        all.filter(|score| score.is_genuine == is_genuine).count()
+    };
+    let names = |fold: &Dataset| {
+        let classes = (0u32..).zip(&fold.classes);
+        let own = classes.filter(|(class, _)| fold.split.part(*class) == Part::Test);
+        own.map(|(_, class)| class.name.clone()).collect()
+    };
+    Ok(Report {
+        dataset: dataset.name.clone(),
+        engine: judged.first().map_or("none", |fold| fold.engine),
+        precision: judged.first().map_or("none", |fold| fold.precision),
+        classes: dataset.classes.len(),
+        folds: folded.iter().map(names).collect(),
+        eigenfaces: judged.iter().map(|fold| fold.components).collect(),
+        genuine_comparisons: pairs(true),
+        impostor_comparisons: pairs(false),
+        methods,
+    })
+}
+
+/// The pairs of one fold's classes, by each method.
+struct Fold {
+    engine: &'static str,
+    precision: &'static str,
+    network: Vec<Score>,
+    pixels: Vec<Score>,
+    eigenfaces: Vec<Score>,
+    components: usize,
+}
+
+impl Fold {
+    fn judge(dataset: &Dataset, embedder: &mut dyn Embedder) -> Result<Self> {
+        let comparison = embedder.facts().comparison;
+        let test = Embedded::new(embedder, dataset, Part::Test)?;
+        let (tensors, spec) = (&test.tensors, &test.tensors.preprocess);
+        let part = |part| Tensors::new(dataset, &dataset.split.samples(dataset, part), spec);
+        let eigenfaces = Eigenfaces::fit(&part(Part::Train)?)?;
+        let components = choose(&eigenfaces, &part(Part::Validation)?, dataset.classes.len());
+        let projected = eigenfaces.project(tensors, components);
+        Ok(Self {
+            engine: embedder.engine(),
+            precision: precision(&test.embeddings),
+            network: all_pairs(tensors, &test.embeddings, comparison),
+            pixels: all_pairs(
+                tensors,
+                &mean_free_pixels(tensors),
+                of_floats(Distance::Cosine),
+            ),
+            eigenfaces: all_pairs(tensors, &projected, of_floats(Distance::Euclidean)),
+            components,
+        })
+    }
+}
+
+impl Method {
+    fn new(method: &'static str, folds: &[&Vec<Score>], classes: usize) -> Self {
+        let all = folds.iter().flat_map(|scores| scores.iter().copied());
+        let pooled = Scores::new(all.collect(), classes);
+        let of_fold = |scores: &&Vec<Score>| Scores::new((*scores).clone(), classes).eer();
+        Self {
+            method,
+            eer: pooled.eer(),
+            eer_ci95: pooled.eer_interval(),
+            fold_eers: folds.iter().map(of_fold).collect(),
+            true_accepts: pooled.true_accepts(),
+        }
+    }
+}
+
+/// The number of eigenfaces with the least equal error rate on validation classes; of
+/// several the smallest.
+fn choose(eigenfaces: &Eigenfaces, validation: &Tensors, classes: usize) -> usize {
+    let eer = |count: usize| {
+        let projected = eigenfaces.project(validation, count);
+        let pairs = all_pairs(validation, &projected, of_floats(Distance::Euclidean));
+        Scores::new(pairs, classes).eer()
+    };
+    let possible = COMPONENTS
+        .into_iter()
+        .filter(|&count| count <= eigenfaces.len());
+    let judged = possible.map(|count| (eer(count), count));
+    let best = judged.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    best.map_or(eigenfaces.len(), |(_, count)| count)
+}
+
+/// Every pair of genuine samples: the distance of one to a subject enrolled with the
+/// other alone, as a device computes it.
+fn all_pairs(tensors: &Tensors, embeddings: &Embeddings, comparison: Comparison) -> Vec<Score> {
+    let own: Vec<usize> = (0..tensors.len())
+        .filter(|&index| tensors.kinds[index] == Kind::Genuine)
+        .collect();
+    let pairs_of = |place: usize| {
+        let reference = Reference::new(embeddings, &[own[place]], comparison);
+        let pair = |&probe: &usize| {
+            let classes = [tensors.classes[own[place]], tensors.classes[probe]];
+            Score {
+                distance: reference.distance(embeddings.get(probe)),
+                classes,
+                is_genuine: classes[0] == classes[1],
+            }
+        };
+        own[..place].iter().map(pair).collect::<Vec<_>>()
+    };
+    let pairs = (0..own.len()).into_par_iter().flat_map_iter(pairs_of);
+    pairs.collect()
+}
+
+/// The comparison of real-numbered vectors that are used as they are.
+fn of_floats(distance: Distance) -> Comparison {
+    Comparison {
+        embedding: EmbeddingFormat {
+            dim: 0,
+            normalized: false,
+            zero_point: 0,
+            scale: 1.0,
+        },
+        distance,
+        fusion: Fusion::Nearest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use image::GrayImage;
+    use shared::Preprocess;
+    use shared::preprocess::{Crop, Fit, Quantization, Tone};
+
+    use super::*;
+    use crate::dataset::{Class, Sample, Source};
+    use crate::engine::ModelFacts;
+
+    const CLASSES: u32 = 9;
+    const SAMPLES: u32 = 3;
+
+    /// Each class has its own grey on the left; on the right is the sample's.
+    fn dataset() -> Dataset {
+        let class = |index: u32| Class {
+            name: format!("class {index}"),
+            group: String::new(),
+        };
+        let classes: Vec<Class> = (0..CLASSES).map(class).collect();
+        let sample = |index: u32| {
+            let (class, number) = (index / SAMPLES, index % SAMPLES);
+            let pixels = vec![10 + 20 * class as u8, 77 * number as u8];
+            Sample {
+                class,
+                kind: Kind::Genuine,
+                name: format!("sample {index}"),
+                source: Source::Generated(Arc::new(move || {
+                    GrayImage::from_raw(2, 1, pixels.clone()).unwrap()
+                })),
+            }
+        };
+        Dataset {
+            name: "greys".into(),
+            terms: "none".into(),
+            split: Split::by_hash(&classes),
+            classes,
+            samples: (0..CLASSES * SAMPLES).map(sample).collect(),
+            preprocess: Preprocess {
+                width: 2,
+                height: 1,
+                tone: Tone::Keep,
+                crop: Crop::Whole,
+                fit: Fit::Stretch,
+                quantization: Quantization {
+                    scale: 1.0,
+                    zero_point: 0,
+                },
+            },
+        }
+    }
+
+    /// Sees one of the two pixels; in one fold the wrong one.
+    struct OnePixel {
+        facts: ModelFacts,
+        which: usize,
+    }
+
+    impl Embedder for OnePixel {
+        fn engine(&self) -> &'static str {
+            "test"
+        }
+
+        fn facts(&self) -> &ModelFacts {
+            &self.facts
+        }
+
+        fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings> {
+            let seen = inputs.chunks(2).map(|both| f32::from(both[self.which]));
+            Ok(Embeddings::Float {
+                dim: 1,
+                values: seen.collect(),
+            })
+        }
+    }
+
+    #[test]
+    fn every_class_is_judged_once_by_a_network_that_did_not_see_it() {
+        let mut judged = vec![];
+        let report = evaluate(&dataset(), 3, &mut |number, fold| {
+            let of = |part| -> BTreeSet<u32> {
+                let samples = fold.split.samples(fold, part);
+                samples
+                    .iter()
+                    .map(|&s| fold.samples[s as usize].class)
+                    .collect()
+            };
+            let [train, validation, test] = [Part::Train, Part::Validation, Part::Test].map(of);
+            assert!(test.is_disjoint(&train) && test.is_disjoint(&validation));
+            assert!(train.is_disjoint(&validation));
+            judged.extend(test);
+            Ok(Box::new(OnePixel {
+                facts: ModelFacts {
+                    model_id: None,
+                    preprocess: fold.preprocess,
+                    comparison: of_floats(Distance::Euclidean),
+                },
+                which: usize::from(number == 1),
+            }))
+        })
+        .unwrap();
+        judged.sort_unstable();
+        assert_eq!(judged, (0..CLASSES).collect::<Vec<_>>());
+        // Three folds of three classes of three samples: 9 pairs of one class each, 27 of two.
+        assert_eq!(report.genuine_comparisons, 27);
+        assert_eq!(report.impostor_comparisons, 81);
+        let network = &report.methods[0];
+        assert_eq!(network.fold_eers[0], 0.0);
+        assert!(network.fold_eers[1] > 0.5, "{network:?}");
+        assert_eq!(network.fold_eers[2], 0.0);
+        // All pairs at one threshold. At distance 0 are 18 of 27 genuine pairs, and 9 of
+        // the 81 impostors, of the fold that sees the wrong pixel; its genuine pairs are
+        // beyond 76, where most impostors are accepted.
+        let between = 1.0 / 9.0..=1.0 / 3.0 + 1e-9;
+        assert!(between.contains(&network.eer), "{network:?}");
+        assert!(network.eer_ci95[0] <= network.eer && network.eer <= network.eer_ci95[1]);
+        assert_eq!(report.methods.len(), 3);
+    }
+
+    #[test]
+    fn too_few_classes_are_told_before_the_first_training() {
+        let refused = evaluate(&dataset(), 5, &mut |_, _| unreachable!()).unwrap_err();
+        assert!(refused.to_string().contains("found 9"), "{refused}");
+    }
+}
