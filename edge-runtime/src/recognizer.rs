@@ -3,7 +3,7 @@
 use core::fmt;
 
 use shared::artifact::{Artifact, OperatingPoint, OperatingPoints};
-use shared::decision::{Identification, Policy, Verification, identify};
+use shared::decision::{Identification, Policy, Verification, identify, probability};
 use shared::preprocess::{Image, PreprocessError};
 use shared::support_set::Comparison;
 use shared::template::{SubjectId, Template, TemplateError};
@@ -171,7 +171,7 @@ where
     /// enrolment with the others hints at a wrong or bad picture.
     pub fn self_distances(&self, template: &Template<SHOTS, DIM>) -> impl Iterator<Item = f32> {
         let comparison = self.comparison();
-        let count = template.shot_count();
+        let count = template.shots().count();
         template
             .shots()
             .enumerate()
@@ -221,20 +221,40 @@ where
         Ok((verification, candidate.shots))
     }
 
-    /// Who is this? The answer borrows from the store.
+    /// Who is this? The answer borrows from the store. Where prototypes were learnt, a
+    /// match has the [`probability`] of its subject among all who are enrolled, too.
     ///
     /// # Errors
     /// As [`embed`](Self::embed).
     pub fn identify(
         &mut self,
         picture: &Image<'_>,
-    ) -> Result<Identification<'_>, RecognizerError<S::Error>> {
+    ) -> Result<(Identification<'_>, Option<f32>), RecognizerError<S::Error>> {
         let probe = self.embed(picture)?;
         let probe = probe.get(..self.dim()).unwrap_or_default();
         let comparison = self.comparison();
         let templates = self.store.templates();
         let candidates = templates.map(|template| comparison.candidate(probe, template));
-        Ok(identify(candidates, |shots| self.policy(shots)))
+        let answer = identify(candidates, |shots| self.policy(shots));
+        let probability = match answer {
+            Identification::Match { subject, .. } => self.probability(probe, subject),
+            Identification::Unknown(_) => None,
+        };
+        Ok((answer, probability))
+    }
+
+    /// The probability of `subject` among all who are enrolled, at the scale of the
+    /// first learnt prototype; `None` without one.
+    fn probability(&self, probe: &[i8], subject: &SubjectId) -> Option<f32> {
+        let comparison = self.comparison();
+        let mut templates = self.store.templates();
+        let scale = templates.find_map(Template::learned)?.scale;
+        let mut templates = self.store.templates();
+        let own = templates.find(|template| template.subject_id() == subject)?;
+        let own = comparison.cosine(probe, own);
+        let templates = self.store.templates();
+        let all = templates.map(|template| comparison.cosine(probe, template));
+        Some(probability(own, all, scale))
     }
 
     /// An upper bound of the probability that somebody who is not enrolled is taken for

@@ -68,6 +68,18 @@ pub enum Unknown<'a> {
     },
 }
 
+/// The probability that a probe is of one class among several, by a cosine classifier:
+/// the softmax of `scale` times the cosines (Gidaris and Komodakis, "Dynamic few-shot
+/// visual learning without forgetting", 2018, equation 6). `own` is the class's cosine,
+/// `all` those of all classes, it included.
+///
+/// It takes for granted that the probe is of one of the classes: whether it is, a
+/// threshold decides.
+pub fn probability(own: f32, all: impl Iterator<Item = f32>, scale: f32) -> f32 {
+    let sum: f32 = all.map(|other| libm::expf(scale * (other - own))).sum();
+    1.0 / sum.max(1.0)
+}
+
 /// Decides among candidates, each with the policy that `policy` finds for its
 /// number of shots. Every candidate is looked at, whatever the outcome.
 pub fn identify<'a>(

@@ -73,6 +73,26 @@ impl Comparison {
         }
     }
 
+    /// The cosine of the angle between `probe` and the prototype of an enrolled
+    /// subject, -1 to 1; 0 when one of them is zero or their dimension is another.
+    pub fn cosine<const SHOTS: usize, const DIM: usize>(
+        &self,
+        probe: &[i8],
+        template: &Template<SHOTS, DIM>,
+    ) -> f32 {
+        let by_angle = Self {
+            distance: Distance::Cosine,
+            fusion: Fusion::Prototype,
+            ..*self
+        };
+        let distance = by_angle.distance_to(probe, template.shots());
+        if distance.is_finite() {
+            1.0 - distance
+        } else {
+            0.0
+        }
+    }
+
     /// How far `probe` is from an enrolled subject.
     pub fn candidate<'a, const SHOTS: usize, const DIM: usize>(
         &self,

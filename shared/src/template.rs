@@ -2,10 +2,14 @@
 //!
 //! The bytes are specified in `shared/docs/template-format.md`.
 
+mod error;
+
 use core::fmt;
 
 use crate::bytes::{Reader, Writer, crc32};
 use crate::model_id::ModelId;
+
+pub use error::TemplateError;
 
 /// The longest subject name, bytes of UTF-8.
 pub const MAX_SUBJECT: usize = 32;
@@ -13,10 +17,14 @@ pub const MAX_SUBJECT: usize = 32;
 /// The first bytes of a template record.
 pub const MAGIC: [u8; 4] = *b"SMBT";
 
-/// The version of the record that this crate reads and writes.
+/// The version of a record of samples.
 pub const VERSION: u16 = 1;
 
+/// The version of a record of a learnt prototype.
+pub const LEARNED_VERSION: u16 = 2;
+
 const HEADER_LEN: usize = 4 + 2 + 32 + 8 + 2 + 1 + 1;
+const SCALE_LEN: usize = 4;
 const CRC_LEN: usize = 4;
 
 /// A subject's name: 1 to [`MAX_SUBJECT`] bytes of UTF-8, without control characters,
@@ -56,15 +64,34 @@ impl fmt::Display for SubjectId {
     }
 }
 
+/// What is known of a prototype that was learnt from samples of several subjects (the
+/// weights of a cosine classifier) instead of being made of one subject's samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Learned {
+    /// The scale of the classifier: the probability of a subject is proportional to
+    /// `exp(scale * cosine)`. Finite and above 0.
+    pub scale: f32,
+    /// The number of the subject's samples, 1 or more.
+    pub samples: u8,
+}
+
+impl Learned {
+    /// Whether both numbers are in their ranges.
+    pub fn is_valid(&self) -> bool {
+        self.samples > 0 && self.scale > 0.0 && self.scale.is_finite()
+    }
+}
+
 /// The enrolment of one subject: up to `SHOTS` int8 embeddings of up to `DIM`
-/// components, all of the same dimension.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// components, all of the same dimension, or one learnt prototype.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template<const SHOTS: usize, const DIM: usize> {
     model: ModelId,
     subject: SubjectId,
     enrolled_at: u64,
     dim: usize,
     shots: heapless::Vec<[i8; DIM], SHOTS>,
+    learned: Option<Learned>,
 }
 
 impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
@@ -91,15 +118,40 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
             enrolled_at,
             dim,
             shots: heapless::Vec::new(),
+            learned: None,
         })
+    }
+
+    /// A template of a learnt prototype.
+    ///
+    /// # Errors
+    /// [`TemplateError::Dimension`] when the prototype has no components or more than
+    /// `DIM`, [`TemplateError::Learned`] when `learned` is out of range.
+    pub fn with_prototype(
+        model: ModelId,
+        subject: SubjectId,
+        enrolled_at: u64,
+        prototype: &[i8],
+        learned: Learned,
+    ) -> Result<Self, TemplateError> {
+        if !learned.is_valid() {
+            return Err(TemplateError::Learned);
+        }
+        let mut template = Self::new(model, subject, enrolled_at, prototype.len())?;
+        template.push(prototype)?;
+        template.learned = Some(learned);
+        Ok(template)
     }
 
     /// Adds one embedding.
     ///
     /// # Errors
     /// [`TemplateError::Dimension`] for another dimension, [`TemplateError::Shots`]
-    /// when there is no room.
+    /// when there is no room, [`TemplateError::Closed`] for a learnt prototype.
     pub fn push(&mut self, embedding: &[i8]) -> Result<(), TemplateError> {
+        if self.learned.is_some() {
+            return Err(TemplateError::Closed);
+        }
         let mut shot = [0; DIM];
         match shot.get_mut(..self.dim) {
             Some(place) if embedding.len() == self.dim => place.copy_from_slice(embedding),
@@ -141,12 +193,20 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
         self.dim
     }
 
-    /// Number of embeddings.
+    /// Number of samples that the subject was enrolled with.
     pub fn shot_count(&self) -> usize {
-        self.shots.len()
+        match self.learned {
+            Some(learned) => usize::from(learned.samples),
+            None => self.shots.len(),
+        }
     }
 
-    /// The embeddings, each [`dim`](Self::dim) long.
+    /// What is known of the prototype, when it was learnt.
+    pub fn learned(&self) -> Option<Learned> {
+        self.learned
+    }
+
+    /// The embeddings, each [`dim`](Self::dim) long; a learnt prototype is one.
     pub fn shots(&self) -> impl Iterator<Item = &[i8]> + Clone {
         self.shots
             .iter()
@@ -155,7 +215,8 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
 
     /// Bytes of the encoded record.
     pub fn encoded_len(&self) -> usize {
-        HEADER_LEN + self.subject().len() + self.shots.len() * self.dim + CRC_LEN
+        let scale = if self.learned.is_some() { SCALE_LEN } else { 0 };
+        HEADER_LEN + self.subject().len() + scale + self.shots.len() * self.dim + CRC_LEN
     }
 
     /// Writes the record to the front of `buffer`; the number of bytes written.
@@ -172,13 +233,20 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
 
     fn write(&self, writer: &mut Writer<'_>) -> Option<usize> {
         writer.put(&MAGIC)?;
-        writer.put(&VERSION.to_le_bytes())?;
+        let version = match self.learned {
+            Some(_) => LEARNED_VERSION,
+            None => VERSION,
+        };
+        writer.put(&version.to_le_bytes())?;
         writer.put(&self.model.0)?;
         writer.put(&self.enrolled_at.to_le_bytes())?;
         writer.put(&u16::try_from(self.dim).ok()?.to_le_bytes())?;
-        writer.put(&[u8::try_from(self.shots.len()).ok()?])?;
+        writer.put(&[u8::try_from(self.shot_count()).ok()?])?;
         writer.put(&[u8::try_from(self.subject().len()).ok()?])?;
         writer.put(self.subject().as_bytes())?;
+        if let Some(learned) = self.learned {
+            writer.put(&learned.scale.to_le_bytes())?;
+        }
         for shot in self.shots() {
             for value in shot {
                 writer.put(&value.to_le_bytes())?;
@@ -201,23 +269,33 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
             return Err(TemplateError::Magic);
         }
         let version = reader.u16().ok_or(TemplateError::CutOff)?;
-        if version != VERSION {
-            return Err(TemplateError::Version { found: version });
+        match version {
+            VERSION => Self::decode_body(bytes, reader, false),
+            LEARNED_VERSION => Self::decode_body(bytes, reader, true),
+            found => Err(TemplateError::Version { found }),
         }
-        Self::decode_body(bytes, reader)
     }
 
     fn decode_body<'a>(
         bytes: &'a [u8],
         mut reader: Reader<'a>,
+        is_learned: bool,
     ) -> Result<(Self, &'a [u8]), TemplateError> {
         let cut_off = TemplateError::CutOff;
         let model = ModelId(reader.array().ok_or(cut_off)?);
         let enrolled_at = reader.u64().ok_or(cut_off)?;
         let dim = usize::from(reader.u16().ok_or(cut_off)?);
-        let shots = usize::from(reader.u8().ok_or(cut_off)?);
+        let samples = reader.u8().ok_or(cut_off)?;
         let subject_len = usize::from(reader.u8().ok_or(cut_off)?);
         let subject = reader.take(subject_len).ok_or(cut_off)?;
+        let learned = match is_learned {
+            true => {
+                let scale = f32::from_le_bytes(reader.array().ok_or(cut_off)?);
+                Some(Learned { scale, samples })
+            }
+            false => None,
+        };
+        let shots = if is_learned { 1 } else { usize::from(samples) };
         let values = reader.take(dim * shots).ok_or(cut_off)?;
         let covered = bytes.len() - reader.rest().len();
         let stored = reader.u32().ok_or(cut_off)?;
@@ -226,7 +304,11 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
             return Err(TemplateError::Damaged { stored, computed });
         }
         let subject = core::str::from_utf8(subject).map_err(|_| TemplateError::Subject)?;
+        if learned.is_some_and(|learned| !learned.is_valid()) {
+            return Err(TemplateError::Learned);
+        }
         let mut template = Self::new(model, SubjectId::new(subject)?, enrolled_at, dim)?;
+        template.learned = learned;
         for value in values.chunks_exact(dim) {
             let mut shot = [0i8; DIM];
             for (component, byte) in shot.iter_mut().zip(value) {
@@ -243,89 +325,3 @@ impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
         Ok((template, reader.rest()))
     }
 }
-
-/// Why bytes are not a template, or a template cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TemplateError {
-    /// The record does not begin with [`MAGIC`].
-    Magic,
-    /// The record is of a version this build does not know.
-    Version {
-        /// Found version.
-        found: u16,
-    },
-    /// The record ends before its stated length.
-    CutOff,
-    /// The stored checksum is not that of the bytes.
-    Damaged {
-        /// The record's checksum.
-        stored: u32,
-        /// The checksum of its bytes.
-        computed: u32,
-    },
-    /// The subject's name is empty, longer than [`MAX_SUBJECT`] bytes, or holds
-    /// control characters or broken UTF-8.
-    Subject,
-    /// The embedding dimension is out of range or differs from the template's.
-    Dimension {
-        /// The template's dimension, or this build's largest.
-        expected: usize,
-        /// Found dimension.
-        found: usize,
-    },
-    /// More embeddings than this build has room for.
-    Shots {
-        /// Room for that many.
-        capacity: usize,
-        /// Found that many.
-        found: usize,
-    },
-    /// The output buffer is too small.
-    Buffer {
-        /// Bytes needed.
-        expected: usize,
-        /// Bytes there.
-        found: usize,
-    },
-}
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Magic => write!(
-                f,
-                "expected a template record (it begins with \"SMBT\"), found other bytes: this is not a template store"
-            ),
-            Self::Version { found } => write!(
-                f,
-                "expected template version {VERSION}, found {found}: use the program that wrote it, or enrol anew"
-            ),
-            Self::CutOff => write!(
-                f,
-                "expected more bytes, found the end of the record: it is cut off; restore it or enrol anew"
-            ),
-            Self::Damaged { stored, computed } => write!(
-                f,
-                "expected checksum {stored:08x}, found {computed:08x}: the record is damaged; restore it or enrol anew"
-            ),
-            Self::Subject => write!(
-                f,
-                "expected a subject name of 1 to {MAX_SUBJECT} bytes without control or invisible characters and without white space at its ends: choose another name"
-            ),
-            Self::Dimension { expected, found } => write!(
-                f,
-                "expected embeddings of dimension {expected}, found {found}: they come from another model"
-            ),
-            Self::Shots { capacity, found } => write!(
-                f,
-                "expected at most {capacity} samples per subject, found {found}: enrol with fewer"
-            ),
-            Self::Buffer { expected, found } => {
-                write!(f, "expected a buffer of {expected} bytes, found {found}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for TemplateError {}

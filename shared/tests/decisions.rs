@@ -3,11 +3,12 @@
 
 mod samples;
 
+use proptest::prelude::*;
 use samples::artifact;
 use shared::artifact::Artifact;
-use shared::decision::{Identification, Policy, Unknown, Verification, identify};
+use shared::decision::{Identification, Policy, Unknown, Verification, identify, probability};
 use shared::support_set::{Candidate, Comparison, Fusion, SupportSet, SupportSetError};
-use shared::template::{SubjectId, Template, TemplateError};
+use shared::template::{Learned, SubjectId, Template, TemplateError};
 use shared::{Distance, EmbeddingFormat, ModelId};
 
 const MODEL: ModelId = ModelId([1; 32]);
@@ -64,6 +65,50 @@ fn shots_are_fused_as_the_model_says() {
     }
     let none = comparison(Fusion::Mean).distance_to(&[0, 0], std::iter::empty());
     assert_eq!(none, f32::INFINITY);
+}
+
+#[test]
+fn a_learnt_prototype_is_compared_whatever_the_fusion_and_counts_its_samples() {
+    let learned = Learned {
+        scale: 8.0,
+        samples: 5,
+    };
+    let subject = SubjectId::new("ada").unwrap();
+    let template = Template::with_prototype(MODEL, subject, 0, &[3, 4], learned).unwrap();
+    for fusion in [Fusion::Nearest, Fusion::Mean, Fusion::Prototype] {
+        let mut set = SupportSet::<1, 3, 4>::new(MODEL, comparison(fusion));
+        set.insert(template.clone()).unwrap();
+        let candidate = set.candidates(&[4, 3]).next().unwrap();
+        assert_eq!((candidate.distance, candidate.shots), (2.0, 5));
+        let cosine = set.comparison().cosine(&[4, 3], &template);
+        assert!((cosine - 24.0 / 25.0).abs() < 1e-6);
+        assert_eq!(set.comparison().cosine(&[4, 3, 2], &template), 0.0);
+    }
+}
+
+proptest! {
+    /// The softmax as a textbook writes it, in double precision, is the oracle.
+    #[test]
+    fn probabilities_are_a_softmax(
+        cosines in prop::collection::vec(-1.0f32..=1.0, 1..20),
+        scale in 0.1f32..40.0,
+    ) {
+        let exp = |cosine: f32| (f64::from(scale) * f64::from(cosine)).exp();
+        let sum: f64 = cosines.iter().copied().map(exp).sum();
+        let mut total = 0.0;
+        for &own in &cosines {
+            let found = probability(own, cosines.iter().copied(), scale);
+            prop_assert!((f64::from(found) - exp(own) / sum).abs() < 1e-4);
+            total += found;
+        }
+        prop_assert!((total - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn probabilities_stay_within_their_range(own in -1.0f32..=1.0, other in -1.0f32..=1.0, scale in 1e-30f32..f32::MAX) {
+        let found = probability(own, [own, other].into_iter(), scale);
+        prop_assert!((0.0..=1.0).contains(&found));
+    }
 }
 
 #[test]

@@ -5,11 +5,11 @@
 mod samples;
 
 use proptest::prelude::*;
-use samples::{artifact, frame, template};
+use samples::{artifact, frame, learned_template, template};
 use shared::ModelId;
 use shared::artifact::plan::{MaxPool, Place, Plan, PlanHeader};
 use shared::artifact::{Artifact, ArtifactError, MAGIC, Step};
-use shared::template::{SubjectId, Template, TemplateError};
+use shared::template::{Learned, SubjectId, Template, TemplateError};
 use shared::wire::{self, FrameError, Request, Response};
 
 type Small = Template<4, 16>;
@@ -111,14 +111,15 @@ fn a_template_is_read_as_it_was_written_and_what_follows_is_left() {
 
 #[test]
 fn cut_and_flipped_templates_are_refused() {
-    let bytes = template();
-    for end in 0..bytes.len() {
-        assert!(Small::decode(&bytes[..end]).is_err(), "{end}");
-    }
-    for bit in 0..8 * bytes.len() {
-        let mut flipped = bytes.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(Small::decode(&flipped).is_err(), "bit {bit}");
+    for bytes in [template(), learned_template()] {
+        for end in 0..bytes.len() {
+            assert!(Small::decode(&bytes[..end]).is_err(), "{end}");
+        }
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Small::decode(&flipped).is_err(), "bit {bit}");
+        }
     }
 }
 
@@ -138,6 +139,41 @@ fn a_template_that_does_not_fit_says_what_would() {
         matches!(refused, TemplateError::Dimension { .. }),
         "{refused}"
     );
+}
+
+#[test]
+fn a_learnt_prototype_is_one_embedding_however_many_samples_it_came_from() {
+    let bytes = learned_template();
+    let (found, rest) = Template::<1, 3>::decode(&bytes).unwrap();
+    assert!(rest.is_empty());
+    assert_eq!((found.shot_count(), found.shots().count()), (5, 1));
+    assert_eq!(found.learned().unwrap().scale, 12.5);
+    let mut found = Small::decode(&bytes).unwrap().0;
+    assert_eq!(found.push(&[1, 2, 3]), Err(TemplateError::Closed));
+}
+
+#[test]
+fn a_learnt_prototype_out_of_range_is_refused_by_writer_and_reader() {
+    for (scale, samples) in [
+        (0.0, 1),
+        (-1.0, 1),
+        (f32::NAN, 1),
+        (f32::INFINITY, 1),
+        (1.0, 0),
+    ] {
+        let learned = Learned { scale, samples };
+        let subject = SubjectId::new("grace").unwrap();
+        let refused = Small::with_prototype(ModelId([0; 32]), subject, 0, &[1], learned);
+        assert_eq!(refused, Err(TemplateError::Learned));
+        // The reader sees a whole record with a checksum that fits.
+        let mut bytes = learned_template();
+        bytes[48] = samples;
+        bytes[55..59].copy_from_slice(&scale.to_le_bytes());
+        let covered = bytes.len() - 4;
+        let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&bytes[..covered]);
+        bytes[covered..].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(Small::decode(&bytes), Err(TemplateError::Learned));
+    }
 }
 
 #[test]
@@ -269,6 +305,25 @@ proptest! {
         }
         let mut buffer = [0; 256];
         let length = template.encode(&mut buffer).unwrap();
+        let (found, rest) = Small::decode(&buffer[..length]).unwrap();
+        prop_assert_eq!(&found, &template);
+        prop_assert!(rest.is_empty());
+        prop_assert!(template.encode(&mut buffer[..length - 1]).is_err());
+    }
+
+    #[test]
+    fn learnt_prototypes_come_back(
+        prototype in prop::collection::vec(any::<i8>(), 1..=16),
+        scale in f32::MIN_POSITIVE..f32::MAX,
+        samples in 1u8..,
+        id: [u8; 32],
+    ) {
+        let subject = SubjectId::new("grace").unwrap();
+        let learned = Learned { scale, samples };
+        let template = Small::with_prototype(ModelId(id), subject, 0, &prototype, learned).unwrap();
+        let mut buffer = [0; 256];
+        let length = template.encode(&mut buffer).unwrap();
+        prop_assert_eq!(length, template.encoded_len());
         let (found, rest) = Small::decode(&buffer[..length]).unwrap();
         prop_assert_eq!(&found, &template);
         prop_assert!(rest.is_empty());

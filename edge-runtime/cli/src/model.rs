@@ -3,13 +3,10 @@
 use anyhow::Result;
 use edge_runtime::loader::{LinuxEngine, Model};
 use edge_runtime::recognizer::Recognizer;
-use edge_runtime::store::file::FileStore;
+use edge_runtime::store::file::{FileStore, SHOTS};
 use shared::embedding::MAX_DIM;
 
 use crate::arguments::{EngineName, RecognizerArguments};
-
-/// Samples per subject, at most.
-pub(crate) const SHOTS: usize = 32;
 
 /// Recognizes with a store in a file.
 pub(crate) type FileRecognizer<'a> =

@@ -84,6 +84,81 @@ fn identification_names_the_nearest_or_nobody() {
 }
 
 #[test]
+fn learnt_prototypes_identify_and_tell_a_probability() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    fixture.enroll("grace", 2);
+    let probe = fixture.picture(1, 3);
+    let identify = || json(&fixture.run(&["identify", "--json", text(&probe)]));
+    let before = identify();
+    assert!(before["probability"].is_null() && before["learned"] == false);
+    fixture.learn(20.0);
+    let after = identify();
+    assert_eq!(
+        (&after["subject"], &after["verdict"]),
+        (&"ada".into(), &"accept".into())
+    );
+    // The mean learnt here is the one that the device makes: the same decision.
+    for figure in ["distance", "margin", "operating_point", "stranger_bound"] {
+        assert_eq!(after[figure], before[figure], "{figure}");
+    }
+    let probability = after["probability"].as_f64().unwrap();
+    assert!(probability > 0.5 && probability < 1.0, "{probability}");
+    let list = json(&fixture.run(&["list", "--json"]));
+    assert_eq!(list["subjects"][0]["shots"], 3);
+    assert_eq!(list["subjects"][0]["scale"], 20.0);
+    let verified = fixture.run(&["verify", "--subject", "ada", text(&probe)]);
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(code(&verified) == 0 && said.contains("learnt"), "{said}");
+    let stranger = fixture.picture(9, 0);
+    let unknown = json(&fixture.run(&["identify", "--json", text(&stranger)]));
+    assert!(unknown["reason"] == "too-far" && unknown["probability"].is_null());
+}
+
+#[test]
+fn a_store_of_learnt_prototypes_takes_and_loses_subjects() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    fixture.enroll("grace", 2);
+    fixture.learn(20.0);
+    let ask = |subject| {
+        let probe = fixture.picture(subject, 3);
+        json(&fixture.run(&["identify", "--json", text(&probe)]))
+    };
+    let among_two = ask(1)["probability"].as_f64().unwrap();
+    assert_eq!(code(&fixture.enroll("eve", 3)), 0);
+    let among_three = ask(1)["probability"].as_f64().unwrap();
+    assert!(among_three < among_two, "{among_three} {among_two}");
+    let eve = ask(3);
+    assert_eq!(eve["subject"], "eve");
+    assert!(eve["probability"].as_f64().unwrap() > 0.5);
+    assert_eq!(code(&fixture.run(&["remove", "--subject", "grace"])), 0);
+    assert_eq!(ask(2)["verdict"], "unknown");
+    // Enrolled anew, ada is her samples again, and nothing learnt is left.
+    fixture.enroll("ada", 1);
+    let ada = ask(1);
+    assert!(ada["subject"] == "ada" && ada["probability"].is_null());
+}
+
+#[test]
+fn a_cut_or_foreign_store_of_learnt_prototypes_is_refused() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    fixture.learn(20.0);
+    let whole = fixture.store();
+    let probe = fixture.picture(1, 3);
+    for end in [1, 7, 49, whole.len() - 1] {
+        fs::write(fixture.path("cut"), &whole[..end]).unwrap();
+        let cut = fixture.on("model", "cut", &["identify", text(&probe)]);
+        refused(&cut, &["cut, byte 0", "expected"]);
+    }
+    support::write_model(&fixture.path("other"), 5);
+    let other = fixture.on("other", "store", &["identify", text(&probe)]);
+    refused(&other, &["expected templates of model", "enrol anew"]);
+    assert_eq!(fixture.store(), whole);
+}
+
+#[test]
 fn subjects_are_listed_replaced_and_removed() {
     let fixture = Fixture::new();
     fixture.enroll("ada", 1);

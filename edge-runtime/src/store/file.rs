@@ -27,6 +27,9 @@ use crate::file::{self, ReplaceError};
 /// The largest store: 64 MiB.
 pub const MAX_LEN: u64 = 64 << 20;
 
+/// Samples per subject, at most, in the stores of the program `semblance`.
+pub const SHOTS: usize = 32;
+
 /// How long to wait while another program changes the store.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -52,6 +55,51 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
             path,
             model,
         })
+    }
+
+    /// Makes a store of `templates`, all at once.
+    ///
+    /// # Errors
+    /// [`FileStoreError::Exists`] when there is one, as [`open`](Self::open) and
+    /// [`put`](TemplateStore::put) for what a store cannot hold; nothing is written then.
+    pub fn create(
+        path: &Path,
+        model: ModelId,
+        templates: Vec<Template<SHOTS, DIM>>,
+    ) -> Result<Self, FileStoreError> {
+        let path = file::follow_links(path);
+        let mut store = Self {
+            templates: vec![],
+            path,
+            model,
+        };
+        if let Some(other) = templates.iter().find(|t| t.model() != model) {
+            return Err(FileStoreError::OtherModel {
+                path: store.path,
+                expected: model,
+                found: other.model(),
+            });
+        }
+        let subjects = || templates.iter().map(Template::subject);
+        let again =
+            |(index, subject): &(usize, &str)| subjects().take(*index).any(|s| s == *subject);
+        if let Some((_, subject)) = subjects().enumerate().find(again) {
+            return Err(FileStoreError::Duplicate {
+                path: store.path,
+                subject: subject.into(),
+            });
+        }
+        let made = store.transact(|there| {
+            let is_empty = there.is_empty();
+            if is_empty {
+                *there = templates;
+            }
+            is_empty
+        })?;
+        match made {
+            true => Ok(store),
+            false => Err(FileStoreError::Exists { path: store.path }),
+        }
     }
 
     /// Where it is.
@@ -250,6 +298,11 @@ pub enum FileStoreError {
         /// The store.
         path: PathBuf,
     },
+    /// A store was to be made where one is.
+    Exists {
+        /// The store.
+        path: PathBuf,
+    },
     /// Two records are of one subject.
     Duplicate {
         /// The store.
@@ -301,6 +354,11 @@ impl fmt::Display for FileStoreError {
                 path.display(),
                 PATIENCE.as_secs()
             ),
+            Self::Exists { path } => write!(
+                f,
+                "{}: expected no store there, found one with enrolled subjects: choose another place, or remove the file",
+                path.display()
+            ),
             Self::Duplicate { path, subject } => write!(
                 f,
                 "{}: expected one record of each subject, found two of {subject}: the store was not written by this program alone; restore it from a copy",
@@ -333,7 +391,10 @@ impl core::error::Error for FileStoreError {
             | Self::Write { source, .. }
             | Self::Unsynced { source, .. } => Some(source),
             Self::Record { error, .. } => Some(error),
-            Self::Locked { .. } | Self::Duplicate { .. } | Self::OtherModel { .. } => None,
+            Self::Locked { .. }
+            | Self::Exists { .. }
+            | Self::Duplicate { .. }
+            | Self::OtherModel { .. } => None,
         }
     }
 }

@@ -85,6 +85,13 @@ impl Embeddings {
         }
     }
 
+    /// Components of each.
+    pub fn dim(&self) -> usize {
+        match self {
+            Self::Float { dim, .. } | Self::Int8 { dim, .. } => *dim,
+        }
+    }
+
     /// Number of embeddings.
     pub fn len(&self) -> usize {
         match self {

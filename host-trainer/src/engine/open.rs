@@ -11,7 +11,8 @@ use shared::support_set::{Comparison, Fusion};
 use super::int8::Int8Embedder;
 use super::tract::{TractFloatEmbedder, TractInt8Embedder};
 use super::{Embedder, EngineName, ModelFacts, Precision};
-use crate::checkpoint::{self, Run};
+use crate::checkpoint::Run;
+use crate::config;
 use crate::export::card::sha256;
 use crate::export::{ARTIFACT, FLOAT_ONNX, INT8_ONNX, onnx};
 use crate::quantize::fused::FusedGraph;
@@ -27,7 +28,7 @@ pub fn open(
     engine: EngineName,
     precision: Option<Precision>,
 ) -> Result<Box<dyn Embedder>> {
-    if model.join(checkpoint::CONFIG).is_file() {
+    if model.join(config::CONFIG).is_file() {
         ensure!(
             precision != Some(Precision::Int8) && engine != EngineName::Int8,
             "{}: expected a model folder for the int8 network, found a training run: make one with `host-trainer quantize`",
@@ -39,7 +40,7 @@ pub fn open(
         model.join(ARTIFACT).is_file(),
         "{}: expected a training run (with {}) or a model folder (with {ARTIFACT}), found neither",
         model.display(),
-        checkpoint::CONFIG
+        config::CONFIG
     );
     open_model(model, engine, precision.unwrap_or(Precision::Int8))
 }

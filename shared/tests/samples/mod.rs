@@ -10,7 +10,7 @@ use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, write};
 use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
-use shared::template::{SubjectId, Template};
+use shared::template::{Learned, SubjectId, Template};
 use shared::wire::{self, Request};
 use shared::{Distance, EmbeddingFormat, ModelId};
 
@@ -119,6 +119,22 @@ pub fn template() -> Vec<u8> {
     let mut template = Template::<4, 16>::new(ModelId([0xab; 32]), subject, 1_000_000, 3).unwrap();
     template.push(&[1, -1, 127]).unwrap();
     template.push(&[0, 2, -127]).unwrap();
+    let mut bytes = vec![0; template.encoded_len()];
+    template.encode(&mut bytes).unwrap();
+    bytes
+}
+
+/// Grace with a learnt prototype of three components.
+pub fn learned_template() -> Vec<u8> {
+    let subject = SubjectId::new("grace").unwrap();
+    let learned = Learned {
+        scale: 12.5,
+        samples: 5,
+    };
+    let prototype = [127, 0, -3];
+    let template =
+        Template::<4, 16>::with_prototype(ModelId([0xab; 32]), subject, 0, &prototype, learned);
+    let template = template.unwrap();
     let mut bytes = vec![0; template.encoded_len()];
     template.encode(&mut bytes).unwrap();
     bytes

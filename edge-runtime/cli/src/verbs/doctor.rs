@@ -6,13 +6,13 @@ use anyhow::Result;
 use edge_runtime::engine::self_test;
 use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
-use edge_runtime::store::file::FileStore;
+use edge_runtime::store::file::{FileStore, SHOTS};
 use serde_json::{Value, json};
 use shared::embedding::MAX_DIM;
 
 use crate::Outcome;
 use crate::arguments::{Doctor, EngineName};
-use crate::model::{SHOTS, engine};
+use crate::model::engine;
 
 /// What one check found.
 struct Finding {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::decision::{Identification, Unknown};
 use shared::template::Template;
 
-use super::{basis, number, operating_point};
+use super::{LEARNED, basis, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Identify;
 use crate::model::recognizer;
@@ -22,23 +22,31 @@ pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome>
         let picture = pictures::read(&file)?;
         let context = || file.display().to_string();
         let image = picture.image().with_context(context)?;
-        let answer = recognizer.identify(&image).with_context(context)?;
+        let (answer, probability) = recognizer.identify(&image).with_context(context)?;
         all &= matches!(answer, Identification::Match { .. });
         if arguments.json {
-            answers.push(as_json(&file, &answer));
+            answers.push(as_json(&file, &answer, probability));
         } else {
-            writeln!(out, "{}  {}", file.display(), in_words(&answer))?;
+            let probable = probability.map_or_else(String::new, |probability| {
+                format!(", probability {probability:.3} among the enrolled")
+            });
+            writeln!(out, "{}  {}{probable}", file.display(), in_words(&answer))?;
         }
     }
     let shots = recognizer.store().templates().map(Template::shot_count);
     let point = recognizer.operating_point(shots.min().unwrap_or(1));
     let enrolled = recognizer.store().templates().count();
+    let is_learned = recognizer
+        .store()
+        .templates()
+        .any(|t| t.learned().is_some());
     if arguments.json {
         let mut object = json!({
             "model_id": model.artifact()?.model_id().to_string(),
             "engine": arguments.recognizer.model.engine.name(),
             "operating_point": point.as_ref().map_or(Value::Null, operating_point),
             "enrolled": enrolled,
+            "learned": is_learned,
             "stranger_bound": number(recognizer.stranger_bound()),
             "probes": answers,
         });
@@ -51,6 +59,9 @@ pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome>
         writeln!(out, "{object}")?;
     } else if let Some(point) = point {
         writeln!(out, "{}", basis(&point))?;
+        if is_learned {
+            writeln!(out, "{LEARNED}")?;
+        }
         writeln!(
             out,
             "{enrolled} enrolled: a stranger is taken for one of them in at most {:.2} % of cases (the sum of those bounds)",
@@ -60,7 +71,7 @@ pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome>
     Ok(if all { Outcome::Yes } else { Outcome::No })
 }
 
-fn as_json(file: &Path, answer: &Identification<'_>) -> Value {
+fn as_json(file: &Path, answer: &Identification<'_>, probability: Option<f32>) -> Value {
     let picture = file.display().to_string();
     match answer {
         Identification::Match {
@@ -73,6 +84,7 @@ fn as_json(file: &Path, answer: &Identification<'_>) -> Value {
             "subject": subject.as_str(),
             "distance": number(*distance),
             "margin": number(*margin),
+            "probability": probability.map(number),
         }),
         Identification::Unknown(reason) => {
             let (reason, nearest, distance, margin) = match reason {

@@ -5,6 +5,7 @@ use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
 use serde_json::json;
 
+use super::number;
 use crate::Outcome;
 use crate::arguments::List;
 use crate::model::recognizer;
@@ -19,6 +20,7 @@ pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
                 "subject": template.subject(),
                 "shots": template.shot_count(),
                 "enrolled_at": template.enrolled_at(),
+                "scale": template.learned().map(|learned| number(learned.scale)),
             })
         };
         let list = json!({
@@ -31,9 +33,13 @@ pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
     for template in templates {
         writeln!(
             out,
-            "{}  {} samples",
+            "{}  {} samples{}",
             template.subject(),
-            template.shot_count()
+            template.shot_count(),
+            match template.learned() {
+                Some(_) => ", a learnt prototype",
+                None => "",
+            }
         )?;
     }
     Ok(Outcome::Yes)

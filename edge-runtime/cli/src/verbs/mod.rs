@@ -57,6 +57,9 @@ fn operating_point(point: &OperatingPoint) -> Value {
     })
 }
 
+/// What the rates of an operating point do not cover.
+const LEARNED: &str = "these rates were measured with the means of samples; here are prototypes that `host-trainer finetune` learnt";
+
 /// What a decision rests on, in one line.
 fn basis(point: &OperatingPoint) -> String {
     format!(

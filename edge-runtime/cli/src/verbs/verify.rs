@@ -2,9 +2,10 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use edge_runtime::loader::Model;
+use edge_runtime::store::TemplateStore;
 use serde_json::{Value, json};
 
-use super::{basis, number, operating_point};
+use super::{LEARNED, basis, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Verify;
 use crate::model::recognizer;
@@ -29,6 +30,8 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
         .iter()
         .all(|(_, verification)| verification.accepted());
     let point = recognizer.operating_point(enrolled);
+    let mut templates = recognizer.store().templates();
+    let is_learned = templates.any(|t| t.subject() == arguments.subject && t.learned().is_some());
     if arguments.json {
         let probe =
             |(file, verification): &(std::path::PathBuf, shared::decision::Verification)| {
@@ -45,6 +48,7 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
             "model_id": model.artifact()?.model_id().to_string(),
             "engine": arguments.recognizer.model.engine.name(),
             "shots": enrolled,
+            "learned": is_learned,
             "operating_point": point.as_ref().map_or(Value::Null, operating_point),
             "probes": probes.iter().map(probe).collect::<Vec<_>>(),
         });
@@ -65,6 +69,9 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
         }
         if let Some(point) = point {
             writeln!(out, "{}", basis(&point))?;
+            if is_learned {
+                writeln!(out, "{LEARNED}")?;
+            }
         }
     }
     Ok(if all { Outcome::Yes } else { Outcome::No })

@@ -12,13 +12,16 @@ use std::process::{Command, Output};
 
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::store::file::{FileStore, SHOTS};
 use sha2::{Digest, Sha256};
 use shared::artifact::plan::{Conv2d, Place, PlanHeader};
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, golden::fill_input, write,
 };
+use shared::embedding::{MAX_DIM, prototype};
 use shared::preprocess::{Crop, Fit, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
+use shared::template::{Learned, Template};
 use shared::{Distance, EmbeddingFormat, Preprocess};
 
 /// Side of the model's input, pixels.
@@ -76,6 +79,28 @@ impl Fixture {
         let mut arguments = vec!["enroll", "--subject", name];
         arguments.extend(pictures.iter().map(|path| text(path)));
         self.run(&arguments)
+    }
+
+    /// Puts a learnt prototype in the place of every subject's samples, as
+    /// `host-trainer finetune` writes them: here simply their mean.
+    pub fn learn(&self, scale: f32) {
+        let path = self.path("store");
+        let bytes = self.store();
+        fs::remove_file(&path).unwrap();
+        let (mut rest, mut learned) = (bytes.as_slice(), vec![]);
+        let format = comparison().embedding;
+        while !rest.is_empty() {
+            let (template, after) = Template::<SHOTS, MAX_DIM>::decode(rest).unwrap();
+            let mut mean = [0; DIM as usize];
+            prototype(&format, template.shots(), &mut mean);
+            let samples = template.shot_count() as u8;
+            let (model, subject) = (template.model(), template.subject_id().clone());
+            let of = Learned { scale, samples };
+            learned.push(Template::with_prototype(model, subject, 0, &mean, of).unwrap());
+            rest = after;
+        }
+        let model = learned[0].model();
+        FileStore::<SHOTS, MAX_DIM>::create(&path, model, learned).unwrap();
     }
 
     pub fn store(&self) -> Vec<u8> {
@@ -198,6 +223,19 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn comparison() -> Comparison {
+    Comparison {
+        embedding: EmbeddingFormat {
+            dim: DIM,
+            normalized: true,
+            zero_point: 128,
+            scale: EmbeddingFormat::UNIT_SCALE,
+        },
+        distance: Distance::Euclidean,
+        fusion: Fusion::Prototype,
+    }
+}
+
 fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u8])]) -> Vec<u8> {
     let contract = Contract {
         task: Task::Embedding,
@@ -212,16 +250,7 @@ fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u
                 zero_point: 0,
             },
         },
-        comparison: Comparison {
-            embedding: EmbeddingFormat {
-                dim: DIM,
-                normalized: true,
-                zero_point: 128,
-                scale: EmbeddingFormat::UNIT_SCALE,
-            },
-            distance: Distance::Euclidean,
-            fusion: Fusion::Prototype,
-        },
+        comparison: comparison(),
     };
     let point = |far_target: f32, threshold: f32| OperatingPoint {
         far_target,
