@@ -1,0 +1,140 @@
+//! What a model costs on a device: sizes, work, and the layers that do it.
+
+use shared::artifact::plan::Place;
+use shared::artifact::{Artifact, Step};
+
+use super::page::{Cell, Column, Table, grouped};
+
+/// Filter values and biases of a model: what was learnt and is stored.
+pub fn parameters(artifact: &Artifact<'_>) -> u64 {
+    artifact
+        .plan()
+        .steps()
+        .map(|step| Layer::of(&step).parameters)
+        .sum()
+}
+
+/// The steps of the plan with their work and bytes.
+pub fn layers(artifact: &Artifact<'_>) -> Table {
+    let layers: Vec<Layer> = artifact
+        .plan()
+        .steps()
+        .map(|step| Layer::of(&step))
+        .collect();
+    let all = layers.iter().map(|layer| layer.macs).sum::<u64>().max(1);
+    let row = |(index, layer): (usize, &Layer)| -> Vec<Cell> {
+        vec![
+            (index + 1).to_string().into(),
+            layer.name.clone().into(),
+            shape(&layer.input).into(),
+            shape(&layer.output).into(),
+            Cell::noted(
+                grouped(layer.macs),
+                format!("{:.1} %", 100.0 * layer.macs as f64 / all as f64),
+            ),
+            grouped(layer.bytes).into(),
+            grouped((layer.input.len() + layer.output.len()) as u64).into(),
+        ]
+    };
+    Table {
+        title: "Layers of the plan".into(),
+        words: "Multiply-accumulates of one embedding; bytes of weights (int8 filters, int32 \
+                biases, f32 multipliers) and of the activations that a layer reads and writes."
+            .into(),
+        columns: vec![
+            Column::number("#"),
+            Column::text("operation"),
+            Column::text("input"),
+            Column::text("output"),
+            Column::number("MACs"),
+            Column::number("weight bytes"),
+            Column::number("activation bytes"),
+        ],
+        rows: layers.iter().enumerate().map(row).collect(),
+    }
+}
+
+struct Layer {
+    name: String,
+    input: Place,
+    output: Place,
+    macs: u64,
+    parameters: u64,
+    bytes: u64,
+}
+
+impl Layer {
+    fn of(step: &Step) -> Self {
+        match step {
+            Step::Conv2d(conv) => {
+                let channels = u64::from(conv.output.channels);
+                let filters = conv.filter_len() as u64 * channels;
+                Self {
+                    name: windowed("convolution", conv.kernel, conv.stride),
+                    input: conv.input,
+                    output: conv.output,
+                    macs: step.macs(),
+                    parameters: filters + channels,
+                    bytes: filters + 8 * channels,
+                }
+            }
+            Step::DepthwiseConv2d(conv) => {
+                let channels = u64::from(conv.output.channels);
+                let filters = conv.taps() as u64 * channels;
+                Self {
+                    name: windowed("depthwise convolution", conv.kernel, conv.stride),
+                    input: conv.input,
+                    output: conv.output,
+                    macs: step.macs(),
+                    parameters: filters + channels,
+                    bytes: filters + 8 * channels,
+                }
+            }
+            Step::Add(add) => Self::in_place("sum", add.place, 0),
+            Step::Prelu(prelu) => {
+                Self::in_place("PReLU", prelu.place, u64::from(prelu.place.channels))
+            }
+            Step::MaxPool(pool) => Self {
+                name: windowed("maximum", pool.kernel, pool.stride),
+                input: pool.input,
+                output: pool.output,
+                macs: 0,
+                parameters: 0,
+                bytes: 0,
+            },
+        }
+    }
+}
+
+impl Layer {
+    /// A step that writes where it reads, with a slope of 4 bytes per parameter.
+    fn in_place(name: &str, place: Place, parameters: u64) -> Self {
+        Self {
+            name: name.into(),
+            input: place,
+            output: place,
+            macs: 0,
+            parameters,
+            bytes: 4 * parameters,
+        }
+    }
+}
+
+fn windowed(name: &str, kernel: [u16; 2], stride: [u16; 2]) -> String {
+    let [height, width] = kernel;
+    let step = match stride {
+        [1, 1] => String::new(),
+        [down, right] => format!(", step {down} \u{d7} {right}"),
+    };
+    format!("{name} {height} \u{d7} {width}{step}")
+}
+
+fn shape(place: &Place) -> String {
+    let Place {
+        height,
+        width,
+        channels,
+        ..
+    } = place;
+    format!("{height} \u{d7} {width} \u{d7} {channels}")
+}
