@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use host_trainer::checkpoint::{Augment, LossConfig, Run, RunConfig, TrainingConfig};
+use host_trainer::checkpoint::Run;
+use host_trainer::config::{RunConfig, TrainingConfig};
 use host_trainer::dataset::synthetic_signatures::{RenderOptions, Signer, render};
 use host_trainer::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
 use host_trainer::quantize::calibrate::Range;
-use host_trainer::tower::conv4::Conv4;
 use host_trainer::tower::{Layer, Parameters, Tensor, Tower, TowerSpec};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,8 +43,13 @@ pub fn untrained(tower: &Tower, seed: u64) -> Parameters {
             parameters.insert(format!("{}.{name}", node.name), Tensor { shape, values });
         };
         match node.layer {
-            Layer::Conv2d { kernel, bias, .. } => {
-                let inputs = tower.graph.shape(node.inputs[0]).channels;
+            Layer::Conv2d {
+                kernel,
+                groups,
+                bias,
+                ..
+            } => {
+                let inputs = tower.graph.shape(node.inputs[0]).channels / groups;
                 let limit = (6.0 / (inputs * kernel[0] * kernel[1]) as f32).sqrt();
                 let shape = vec![channels, inputs, kernel[0], kernel[1]];
                 add("weight", shape, -limit, limit);
@@ -58,7 +63,12 @@ pub fn untrained(tower: &Tower, seed: u64) -> Parameters {
                 add("running_mean", vec![channels], -0.3, 0.3);
                 add("running_var", vec![channels], 0.3, 1.5);
             }
-            Layer::Input(_) | Layer::Relu | Layer::MaxPool { .. } => {}
+            Layer::Prelu => add("weight", vec![channels], -0.1, 0.5),
+            Layer::Input(_)
+            | Layer::Relu
+            | Layer::Add
+            | Layer::MaxPool { .. }
+            | Layer::GlobalAveragePool => {}
         }
     }
     parameters
@@ -68,9 +78,8 @@ pub fn untrained(tower: &Tower, seed: u64) -> Parameters {
 ///
 /// # Errors
 /// When the tower cannot be built.
-pub fn run(conv4: Conv4, distance: Distance, seed: u64) -> Result<Run> {
-    let dataset = signers(conv4.input);
-    let tower = TowerSpec::Conv4(conv4);
+pub fn run(tower: TowerSpec, distance: Distance, seed: u64) -> Result<Run> {
+    let dataset = signers(tower.input());
     Ok(Run {
         parameters: untrained(&tower.build()?, seed),
         config: RunConfig {
@@ -79,18 +88,7 @@ pub fn run(conv4: Conv4, distance: Distance, seed: u64) -> Result<Run> {
             split_sha256: dataset.split.hash(&dataset.classes),
             seed,
             distance,
-            training: TrainingConfig {
-                loss: LossConfig::Triplet { margin: None },
-                epochs: 0,
-                steps_per_epoch: 0,
-                batch_classes: 0,
-                batch_samples: 0,
-                learning_rate: 0.0,
-                weight_decay: 0.0,
-                clip_norm: 0.0,
-                augment: Augment::None,
-                rotations: false,
-            },
+            training: TrainingConfig::default(),
             preprocess: dataset.preprocess,
             tower,
         },

@@ -3,7 +3,7 @@
 //! ```text
 //! dataset -> sampler -> tower -> (distance, miner, loss) -> train -> checkpoint
 //!                                                             |
-//!         evaluate (any engine) <- export: ONNX f32 / int8 <- quantize (fold, calibrate)
+//!   evaluate (any engine, head) <- export: ONNX f32 / int8 <- quantize (fold, calibrate)
 //!               |                    + device artifact
 //!         operating points --------------> artifact -> edge-runtime
 //! ```
@@ -11,6 +11,7 @@
 //! The order of the modules is the order of that picture. Only modules behind the
 //! feature `libtorch` know libtorch; everything else builds and runs without it.
 
+pub mod config;
 pub mod dataset;
 
 #[cfg(feature = "libtorch")]
@@ -21,17 +22,26 @@ pub mod tower;
 #[cfg(feature = "libtorch")]
 pub mod distance;
 #[cfg(feature = "libtorch")]
+pub mod miner;
+
+#[cfg(feature = "libtorch")]
 pub mod loss;
 #[cfg(feature = "libtorch")]
 pub mod train;
 
 pub mod checkpoint;
 
+#[cfg(feature = "libtorch")]
+pub mod finetune;
+
 pub mod quantize;
 
 pub mod export;
 
 pub mod engine;
+pub mod head;
+
 pub mod evaluate;
+pub mod report;
 
 pub mod cli;

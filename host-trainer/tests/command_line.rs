@@ -218,10 +218,35 @@ fn own_pictures_are_trained_on_exported_and_judged() {
         "quantize", &run, "--data", &people, "--out", &model, "--json",
     ]);
     let card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    // The same seed, data and build give the same artifact, from the card's own settings
+    // too.
+    let (again, copy) = (at("again"), at("copy"));
+    let settings = format!("{model}/model.toml");
+    did(&[
+        "train", "--config", &settings, "--data", &people, "--out", &again, "--device", "cpu",
+    ]);
+    did(&["quantize", &again, "--data", &people, "--out", &copy]);
+    let bytes = |folder: &str, file: &str| fs::read(Path::new(folder).join(file)).unwrap();
+    for file in ["model.onnx", "model.int8.onnx"] {
+        assert_eq!(bytes(&model, file), bytes(&copy, file), "{file}");
+    }
+    assert_eq!(bytes(&run, "run.toml"), bytes(&again, "run.toml"));
+    // The artifact's card has the folder's name; all else is alike.
+    let (first, second) = (bytes(&model, "model.bin"), bytes(&copy, "model.bin"));
+    let parse = |bytes| shared::artifact::Artifact::parse(bytes).unwrap();
+    let (first, second) = (parse(&first), parse(&second));
+    assert_eq!(first.model_id(), second.model_id());
+    assert!(
+        first
+            .operating_points()
+            .iter()
+            .eq(second.operating_points().iter())
+    );
     let mut figures: Vec<serde_json::Value> = ["int8", "tract"]
         .map(|engine| {
-            let mut evaluate = vec!["evaluate", &model, "--dataset", "folder"];
-            evaluate.extend(["--data", &people, "--protocol", "verification"]);
+            // The card records the data set.
+            let mut evaluate = vec!["evaluate", &model, "--data", &people];
+            evaluate.extend(["--protocol", "verification"]);
             evaluate.extend(["--engine", engine, "--json"]);
             serde_json::from_str(&did(&evaluate)).unwrap()
         })
@@ -235,6 +260,46 @@ fn own_pictures_are_trained_on_exported_and_judged() {
         report.as_object_mut().unwrap().remove("engine");
     }
     assert_eq!(figures[0], figures[1]);
+    let mut open_set = vec!["evaluate", &model, "--data", &people];
+    open_set.extend(["--protocol", "open-set", "--shots", "2"]);
+    refused(&open_set, &["at least 4 test classes", "found 2"]);
+    let mut elsewhere = vec!["evaluate", &model, "--dataset", "folder"];
+    elsewhere.extend(["--data", &people, "--protocol", "koch-verification"]);
+    refused(&elsewhere, &["--dataset omniglot"]);
+    // The tower goes on learning from the same people, and quantizes as any run.
+    let (tuned, tuned_model) = (at("tuned"), at("tuned-model"));
+    let mut finetune = vec!["finetune", &run, "--whole", "--data", &people];
+    finetune.extend(["--out", &tuned, "--epochs", "2", "--device", "cpu"]);
+    did(&finetune);
+    let weights = |run: &str| fs::read(Path::new(run).join("weights.safetensors")).unwrap();
+    assert_eq!(weights(&tuned).len(), weights(&run).len());
+    let again = at("tuned-again");
+    let mut repeat = finetune.clone();
+    repeat[6] = &again;
+    did(&repeat);
+    assert_eq!(weights(&tuned), weights(&again));
+    refused(&finetune, &["expected no run there"]);
+    let card = did(&[
+        "quantize",
+        &tuned,
+        "--data",
+        &people,
+        "--out",
+        &tuned_model,
+        "--json",
+    ]);
+    let card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    let commands = card["rebuild"].as_array().unwrap();
+    let verbs = ["train", "finetune", "quantize"];
+    assert!(
+        commands
+            .iter()
+            .zip(verbs)
+            .all(|(c, verb)| c.as_str().unwrap().contains(verb))
+    );
+    assert_eq!(commands.len(), 3);
+    let store = at("store");
+    did(&["finetune", &tuned_model, "--data", &people, "--out", &store]);
     // Too few people are told before the training, not after it.
     let few = at("few");
     did(&["synthesize", "--signers", "7", "--out", &few]);
@@ -243,6 +308,10 @@ fn own_pictures_are_trained_on_exported_and_judged() {
     warned.extend(["--out", &other_run, "--input", "32x16", "--width", "4"]);
     warned.extend(["--epochs", "1", "--steps", "1", "--device", "cpu"]);
     refused(&warned, &["found 8: add classes"]);
+    assert!(!Path::new(&other_run).exists());
+    let mut few_to_tune = vec!["finetune", &run, "--whole", "--data", &few];
+    few_to_tune.extend(["--out", &other_run]);
+    refused(&few_to_tune, &["without --whole", "found 8: add classes"]);
     assert!(!Path::new(&other_run).exists());
     // A run is not begun where one is, and a model of other data is told.
     refused(&train, &["--resume"]);
@@ -253,4 +322,45 @@ fn own_pictures_are_trained_on_exported_and_judged() {
         &["expected", "split"],
     );
     assert!(!folder.path().join("other/model.bin").exists());
+}
+
+/// Folds of eighteen generated people: every person is judged once, and the figures are
+/// those of all pairs.
+#[cfg(feature = "libtorch")]
+#[test]
+fn a_small_data_set_is_cross_validated() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (people, out) = (at("people"), at("folds"));
+    let mut synthesize = vec!["synthesize", "--signers", "18", "--out", &people];
+    synthesize.extend(["--genuine", "3", "--forged", "0"]);
+    assert!(host_trainer(&synthesize).status.success());
+    let mut arguments = vec!["cross-validate", "--dataset", "folder", "--data", &people];
+    arguments.extend([
+        "--folds", "3", "--out", &out, "--epochs", "1", "--steps", "2",
+    ]);
+    arguments.extend(["--device", "cpu", "--json"]);
+    let output = host_trainer(&arguments);
+    assert!(output.status.success(), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["precision"], "int8");
+    // 18 x 3 genuine pairs; in each fold 6 x 5 / 2 pairs of people with 3 x 3 pairs of samples.
+    assert_eq!(report["genuine_comparisons"], 18 * 3);
+    assert_eq!(report["impostor_comparisons"], 3 * 15 * 9);
+    let judged: Vec<&str> = report["folds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|fold| fold.as_array().unwrap())
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    let distinct: std::collections::BTreeSet<&&str> = judged.iter().collect();
+    assert_eq!((judged.len(), distinct.len()), (18, 18));
+    for method in report["methods"].as_array().unwrap() {
+        let (eer, ci95) = (method["eer"].as_f64().unwrap(), &method["eer_ci95"]);
+        assert!(ci95[0].as_f64().unwrap() <= eer && eer <= ci95[1].as_f64().unwrap());
+        assert_eq!(method["fold_eers"].as_array().unwrap().len(), 3);
+    }
+    assert!(folder.path().join("folds/fold-3/model/model.bin").is_file());
+    refused(&arguments, &["fold-1", "found one", "--out"]);
 }

@@ -1,7 +1,13 @@
 //! The command line: flags become checked arguments, arguments become calls.
 
+#[cfg(feature = "libtorch")]
+pub mod cross_validate;
 pub mod evaluate;
+pub mod finetune;
 pub mod quantize;
+pub mod report;
+#[cfg(feature = "libtorch")]
+pub mod settings;
 pub mod synthesize;
 #[cfg(feature = "libtorch")]
 pub mod train;
@@ -24,6 +30,13 @@ pub enum Cli {
     Quantize(quantize::QuantizeArgs),
     /// Measure how good a run or model is
     Evaluate(evaluate::EvaluateArgs),
+    /// Train and judge a network for each fold of the classes, beside pixels and eigenfaces
+    #[cfg(feature = "libtorch")]
+    CrossValidate(cross_validate::CrossValidateArgs),
+    /// Write one HTML page that shows how a run or model was trained and how good it is
+    Report(report::ReportArgs),
+    /// Fit a trained model to new classes of a few samples each
+    Finetune(finetune::FinetuneArgs),
     /// Generate signatures of people who do not exist
     Synthesize(synthesize::SynthesizeArgs),
 }
@@ -53,6 +66,10 @@ impl Cli {
             Self::Train(args) => train::run(args),
             Self::Quantize(args) => quantize::run(args, out),
             Self::Evaluate(args) => evaluate::run(args, out),
+            #[cfg(feature = "libtorch")]
+            Self::CrossValidate(args) => cross_validate::run(args, out),
+            Self::Report(args) => report::run(args, out),
+            Self::Finetune(args) => finetune::run(args, out),
             Self::Synthesize(args) => synthesize::run(args, out),
         }
     }

@@ -1,14 +1,15 @@
 //! `host-trainer quantize`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 
 use super::{DataArgs, tell};
-use crate::checkpoint::{Run, RunConfig};
+use crate::checkpoint::Run;
 use crate::dataset::DatasetName;
+use crate::export::CARD;
 use crate::export::model::export;
 
 /// Quantize a run to int8 and export it: model.bin, model.onnx, model.int8.onnx, model.toml
@@ -33,7 +34,12 @@ pub struct QuantizeArgs {
 pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
     let run = Run::load(&args.run)?;
     let dataset = DatasetName::parse(&run.config.dataset)?.load(args.data.data.as_deref())?;
-    let rebuild = rebuild(&run.config, &args.run, &args.out);
+    let mut rebuild = super::finetune::history(&args.run)?;
+    if rebuild.is_empty() {
+        rebuild.push(train(&args.out.join(CARD), &args.run));
+    }
+    let (from, to) = (relative(&args.run), relative(&args.out));
+    rebuild.push(format!("{PROGRAM} quantize {from} --out {to}"));
     let card = export(&run, &dataset, &args.out, rebuild, &mut |what| tell(what))?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&card)?)?;
@@ -74,18 +80,21 @@ pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// The commands that make the model anew, wherever the data are.
-fn rebuild(config: &RunConfig, run: &std::path::Path, out: &std::path::Path) -> Vec<String> {
-    let (run, out) = (relative(run), relative(out));
-    let program = "cargo run -p host-trainer --";
-    vec![
-        format!("{program} train {} --out {run}", config.flags()),
-        format!("{program} quantize {run} --out {out}"),
-    ]
+/// How cards call this program.
+pub(super) const PROGRAM: &str = "cargo run -p host-trainer --";
+
+/// The command that trains a run anew with the settings in a file, wherever the data are.
+pub(super) fn train(config: &Path, run: &Path) -> String {
+    let file = config.file_name().unwrap_or_default().to_string_lossy();
+    let folder = config.parent().map(relative).unwrap_or_default();
+    format!(
+        "{PROGRAM} train --config {folder}/{file} --out {}",
+        relative(run)
+    )
 }
 
 /// The last two parts of a path: cards name no folders of the machine they were made on.
-fn relative(path: &std::path::Path) -> String {
+pub(super) fn relative(path: &Path) -> String {
     let parts: Vec<_> = path.components().collect();
     let last: PathBuf = parts[parts.len().saturating_sub(2)..].iter().collect();
     last.display().to_string()

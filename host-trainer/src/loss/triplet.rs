@@ -1,15 +1,11 @@
-//! Triplet loss with batch-hard mining.
+//! Triplet loss.
 
-use serde::{Deserialize, Serialize};
-use shared::Distance;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::Labels;
-use crate::distance::all_pairs;
+use crate::miner::Mined;
 
 /// How a triplet's violation is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Margin {
     /// `max(0, d(a, p) - d(a, n) + margin)` (Schroff et al., "FaceNet", 2015, eq. 1).
     Hard(f64),
@@ -18,30 +14,40 @@ pub enum Margin {
     Soft,
 }
 
-/// Batch-hard triplet loss (Hermans et al., 2017, eq. 5): every genuine sample is an
-/// anchor with its farthest positive and its nearest negative; the mean over the
-/// anchors that have both. Embeddings `[n, d]`; a scalar.
-pub fn batch_hard(
-    embeddings: &Tensor,
-    labels: &Labels,
-    distance: Distance,
-    margin: Margin,
-) -> Tensor {
-    let distances = all_pairs(distance, embeddings, embeddings);
-    let (positives, negatives) = (labels.positives(), labels.negatives());
-    let farthest = distances
-        .masked_fill(&positives.logical_not(), f64::NEG_INFINITY)
-        .amax([1], false);
-    let nearest = distances
-        .masked_fill(&negatives.logical_not(), f64::INFINITY)
-        .amin([1], false);
-    let anchors = positives
-        .any_dim(1, false)
-        .logical_and(&negatives.any_dim(1, false));
-    let gap = farthest.masked_select(&anchors) - nearest.masked_select(&anchors);
-    let losses = match margin {
-        Margin::Hard(margin) => (gap + margin).relu(),
-        Margin::Soft => gap.softplus(),
-    };
-    losses.mean(tch::Kind::Float)
+/// The mean over mined triplets of `distances` `[n, n]`; a scalar. Mined pairs stand for
+/// the triplets of an anchor's every positive with its every negative, of which those
+/// that cost nothing do not count in the mean (Hermans et al., 2017, section 2: BA≠0).
+pub fn triplet(distances: &Tensor, mined: &Mined, margin: Margin) -> Tensor {
+    match mined {
+        Mined::Triplets {
+            anchors,
+            positives,
+            negatives,
+            ..
+        } => {
+            let chosen = |other: &Tensor| {
+                let rows = distances.index_select(0, anchors);
+                rows.gather(1, &other.unsqueeze(1), false).squeeze_dim(1)
+            };
+            let costs = cost(&(chosen(positives) - chosen(negatives)), margin);
+            costs.sum(Kind::Float) / costs.numel().max(1) as f64
+        }
+        Mined::Pairs {
+            positives,
+            negatives,
+        } => {
+            let gaps = distances.unsqueeze(2) - distances.unsqueeze(1);
+            let triplets = positives.unsqueeze(2).logical_and(&negatives.unsqueeze(1));
+            let costs = cost(&gaps.masked_select(&triplets), margin);
+            let counted = costs.gt(0.0).sum(Kind::Float).clamp_min(1.0);
+            costs.sum(Kind::Float) / counted
+        }
+    }
+}
+
+fn cost(gaps: &Tensor, margin: Margin) -> Tensor {
+    match margin {
+        Margin::Hard(margin) => (gaps + margin).relu(),
+        Margin::Soft => gaps.softplus(),
+    }
 }

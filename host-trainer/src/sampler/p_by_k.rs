@@ -1,5 +1,7 @@
 //! P classes with K samples each: batches for triplet losses (Hermans et al., 2017).
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
@@ -13,38 +15,72 @@ pub struct PByK {
     population: Vec<ClassSamples>,
     classes: usize,
     samples: usize,
+    /// Place in the population of each genuine sample.
+    owners: BTreeMap<usize, usize>,
 }
 
 impl PByK {
     /// # Errors
-    /// When fewer than `classes` classes have two genuine samples.
+    /// When fewer than `classes` classes have two genuine samples, or one where one
+    /// sample of each is enough.
     pub fn new(population: Vec<ClassSamples>, classes: usize, samples: usize) -> Result<Self> {
+        ensure!(
+            samples >= 1,
+            "expected at least 1 sample per class in a batch, found {samples}: raise --batch-samples"
+        );
+        let least = samples.min(2);
         let population: Vec<_> = population
             .into_iter()
-            .filter(|class| class.genuine.len() >= 2)
+            .filter(|class| class.genuine.len() >= least)
             .collect();
         ensure!(
-            samples >= 2,
-            "expected at least 2 samples per class in a batch, found {samples}"
+            classes >= 2,
+            "expected at least 2 classes in a batch, found {classes}: raise --batch-classes"
         );
         ensure!(
-            classes >= 2 && population.len() >= classes,
-            "expected at least {} training classes with 2 samples, found {}: add classes or lower --batch-classes",
-            classes.max(2),
+            population.len() >= classes,
+            "expected at least {} training classes with {least} samples, found {}: add classes or lower --batch-classes",
+            classes,
             population.len()
         );
+        let owners = population
+            .iter()
+            .enumerate()
+            .flat_map(|(place, class)| class.genuine.iter().map(move |&sample| (sample, place)));
         Ok(Self {
+            owners: owners.collect(),
             population,
             classes,
             samples,
         })
     }
 
-    /// One batch: indices of distinct samples, class after class. A class with
-    /// forgeries gives up to a third of its places to them.
+    /// Classes in a batch.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The classes that are drawn from.
+    pub fn population(&self) -> &[ClassSamples] {
+        &self.population
+    }
+
+    /// Place in the population of the class that a sample is a genuine one of.
+    pub fn class_of(&self, sample: usize) -> Option<usize> {
+        self.owners.get(&sample).copied()
+    }
+
+    /// One batch: indices of distinct samples, in random order. A class with forgeries
+    /// gives up to a third of its places to them.
     pub fn batch(&self, random: &mut ChaCha8Rng) -> Vec<usize> {
-        let mut batch = Vec::with_capacity(self.classes * self.samples);
-        for class in index::sample(random, self.population.len(), self.classes) {
+        let classes = index::sample(random, self.population.len(), self.classes);
+        self.of_classes(&classes.into_vec(), random)
+    }
+
+    /// The same of given classes, places in the population.
+    pub fn of_classes(&self, classes: &[usize], random: &mut ChaCha8Rng) -> Vec<usize> {
+        let mut batch = Vec::with_capacity(classes.len() * self.samples);
+        for &class in classes {
             let ClassSamples { genuine, forged } = &self.population[class];
             let imitations = forged.len().min(self.samples / 3);
             batch.extend(genuine.sample(random, self.samples - imitations));

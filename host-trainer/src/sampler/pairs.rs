@@ -39,6 +39,10 @@ impl Pairs {
             "expected at least 2 training classes with 2 samples, found {}: add classes",
             population.len()
         );
+        ensure!(
+            count >= 2,
+            "expected at least 2 pairs in a batch, one of each kind, found {count}: raise training.sampler.pairs"
+        );
         Ok(Self { population, count })
     }
 

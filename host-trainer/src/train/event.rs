@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::export::costs::Costs;
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -13,10 +15,9 @@ pub enum Event {
         samples: usize,
         /// Training classes, rotations counted.
         classes: usize,
-        /// Numbers that are learnt.
-        parameters: usize,
-        /// Multiply-accumulate operations of one embedding.
-        macs: u64,
+        /// What the tower will cost on a device.
+        #[serde(flatten)]
+        costs: Costs,
         /// Steps in all.
         steps: usize,
         /// Steps done by an earlier, interrupted training.
@@ -41,6 +42,8 @@ pub enum Event {
         validation: f64,
         /// What that figure is.
         figure: &'static str,
+        /// Standard deviation of embedding components over samples.
+        spread: f64,
         /// Whether it is the best so far, whose weights are kept.
         best: bool,
     },
@@ -48,6 +51,11 @@ pub enum Event {
     Warning {
         /// In words.
         message: String,
+    },
+    /// Training stops early: patience is at its end.
+    Stopped {
+        /// The last epoch, from 1.
+        epoch: usize,
     },
     /// Training ended.
     Finished {

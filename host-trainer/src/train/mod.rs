@@ -1,42 +1,57 @@
 //! The training loop. It prints nothing; it emits [`Event`]s.
+//!
+//! ```text
+//! sampler -> samples -> augment -> tower -> loss -> optimizer -> running mean
+//!                                             epoch's end: validation -> checkpoint
+//! ```
 
 pub mod augment;
+pub mod average;
+pub mod data;
 pub mod device;
 pub mod event;
 pub mod optimizer;
 pub mod progress;
 pub mod recipe;
 pub mod resume;
+pub mod tensorboard;
 pub mod validate;
 
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use crate::checkpoint::{
-    Augment, CONFIG, LossConfig, RunConfig, WEIGHTS, write_tensors, write_whole,
-};
-use crate::dataset::{Dataset, Kind as SampleKind, Part, Tensors};
-use crate::loss::triplet::{Margin, batch_hard};
-use crate::loss::{Labels, contrastive::contrastive};
-use crate::sampler::{ClassSamples, by_class, p_by_k::PByK, pairs::Pairs};
+use crate::checkpoint::{WEIGHTS, write_tensors, write_whole};
+use crate::config::{CONFIG, LossConfig, Precision, RunConfig};
+use crate::dataset::{Dataset, Part, Tensors};
+use crate::export::costs::{Costs, costs};
+use crate::loss::{Batch, Loss};
+use crate::sampler::{Draw, Sampler};
+use crate::tower::Parameters;
 use crate::tower::torch::{Mode, TorchTower};
 
+use augment::augment;
+use average::Average;
+use data::TrainingData;
 use event::Event;
-use optimizer::AdamW;
+use optimizer::Optimizer;
 use validate::Validation;
 
 /// Everything that a training step needs.
 #[derive(Debug)]
 pub struct Trainer {
     config: RunConfig,
+    costs: Costs,
     tower: TorchTower,
-    macs: u64,
-    optimizer: AdamW,
-    batches: Batches,
+    /// What is validated and kept: the tower with averaged weights.
+    judged: TorchTower,
+    average: Option<Average>,
+    loss: Loss,
+    optimizer: Optimizer,
+    sampler: Sampler,
     data: TrainingData,
     validation: Validation,
     step: usize,
@@ -52,64 +67,13 @@ pub struct Best {
     pub validation: f64,
 }
 
-#[derive(Debug)]
-enum Batches {
-    PByK(PByK),
-    Pairs(Pairs),
-}
-
-/// All training samples on the device.
-#[derive(Debug)]
-struct TrainingData {
-    /// uint8 `[n, 1, h, w]`.
-    pixels: Tensor,
-    /// int64 `[n]`.
-    classes: Tensor,
-    /// bool `[n]`.
-    genuine: Tensor,
-    population: Vec<ClassSamples>,
-}
-
-impl TrainingData {
-    fn new(tensors: &Tensors, rotations: bool, device: Device) -> Result<Self> {
-        let (height, width) = (tensors.preprocess.height, tensors.preprocess.width);
-        ensure!(
-            !rotations || height == width,
-            "expected a square input for quarter turns, found {height} x {width}: leave --rotations out"
-        );
-        let turns = if rotations { 4 } else { 1 };
-        let shape = [tensors.len() as i64, 1, i64::from(height), i64::from(width)];
-        let upright = Tensor::from_slice(&tensors.pixels).reshape(shape);
-        let turned: Vec<Tensor> = (0..turns).map(|turn| upright.rot90(turn, [2, 3])).collect();
-        let count = tensors.classes.iter().max().map_or(0, |&class| class + 1);
-        let mut all = tensors.clone();
-        all.pixels.clear();
-        for turn in 1..turns as u32 {
-            let classes = tensors.classes.iter().map(|class| class + turn * count);
-            all.classes.extend(classes);
-            all.kinds.extend(&tensors.kinds);
-        }
-        let classes: Vec<i64> = all.classes.iter().map(|&class| i64::from(class)).collect();
-        let genuine: Vec<bool> = all
-            .kinds
-            .iter()
-            .map(|&kind| kind == SampleKind::Genuine)
-            .collect();
-        Ok(Self {
-            pixels: Tensor::cat(&turned, 0).to_device(device),
-            classes: Tensor::from_slice(&classes).to_device(device),
-            genuine: Tensor::from_slice(&genuine).to_device(device),
-            population: by_class(&all),
-        })
-    }
-}
-
 impl Trainer {
     /// Decodes the data and makes a tower with fresh weights.
     ///
     /// # Errors
-    /// When the configuration does not fit the data.
+    /// When the configuration contradicts itself or does not fit the data.
     pub fn new(config: RunConfig, dataset: &Dataset, device: Device) -> Result<Self> {
+        config.check()?;
         tch::manual_seed(config.seed as i64);
         let training = &config.training;
         let part = |part| {
@@ -118,27 +82,42 @@ impl Trainer {
         };
         let data = TrainingData::new(&part(Part::Train)?, training.rotations, device)?;
         let validation = Validation::new(part(Part::Validation)?, config.distance)?;
-        let population = data.population.clone();
-        let batches = match training.loss {
-            LossConfig::Triplet { .. } => Batches::PByK(PByK::new(
-                population,
-                training.batch_classes,
-                training.batch_samples,
-            )?),
-            LossConfig::Contrastive { .. } => Batches::Pairs(Pairs::new(
-                population,
-                training.batch_classes * training.batch_samples / 2,
-            )?),
-        };
         let tower = config.tower.build()?;
+        let dim = tower.embedding_dim();
+        let population = data.population().to_vec();
+        let classes = population.len();
+        let sampler = Sampler::new(training.sampler, population, dim, device)?;
         let quantization = config.preprocess.quantization;
-        let module = TorchTower::new(&tower.graph, tower.normalized, quantization, device);
-        let optimizer = AdamW::new(module.trainable(), training.weight_decay);
+        let module = || TorchTower::new(&tower.graph, tower.normalized, quantization, device);
+        let kind = match training.precision {
+            Precision::Float32 => Kind::Float,
+            Precision::Bfloat16 => Kind::BFloat16,
+        };
+        let learning = module().training_in(kind);
+        let loss = Loss::new(
+            training.loss,
+            config.distance,
+            training.miner,
+            [classes as i64, dim as i64],
+            device,
+        );
+        let trainable = learning.trainable().chain(loss.trainable());
+        let optimizer = Optimizer::new(training.optimizer, trainable);
+        let average =
+            (training.average > 0.0).then(|| Average::new(training.average, learning.tensors()));
+        if let Some(weights) = loss.component_weights() {
+            // Better now than after the first epoch.
+            let ones = vec![1.0; weights.numel()];
+            scale_embedding(&mut learning.parameters()?, learning.last_layer(), &ones)?;
+        }
         Ok(Self {
-            macs: tower.graph.macs(),
-            tower: module,
+            costs: costs(&tower)?,
+            judged: module(),
+            tower: learning,
+            average,
+            loss,
             optimizer,
-            batches,
+            sampler,
             data,
             validation,
             step: 0,
@@ -154,7 +133,7 @@ impl Trainer {
     /// two trainings at the same time would not repeat themselves.
     ///
     /// # Errors
-    /// When `folder` cannot be written, or training collapses.
+    /// When `folder` cannot be written, or training diverges.
     pub fn run(&mut self, folder: &Path, emit: &mut dyn FnMut(&Event)) -> Result<Best> {
         std::fs::create_dir_all(folder)?;
         write_whole(
@@ -166,9 +145,17 @@ impl Trainer {
         emit(&self.started(total));
         while self.step < total {
             let epoch = self.step / per_epoch + 1;
+            if self.is_patience_at_end(epoch) {
+                emit(&Event::Stopped { epoch: epoch - 1 });
+                break;
+            }
             // Every epoch draws from its own seed, so that one that is continued
             // sees the batches it would have seen.
-            let seed = self.config.seed.wrapping_mul(1_000_003) + epoch as u64;
+            let seed = self
+                .config
+                .seed
+                .wrapping_mul(1_000_003)
+                .wrapping_add(epoch as u64);
             tch::manual_seed(seed as i64);
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             let mut sum = 0.0;
@@ -193,26 +180,36 @@ impl Trainer {
         Ok(best)
     }
 
+    fn is_patience_at_end(&self, epoch: usize) -> bool {
+        let patience = self.config.training.patience;
+        patience > 0 && self.best.is_some_and(|best| epoch > best.epoch + patience)
+    }
+
     fn started(&self, steps: usize) -> Event {
-        let learnt = self.tower.trainable().map(|(_, tensor)| tensor.numel());
         Event::Started {
-            samples: self.data.pixels.size()[0] as usize,
-            classes: self.data.population.len(),
-            parameters: learnt.sum(),
-            macs: self.macs,
+            samples: self.data.len(),
+            classes: self.data.population().len(),
+            costs: self.costs,
             steps,
             resumed_at: self.step,
         }
     }
 
     /// One batch: its loss and the learning rate used.
-    fn step(&mut self, total: usize, random: &mut ChaCha8Rng) -> Result<(f64, f64)> {
-        let loss = self.loss(random);
+    ///
+    /// # Errors
+    /// When the loss is no finite number.
+    pub fn step(&mut self, total: usize, random: &mut ChaCha8Rng) -> Result<(f64, f64)> {
+        let loss = self.batch_loss(random);
         loss.backward();
-        let learning_rate = self.config.training.learning_rate * schedule(self.step, total);
-        let clip_norm = self.config.training.clip_norm;
+        let training = &self.config.training;
+        let learning_rate = training.learning_rate * schedule(self.step, total, training.warm_up);
+        let trainable = self.tower.trainable().chain(self.loss.trainable());
         self.optimizer
-            .step(self.tower.trainable(), learning_rate, clip_norm);
+            .step(trainable, learning_rate, training.clip_norm);
+        if let Some(average) = &mut self.average {
+            average.update(self.tower.tensors());
+        }
         self.step += 1;
         let loss = loss.double_value(&[]);
         ensure!(
@@ -223,45 +220,51 @@ impl Trainer {
         Ok((loss, learning_rate))
     }
 
-    fn loss(&self, random: &mut ChaCha8Rng) -> Tensor {
-        let distance = self.config.distance;
-        match (&self.batches, self.config.training.loss) {
-            (Batches::PByK(sampler), LossConfig::Triplet { margin }) => {
-                let indices = self.indices(sampler.batch(random));
-                let labels = Labels {
-                    class: self.data.classes.index_select(0, &indices),
-                    genuine: self.data.genuine.index_select(0, &indices),
-                };
-                let margin = margin.map_or(Margin::Soft, Margin::Hard);
-                batch_hard(&self.embed(&indices), &labels, distance, margin)
+    fn batch_loss(&mut self, random: &mut ChaCha8Rng) -> Tensor {
+        let (samples, batch) = match self.sampler.draw(random) {
+            Draw::Samples(samples) => {
+                let labels = self.data.labels(&samples);
+                (samples, Batch::Samples(labels))
             }
-            (Batches::Pairs(sampler), LossConfig::Contrastive { margin }) => {
-                let pairs = sampler.batch(random);
+            Draw::Pairs(pairs) => {
                 let left = pairs.iter().map(|pair| pair.left);
                 let right = pairs.iter().map(|pair| pair.right);
-                let indices = self.indices(left.chain(right).collect());
-                let halves = self.embed(&indices).chunk(2, 0);
                 let same: Vec<bool> = pairs.iter().map(|pair| pair.same).collect();
                 let same = Tensor::from_slice(&same).to_device(self.tower.device());
-                contrastive(&halves[0], &halves[1], &same, distance, margin)
+                (left.chain(right).collect(), Batch::Pairs(same))
             }
-            _ => unreachable!("the sampler is chosen by the loss"),
-        }
+            Draw::Episode {
+                samples,
+                ways,
+                shots,
+            } => {
+                let (ways, shots) = (ways as i64, shots as i64);
+                (samples, Batch::Episode { ways, shots })
+            }
+        };
+        let bytes = self.data.samples(&samples);
+        let input = augment(
+            &self.tower.dequantize(&bytes),
+            &self.config.training.augment,
+        );
+        let embeddings = self.tower.forward(&input, Mode::Training);
+        self.sampler.observe(&samples, &embeddings);
+        self.loss.of(&embeddings, &batch)
     }
 
-    fn indices(&self, batch: Vec<usize>) -> Tensor {
-        let batch: Vec<i64> = batch.into_iter().map(|index| index as i64).collect();
-        Tensor::from_slice(&batch).to_device(self.tower.device())
-    }
-
-    /// Embeddings of training samples, changed at random.
-    fn embed(&self, indices: &Tensor) -> Tensor {
-        let bytes = self.data.pixels.index_select(0, indices);
-        let mut input = self.tower.dequantize(&bytes);
-        if self.config.training.augment == Augment::Affine {
-            input = augment::affine(&input);
+    /// The weights to keep: averaged where they are, and scaled by what the loss learnt
+    /// of the embedding's components.
+    fn kept(&self) -> Result<Parameters> {
+        let mut parameters = match &self.average {
+            Some(average) => crate::tower::torch::to_host(average.means())?,
+            None => self.tower.parameters()?,
+        };
+        if let Some(weights) = self.loss.component_weights() {
+            let flat = weights.to_device(Device::Cpu).to_kind(Kind::Float);
+            let weights: Vec<f32> = Vec::try_from(&flat)?;
+            scale_embedding(&mut parameters, self.tower.last_layer(), &weights)?;
         }
-        self.tower.forward(&input, Mode::Training)
+        Ok(parameters)
     }
 
     fn finish_epoch(
@@ -271,12 +274,13 @@ impl Trainer {
         folder: &Path,
         emit: &mut dyn FnMut(&Event),
     ) -> Result<()> {
-        let (validation, spread) = self.validation.judge(&self.tower)?;
+        let kept = self.kept()?;
+        self.judged.load(&kept)?;
+        let (validation, spread) = self.validation.judge(&self.judged)?;
         let is_best = self.best.is_none_or(|best| validation > best.validation);
         if is_best {
             self.best = Some(Best { epoch, validation });
-            let weights = self.tower.parameters()?;
-            write_tensors(&folder.join(WEIGHTS), &weights, Default::default())?;
+            write_tensors(&folder.join(WEIGHTS), &kept, Default::default())?;
         }
         resume::save(self, folder)?;
         emit(&Event::Epoch {
@@ -284,28 +288,66 @@ impl Trainer {
             loss,
             validation,
             figure: self.validation.figure(),
+            spread,
             best: is_best,
         });
-        if spread < 1e-4 {
-            emit(&Event::Warning {
-                message: format!(
-                    "embeddings of different samples are almost equal (spread {spread:.1e}): training has collapsed; \
-                     lower --learning-rate or use the soft margin"
-                ),
-            });
+        if let Some(message) = self.collapse(loss, spread) {
+            emit(&Event::Warning { message });
         }
         Ok(())
     }
+
+    /// Whether all samples get one embedding, and what to change. A loss that stays
+    /// where such a tower has it is the earlier sign.
+    fn collapse(&self, loss: f64, spread: f64) -> Option<String> {
+        let usual = match self.config.training.loss {
+            LossConfig::Triplet { .. } => {
+                "lower --learning-rate, or choose --margin soft or --miner semi-hard"
+            }
+            _ => "lower --learning-rate",
+        };
+        if spread < 1e-4 {
+            return Some(format!(
+                "embeddings of different samples are almost equal (spread {spread:.1e}): training has collapsed; {usual}"
+            ));
+        }
+        let (collapsed, remedy) = self.loss.collapsed()?;
+        ((loss - collapsed).abs() < 0.01 * collapsed).then(|| {
+            format!(
+                "the loss is {loss:.4}, that of a tower which gives every sample the same embedding ({collapsed:.4}; \
+                 spread {spread:.1e}): training is collapsing; {remedy}"
+            )
+        })
+    }
 }
 
-/// Linear warm-up over the first 5 % of the steps, then a half cosine to zero
+/// Scales the components of the embedding, the outputs of layer `last`.
+fn scale_embedding(parameters: &mut Parameters, last: &str, weights: &[f32]) -> Result<()> {
+    for name in ["weight", "bias"] {
+        let name = format!("{last}.{name}");
+        let tensor = parameters.get_mut(&name).with_context(|| {
+            format!(
+                "the weights that loss weighted-l1 learns go into a fully connected last layer: expected {name}, found none; \
+                 choose an --embedding that is not the tower's --width"
+            )
+        })?;
+        let length = tensor.values.len() / weights.len();
+        let rows = tensor.values.chunks_exact_mut(length.max(1));
+        for (row, weight) in rows.zip(weights) {
+            row.iter_mut().for_each(|value| *value *= weight);
+        }
+    }
+    Ok(())
+}
+
+/// Linear warm-up over the first share of the steps, then a half cosine to zero
 /// (Loshchilov and Hutter, "SGDR", 2017), as a fraction of the peak rate.
-fn schedule(step: usize, total: usize) -> f64 {
-    let warm_up = (total / 20).max(1);
+fn schedule(step: usize, total: usize, warm_up: f64) -> f64 {
+    let warm_up = ((total as f64 * warm_up) as usize).max(1);
     if step < warm_up {
         return (step + 1) as f64 / warm_up as f64;
     }
-    let progress = (step - warm_up) as f64 / (total - warm_up).max(1) as f64;
+    let progress = (step - warm_up) as f64 / total.saturating_sub(warm_up).max(1) as f64;
     0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
 }
 

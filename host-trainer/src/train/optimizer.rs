@@ -1,33 +1,45 @@
-//! AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019),
-//! with its state in reach, so that a run can be continued.
+//! How gradients become steps, with the optimizer's state in reach, so that a run can
+//! be continued.
 
 use std::collections::BTreeMap;
 
-use tch::Tensor;
+use anyhow::{Context, Result};
+use tch::{Kind, Tensor};
+
+use crate::config::OptimizerConfig;
 
 const BETA: (f64, f64) = (0.9, 0.999);
 const EPSILON: f64 = 1e-8;
 
-/// First and second moments of every trained tensor.
+/// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019), or
+/// stochastic gradient descent with Nesterov's momentum (Sutskever et al., "On the
+/// importance of initialization and momentum in deep learning", 2013) and the same
+/// decoupled decay. Decay applies to filters, not to biases and scales.
 #[derive(Debug)]
-pub struct AdamW {
-    weight_decay: f64,
+pub struct Optimizer {
+    config: OptimizerConfig,
     steps: i32,
-    moments: BTreeMap<String, (Tensor, Tensor)>,
+    /// Of each trained tensor: both moments of AdamW, the velocity of the other.
+    moments: BTreeMap<String, Vec<Tensor>>,
 }
 
-impl AdamW {
-    /// An optimizer for `trainable`. Decay applies to filters, not to biases and scales.
+impl Optimizer {
+    /// An optimizer for `trainable`.
     pub fn new<'a>(
-        trainable: impl Iterator<Item = (&'a str, &'a Tensor)>,
-        weight_decay: f64,
+        config: OptimizerConfig,
+        trainable: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
     ) -> Self {
-        let zeros = |tensor: &Tensor| tensor.detach().zeros_like();
+        let count = match config {
+            OptimizerConfig::AdamW { .. } => 2,
+            OptimizerConfig::Sgd { .. } => 1,
+        };
+        let zeros = |tensor: &Tensor| (0..count).map(|_| tensor.detach().zeros_like()).collect();
         Self {
-            weight_decay,
+            config,
             steps: 0,
             moments: trainable
-                .map(|(name, tensor)| (name.to_owned(), (zeros(tensor), zeros(tensor))))
+                .into_iter()
+                .map(|(name, tensor)| (name.to_owned(), zeros(tensor)))
                 .collect(),
         }
     }
@@ -36,59 +48,110 @@ impl AdamW {
     /// `clip_norm` first; they are cleared. The norm before clipping.
     pub fn step<'a>(
         &mut self,
-        trainable: impl Iterator<Item = (&'a str, &'a Tensor)>,
+        trainable: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
         learning_rate: f64,
         clip_norm: f64,
     ) -> f64 {
         self.steps += 1;
-        let corrections = (1.0 - BETA.0.powi(self.steps), 1.0 - BETA.1.powi(self.steps));
-        let tensors: Vec<_> = trainable.collect();
+        // A tensor that the loss did not reach has no gradient.
+        let tensors: Vec<_> = trainable
+            .into_iter()
+            .map(|(name, tensor)| (name, tensor, tensor.grad()))
+            .filter(|(.., gradient)| gradient.defined())
+            .collect();
         let squares: Vec<Tensor> = tensors
             .iter()
-            .map(|(_, tensor)| tensor.grad().square().sum(tch::Kind::Float))
+            .map(|(.., gradient)| gradient.square().sum(Kind::Float))
             .collect();
         let norm = Tensor::stack(&squares, 0)
-            .sum(tch::Kind::Float)
+            .sum(Kind::Float)
             .sqrt()
             .double_value(&[]);
         let factor = (clip_norm / (norm + 1e-6)).min(1.0);
         tch::no_grad(|| {
-            for (name, tensor) in tensors {
-                let Some((first, second)) = self.moments.get_mut(name) else {
-                    continue;
-                };
-                let mut gradient = tensor.grad();
-                let scaled = &gradient * factor;
-                let _ = first
-                    .g_mul_scalar_(BETA.0)
-                    .g_add_(&(&scaled * (1.0 - BETA.0)));
-                let _ = second
-                    .g_mul_scalar_(BETA.1)
-                    .g_add_(&(scaled.square() * (1.0 - BETA.1)));
-                let denominator = (&*second / corrections.1).sqrt() + EPSILON;
-                let mut tensor = tensor.shallow_clone();
-                if tensor.dim() > 1 {
-                    let _ = tensor.g_mul_scalar_(1.0 - learning_rate * self.weight_decay);
+            for (name, tensor, mut gradient) in tensors {
+                if let Some(moments) = self.moments.get_mut(name) {
+                    let scaled = &gradient * factor;
+                    update(
+                        self.config,
+                        self.steps,
+                        tensor,
+                        &scaled,
+                        moments,
+                        learning_rate,
+                    );
                 }
-                let _ = tensor.g_sub_(&(&*first / denominator * (learning_rate / corrections.0)));
                 let _ = gradient.zero_();
             }
         });
         norm
     }
 
-    /// Steps done so far, and the moments by name, `first` and `second` of each.
-    pub fn state(&self) -> (i32, impl Iterator<Item = (&str, &Tensor, &Tensor)>) {
-        let moments = self
-            .moments
-            .iter()
-            .map(|(name, (first, second))| (name.as_str(), first, second));
+    /// What continuing needs, by name.
+    pub fn state(&self) -> (i32, impl Iterator<Item = (String, &Tensor)>) {
+        let moments = self.moments.iter().flat_map(|(name, moments)| {
+            let numbered = moments.iter().enumerate();
+            numbered.map(move |(index, tensor)| (format!("moment{index}/{name}"), tensor))
+        });
         (self.steps, moments)
     }
 
-    /// Continues from an earlier [`state`](Self::state).
-    pub fn restore(&mut self, steps: i32, moments: BTreeMap<String, (Tensor, Tensor)>) {
+    /// Continues from an earlier [`state`](Self::state); `take` gives its tensors.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn restore(
+        &mut self,
+        steps: i32,
+        mut take: impl FnMut(&str) -> Option<Tensor>,
+    ) -> Result<()> {
+        for (name, moments) in &mut self.moments {
+            for (index, moment) in moments.iter_mut().enumerate() {
+                let name = format!("moment{index}/{name}");
+                let tensor = take(&name).with_context(|| format!("expected {name}, found none"))?;
+                tch::no_grad(|| moment.f_copy_(&tensor))
+                    .with_context(|| format!("expected {name} of the tower's shape"))?;
+            }
+        }
         self.steps = steps;
-        self.moments = moments;
+        Ok(())
+    }
+}
+
+fn update(
+    config: OptimizerConfig,
+    steps: i32,
+    tensor: &Tensor,
+    gradient: &Tensor,
+    moments: &mut [Tensor],
+    learning_rate: f64,
+) {
+    let mut tensor = tensor.shallow_clone();
+    let decay = match config {
+        OptimizerConfig::AdamW { weight_decay } | OptimizerConfig::Sgd { weight_decay, .. } => {
+            weight_decay
+        }
+    };
+    if tensor.dim() > 1 && decay > 0.0 {
+        let _ = tensor.g_mul_scalar_(1.0 - learning_rate * decay);
+    }
+    match (config, moments) {
+        (OptimizerConfig::AdamW { .. }, [first, second]) => {
+            let corrections = (1.0 - BETA.0.powi(steps), 1.0 - BETA.1.powi(steps));
+            let _ = first
+                .g_mul_scalar_(BETA.0)
+                .g_add_(&(gradient * (1.0 - BETA.0)));
+            let _ = second
+                .g_mul_scalar_(BETA.1)
+                .g_add_(&(gradient.square() * (1.0 - BETA.1)));
+            let denominator = (&*second / corrections.1).sqrt() + EPSILON;
+            let _ = tensor.g_sub_(&(&*first / denominator * (learning_rate / corrections.0)));
+        }
+        (OptimizerConfig::Sgd { momentum, .. }, [velocity, ..]) => {
+            let _ = velocity.g_mul_scalar_(momentum).g_add_(gradient);
+            let ahead = gradient + &*velocity * momentum;
+            let _ = tensor.g_sub_(&(ahead * learning_rate));
+        }
+        _ => {}
     }
 }

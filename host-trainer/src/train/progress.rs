@@ -3,11 +3,16 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::event::Event;
+use super::tensorboard::EventFile;
+
+/// The file of a run that holds every event, a JSON object a line.
+pub const EVENTS: &str = "events.jsonl";
 
 /// Shows and records events.
 #[derive(Debug)]
@@ -15,23 +20,30 @@ pub struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
     log: File,
+    board: EventFile,
+    /// The last step.
+    step: u64,
 }
 
 impl Progress {
-    /// Appends events to `log`.
+    /// Appends events to `events.jsonl` in a run's folder, and begins a TensorBoard file
+    /// beside it.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn new(log: &Path) -> Result<Self> {
+    pub fn new(folder: &Path) -> Result<Self> {
+        let path = folder.join(EVENTS);
         let log = File::options()
             .create(true)
             .append(true)
-            .open(log)
-            .with_context(|| format!("{}: cannot be written", log.display()))?;
+            .open(&path)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
         Ok(Self {
             bar: ProgressBar::hidden(),
             is_terminal: std::io::stderr().is_terminal(),
             log,
+            board: EventFile::create(folder, now())?,
+            step: 0,
         })
     }
 
@@ -39,15 +51,14 @@ impl Progress {
     pub fn show(&mut self, event: &Event) {
         let line = serde_json::to_string(event).unwrap_or_default();
         let _ = writeln!(self.log, "{line}");
+        let _ = self.plot(event);
         match event {
             Event::Started {
                 steps,
                 resumed_at,
                 samples,
                 classes,
-                parameters,
-                macs,
-                ..
+                costs,
             } => {
                 if self.is_terminal {
                     let style = ProgressStyle::with_template(
@@ -59,8 +70,12 @@ impl Progress {
                         .set_style(style.unwrap_or(ProgressStyle::default_bar()));
                 }
                 self.line(&format!(
-                    "{samples} samples of {classes} classes; {parameters} parameters, {:.2} million multiply-accumulates an embedding; {steps} steps",
-                    *macs as f64 / 1e6
+                    "{samples} samples of {classes} classes; {} parameters; on a device {:.2} million multiply-accumulates an embedding, \
+                     {:.1} KB flash, {:.1} KB memory for activations; {steps} steps",
+                    costs.parameters,
+                    costs.macs as f64 / 1e6,
+                    costs.flash_bytes as f64 / 1024.0,
+                    costs.arena_bytes as f64 / 1024.0
                 ));
             }
             Event::Step { step, loss, .. } => {
@@ -73,6 +88,7 @@ impl Progress {
                 validation,
                 figure,
                 best,
+                ..
             } => {
                 let mark = if *best { ", best so far" } else { "" };
                 self.line(&format!(
@@ -80,10 +96,44 @@ impl Progress {
                 ));
             }
             Event::Warning { message } => self.line(&format!("warning: {message}")),
+            Event::Stopped { epoch } => {
+                self.line(&format!(
+                    "stopped after epoch {epoch}: no better one for long"
+                ));
+            }
             Event::Finished { validation, epoch } => {
                 self.bar.finish_and_clear();
                 self.line(&format!("best: {validation:.4} after epoch {epoch}"));
             }
+        }
+    }
+
+    /// Adds an event's numbers to the TensorBoard file.
+    fn plot(&mut self, event: &Event) -> std::io::Result<()> {
+        match *event {
+            Event::Step {
+                step,
+                loss,
+                learning_rate,
+            } => {
+                self.step = step as u64;
+                self.board.scalar("loss/batch", self.step, loss, now())?;
+                self.board
+                    .scalar("learning_rate", self.step, learning_rate, now())
+            }
+            Event::Epoch {
+                loss,
+                validation,
+                spread,
+                ..
+            } => {
+                self.board.scalar("loss/epoch", self.step, loss, now())?;
+                self.board
+                    .scalar("validation", self.step, validation, now())?;
+                self.board.scalar("spread", self.step, spread, now())?;
+                self.board.flush()
+            }
+            _ => Ok(()),
         }
     }
 
@@ -94,4 +144,10 @@ impl Progress {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
+}
+
+/// Seconds since 1970, as TensorBoard counts.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }

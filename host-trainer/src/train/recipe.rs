@@ -2,40 +2,81 @@
 
 use shared::Distance;
 
-use crate::checkpoint::{Augment, LossConfig, TrainingConfig};
+use crate::config::{Augment, LossConfig, Miner, SamplerConfig, TrainingConfig};
 use crate::dataset::{Dataset, DatasetName, Part};
 use crate::tower::TowerSpec;
 use crate::tower::conv4::Conv4;
+use crate::tower::depthwise_separable::{Activation, DepthwiseSeparable};
+use crate::tower::residual::Residual;
 
-/// Which loss, before its margin is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which loss, before its numbers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Loss {
-    /// Pairs.
+    /// Pairs
     Contrastive,
-    /// Batch-hard triplets.
+    /// Triplets of anchor, positive and negative
     Triplet,
+    /// Softmax over one positive and all negatives: N-pair, InfoNCE
+    NtXent,
+    /// Softly weighted pairs
+    MultiSimilarity,
+    /// Classification by cosine
+    NormFace,
+    /// The same with a margin on the cosine
+    CosFace,
+    /// The same with a margin on the angle
+    ArcFace,
+    /// Few-shot episodes, classified by class means
+    Prototypical,
+    /// Koch's weighted Manhattan distance with logistic regression
+    WeightedL1,
+}
+
+/// Which sampler, before its numbers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sampler {
+    /// As many pairs of one class as of two
+    Pairs,
+    /// Some classes, some samples of each
+    PByK,
+    /// The same, classes in groups that the tower finds alike
+    HardClasses,
+    /// Few-shot episodes
+    Episodes,
+}
+
+/// Which tower, before its numbers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tower {
+    /// Four blocks of conv3x3, norm, ReLU, max pool
+    Conv4,
+    /// A small residual network, ResNet-8 class
+    Residual,
+    /// Inverted bottlenecks of depthwise convolutions, MobileFaceNet class
+    DepthwiseSeparable,
 }
 
 /// The usual training for a data set of that name.
 pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
-    let common = TrainingConfig {
-        loss: loss(Loss::Triplet, Distance::Euclidean, None),
-        epochs: 40,
-        steps_per_epoch: 100,
-        batch_classes: 16,
-        batch_samples: 6,
-        learning_rate: 3e-3,
-        weight_decay: 1e-4,
-        clip_norm: 10.0,
-        augment: Augment::Affine,
-        rotations: false,
-    };
+    let common = TrainingConfig::default();
     match name {
-        DatasetName::Omniglot => TrainingConfig {
+        DatasetName::Omniglot | DatasetName::OmniglotKoch => TrainingConfig {
             epochs: 120,
-            batch_classes: 32,
-            batch_samples: 4,
+            sampler: SamplerConfig::PByK {
+                classes: 32,
+                samples: 4,
+            },
             rotations: true,
+            ..common
+        },
+        // The split lists the quarter turns as classes: turning them again would give
+        // every drawing to several classes.
+        DatasetName::OmniglotVinyals => TrainingConfig {
+            epochs: 120,
+            sampler: SamplerConfig::PByK {
+                classes: 32,
+                samples: 4,
+            },
             ..common
         },
         // Size and proportions tell forgers from signers: they must not be changed at
@@ -44,11 +85,14 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
         DatasetName::SyntheticSignatures => TrainingConfig {
             epochs: 24,
             steps_per_epoch: 200,
-            batch_classes: 8,
-            augment: Augment::None,
+            sampler: SamplerConfig::PByK {
+                classes: 8,
+                samples: 6,
+            },
+            augment: Augment::NONE,
             ..common
         },
-        DatasetName::Folder => {
+        DatasetName::Folder | DatasetName::OrlFaces => {
             let samples = dataset.split.samples(dataset, Part::Train);
             let mut classes: Vec<u32> = samples
                 .into_iter()
@@ -56,8 +100,10 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
                 .collect();
             classes.dedup();
             TrainingConfig {
-                batch_classes: common.batch_classes.min(classes.len()),
-                batch_samples: 4,
+                sampler: SamplerConfig::PByK {
+                    classes: classes.len().min(16),
+                    samples: 4,
+                },
                 ..common
             }
         }
@@ -69,30 +115,124 @@ pub fn tower(name: DatasetName, input: [usize; 2]) -> TowerSpec {
     TowerSpec::Conv4(Conv4 {
         input,
         width: match name {
-            DatasetName::Omniglot => 64,
+            DatasetName::Omniglot | DatasetName::OmniglotVinyals | DatasetName::OmniglotKoch => 64,
             DatasetName::SyntheticSignatures => 24,
-            DatasetName::Folder => 32,
+            DatasetName::Folder | DatasetName::OrlFaces => 32,
         },
         embedding: 64,
         normalized: true,
     })
 }
 
-/// A loss with its usual margin for embeddings of unit length, or another.
-pub fn loss(loss: Loss, distance: Distance, margin: Option<f64>) -> LossConfig {
+/// Another architecture of that input, embedding and norm, with its usual width.
+pub fn architecture(tower: Tower, like: &TowerSpec) -> TowerSpec {
+    let (input, embedding, normalized) = (like.input(), like.embedding(), like.normalized());
+    match tower {
+        Tower::Conv4 => TowerSpec::Conv4(Conv4 {
+            input,
+            width: 64,
+            embedding,
+            normalized,
+        }),
+        Tower::Residual => TowerSpec::Residual(Residual {
+            input,
+            width: 16,
+            blocks: 1,
+            pooled: false,
+            embedding,
+            normalized,
+        }),
+        Tower::DepthwiseSeparable => TowerSpec::DepthwiseSeparable(DepthwiseSeparable {
+            input,
+            width: 0.25,
+            activation: Activation::Relu,
+            embedding,
+            normalized,
+        }),
+    }
+}
+
+/// A loss with its usual numbers for embeddings of unit length.
+pub fn loss(loss: Loss, distance: Distance) -> LossConfig {
     // Two unit vectors at random are about sqrt(2), 2, 1 and 9 (64 components) apart.
-    let (contrastive, triplet) = match distance {
-        Distance::Euclidean => (1.0, 0.5),
-        Distance::SquaredEuclidean => (1.0, 0.5),
-        Distance::Cosine => (0.5, 0.25),
-        Distance::Manhattan => (6.0, 3.0),
+    let (contrastive, triplet, unit) = match distance {
+        Distance::Euclidean => (1.0, 0.5, 1.0),
+        Distance::SquaredEuclidean => (1.0, 0.5, 2.0),
+        Distance::Cosine => (0.5, 0.25, 1.0),
+        Distance::Manhattan => (6.0, 3.0, 6.0),
     };
     match loss {
         Loss::Contrastive => LossConfig::Contrastive {
-            margin: margin.unwrap_or(contrastive),
+            margin: contrastive,
+            positive_margin: 0.0,
         },
         Loss::Triplet => LossConfig::Triplet {
-            margin: Some(margin.unwrap_or(triplet)),
+            margin: Some(triplet),
         },
+        Loss::NtXent => LossConfig::NtXent {
+            temperature: 0.03 * unit,
+        },
+        // As their papers have them.
+        Loss::MultiSimilarity => LossConfig::MultiSimilarity {
+            alpha: 2.0,
+            beta: 50.0,
+            base: 0.5,
+        },
+        Loss::NormFace => LossConfig::NormFace { scale: 20.0 },
+        Loss::CosFace => LossConfig::CosFace {
+            scale: 20.0,
+            margin: 0.2,
+        },
+        Loss::ArcFace => LossConfig::ArcFace {
+            scale: 20.0,
+            margin: 0.3,
+        },
+        Loss::Prototypical => LossConfig::Prototypical { scale: 30.0 / unit },
+        Loss::WeightedL1 => LossConfig::WeightedL1,
+    }
+}
+
+/// A sampler whose batches are as large as those of `before`.
+pub fn sampler(sampler: Sampler, before: SamplerConfig) -> SamplerConfig {
+    let (classes, samples) = match before {
+        SamplerConfig::Pairs { pairs } => ((pairs / 2).max(2), 4),
+        SamplerConfig::PByK { classes, samples }
+        | SamplerConfig::HardClasses {
+            classes, samples, ..
+        } => (classes, samples),
+        SamplerConfig::Episodes {
+            ways,
+            shots,
+            queries,
+        } => (ways, shots + queries),
+    };
+    match sampler {
+        Sampler::Pairs => SamplerConfig::Pairs {
+            pairs: classes * samples / 2,
+        },
+        Sampler::PByK => SamplerConfig::PByK { classes, samples },
+        Sampler::HardClasses => SamplerConfig::HardClasses {
+            classes,
+            samples,
+            group: 4.min(classes),
+        },
+        Sampler::Episodes => SamplerConfig::Episodes {
+            ways: classes,
+            shots: 1,
+            queries: (samples - 1).max(1),
+        },
+    }
+}
+
+/// The sampler and miner that a loss learns from by itself, of a batch as large as
+/// `before`.
+pub fn batches(loss: LossConfig, before: SamplerConfig) -> (SamplerConfig, Miner) {
+    let of = |kind| sampler(kind, before);
+    match loss {
+        LossConfig::Contrastive { .. } | LossConfig::WeightedL1 => (of(Sampler::Pairs), Miner::All),
+        LossConfig::Triplet { .. } => (of(Sampler::PByK), Miner::BatchHard),
+        LossConfig::MultiSimilarity { .. } => (of(Sampler::PByK), Miner::MultiSimilarity),
+        LossConfig::Prototypical { .. } => (of(Sampler::Episodes), Miner::All),
+        _ => (of(Sampler::PByK), Miner::All),
     }
 }

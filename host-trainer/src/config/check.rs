@@ -1,0 +1,244 @@
+//! Which choices make sense together. What does not is refused before training, with
+//! the reason.
+
+use anyhow::{Result, ensure};
+use shared::Distance;
+
+use super::{LossConfig, Miner, OptimizerConfig, RunConfig, SamplerConfig, TrainingConfig};
+
+impl RunConfig {
+    /// Checks ranges, and that loss, miner, sampler, distance and embedding go together.
+    ///
+    /// # Errors
+    /// What was expected, what was found, and what to choose instead.
+    pub fn check(&self) -> Result<()> {
+        ranges(&self.training)?;
+        let input = [self.preprocess.height, self.preprocess.width].map(usize::from);
+        ensure!(
+            self.tower.input() == input,
+            "expected a tower for what preprocessing gives, {input:?} (height, width), found one for {:?}: \
+             choose both by --input",
+            self.tower.input()
+        );
+        let training = &self.training;
+        miner_for_loss(training)?;
+        sampler_for_loss(training)?;
+        distance_for_loss(self)?;
+        distance_for_miner(self)
+    }
+}
+
+/// Whether the device compares directions only, so that angles are all that counts.
+fn compares_directions(config: &RunConfig) -> bool {
+    let euclidean = [Distance::Euclidean, Distance::SquaredEuclidean];
+    config.distance == Distance::Cosine
+        || config.tower.normalized() && euclidean.contains(&config.distance)
+}
+
+fn distance_for_loss(config: &RunConfig) -> Result<()> {
+    let loss = config.training.loss;
+    let of_directions = loss.is_classifier() || matches!(loss, LossConfig::MultiSimilarity { .. });
+    ensure!(
+        !of_directions || compares_directions(config),
+        "loss {} teaches angles: expected distance cosine, or euclidean between embeddings of unit length, \
+         found {} between {} embeddings: choose --distance cosine, or the triplet loss",
+        loss.name(),
+        config.distance,
+        if config.tower.normalized() {
+            "unit"
+        } else {
+            "free"
+        }
+    );
+    if loss == LossConfig::WeightedL1 {
+        ensure!(
+            config.distance == Distance::Manhattan && !config.tower.normalized(),
+            "loss weighted-l1 learns how much each component of the Manhattan distance counts, and scales the \
+             components by it: expected distance manhattan between free embeddings, found {}{}: \
+             choose --distance manhattan --normalized false",
+            config.distance,
+            if config.tower.normalized() {
+                ", normalized"
+            } else {
+                ""
+            }
+        );
+    }
+    Ok(())
+}
+
+fn distance_for_miner(config: &RunConfig) -> Result<()> {
+    ensure!(
+        config.training.miner != Miner::DistanceWeighted
+            || config.tower.normalized() && config.distance != Distance::Manhattan,
+        "miner distance-weighted knows how distances are spread on a sphere: expected normalized embeddings and \
+         no Manhattan distance, found {}{}: choose --normalized true, or another miner",
+        config.distance,
+        if config.tower.normalized() {
+            ""
+        } else {
+            " between free embeddings"
+        }
+    );
+    ensure!(
+        config.training.miner != Miner::MultiSimilarity || compares_directions(config),
+        "miner multi-similarity compares cosines: expected distance cosine, or euclidean between embeddings of unit \
+         length, found {}: choose another miner",
+        config.distance
+    );
+    Ok(())
+}
+
+fn miner_for_loss(training: &TrainingConfig) -> Result<()> {
+    let (loss, miner) = (training.loss, training.miner);
+    let mines = matches!(
+        loss,
+        LossConfig::Contrastive { .. }
+            | LossConfig::Triplet { .. }
+            | LossConfig::NtXent { .. }
+            | LossConfig::MultiSimilarity { .. }
+    ) && !matches!(training.sampler, SamplerConfig::Pairs { .. });
+    ensure!(
+        mines || miner == Miner::All,
+        "loss {} looks at what its sampler drew and mines nothing: expected miner all, found {miner:?}: choose --miner all, or --sampler p-by-k for a loss on pairs",
+        loss.name()
+    );
+    Ok(())
+}
+
+fn sampler_for_loss(training: &TrainingConfig) -> Result<()> {
+    let (loss, sampler) = (training.loss, training.sampler);
+    let fits = match (loss, sampler) {
+        (LossConfig::WeightedL1, SamplerConfig::Pairs { .. }) => true,
+        (LossConfig::WeightedL1, _) => false,
+        (LossConfig::Contrastive { .. }, SamplerConfig::Pairs { .. }) => true,
+        (_, SamplerConfig::Pairs { .. }) => false,
+        (LossConfig::Prototypical { .. }, SamplerConfig::Episodes { .. }) => true,
+        (LossConfig::Prototypical { .. }, _) | (_, SamplerConfig::Episodes { .. }) => false,
+        _ => true,
+    };
+    let instead = match loss {
+        LossConfig::WeightedL1 => "pairs",
+        LossConfig::Prototypical { .. } => "episodes",
+        _ => "p-by-k or hard-classes",
+    };
+    ensure!(
+        fits,
+        "loss {} does not learn from the batches of sampler {sampler:?}: choose --sampler {instead}",
+        loss.name()
+    );
+    let samples = match sampler {
+        SamplerConfig::PByK { samples, .. } | SamplerConfig::HardClasses { samples, .. } => samples,
+        _ => 2,
+    };
+    ensure!(
+        samples >= 2 || loss.is_classifier(),
+        "loss {} compares samples of one class: expected at least 2 of each class in a batch, found {samples}: \
+         raise --batch-samples",
+        loss.name()
+    );
+    Ok(())
+}
+
+fn ranges(training: &TrainingConfig) -> Result<()> {
+    let share = |name: &str, value: f64| {
+        ensure!(
+            (0.0..=1.0).contains(&value),
+            "expected {name} from 0 to 1, found {value}: choose one in that range"
+        );
+        Ok(())
+    };
+    let positive = |name: &str, value: f64| {
+        ensure!(
+            value > 0.0 && value.is_finite(),
+            "expected {name} above 0, found {value}: choose a positive number"
+        );
+        Ok(())
+    };
+    let not_negative = |name: &str, value: f64| {
+        ensure!(
+            value >= 0.0 && value.is_finite(),
+            "expected {name} of at least 0, found {value}: choose 0 or a positive number"
+        );
+        Ok(())
+    };
+    for (name, value) in [
+        ("epochs", training.epochs),
+        ("steps_per_epoch", training.steps_per_epoch),
+    ] {
+        ensure!(
+            value >= 1,
+            "expected training.{name} of at least 1, found 0: raise it"
+        );
+    }
+    positive("training.learning_rate", training.learning_rate)?;
+    positive("training.clip_norm", training.clip_norm)?;
+    share("training.warm_up", training.warm_up)?;
+    share("training.average", training.average)?;
+    ensure!(
+        training.average < 1.0,
+        "expected training.average below 1, found 1, with which the mean never moves: choose 0.999, or 0 for none"
+    );
+    let augment = &training.augment;
+    share("training.augment.share", augment.share)?;
+    for (name, value) in [
+        ("rotation", augment.rotation),
+        ("shear", augment.shear),
+        ("elastic", augment.elastic),
+        ("noise", augment.noise),
+    ] {
+        not_negative(&format!("training.augment.{name}"), value)?;
+    }
+    for (name, value) in [
+        ("scale", augment.scale),
+        ("shift", augment.shift),
+        ("cutout", augment.cutout),
+    ] {
+        share(&format!("training.augment.{name}"), value)?;
+    }
+    match training.optimizer {
+        OptimizerConfig::AdamW { weight_decay } => {
+            not_negative("training.optimizer.weight_decay", weight_decay)?;
+        }
+        OptimizerConfig::Sgd {
+            momentum,
+            weight_decay,
+        } => {
+            not_negative("training.optimizer.weight_decay", weight_decay)?;
+            share("training.optimizer.momentum", momentum)?;
+        }
+    }
+    match training.loss {
+        LossConfig::Contrastive {
+            margin,
+            positive_margin,
+        } => {
+            positive("training.loss.margin", margin)?;
+            not_negative("training.loss.positive_margin", positive_margin)?;
+            ensure!(
+                positive_margin < margin,
+                "expected training.loss.positive_margin below the margin {margin}, found {positive_margin}: \
+                 lower it, or raise the margin"
+            );
+        }
+        LossConfig::Triplet { margin } => positive("training.loss.margin", margin.unwrap_or(1.0))?,
+        LossConfig::NtXent { temperature } => positive("training.loss.temperature", temperature)?,
+        LossConfig::MultiSimilarity { alpha, beta, base } => {
+            positive("training.loss.alpha", alpha)?;
+            positive("training.loss.beta", beta)?;
+            ensure!(
+                (-1.0..=1.0).contains(&base),
+                "expected training.loss.base from -1 to 1, found {base}: choose a cosine, such as 0.5"
+            );
+        }
+        LossConfig::NormFace { scale } | LossConfig::Prototypical { scale } => {
+            positive("training.loss.scale", scale)?;
+        }
+        LossConfig::CosFace { scale, margin } | LossConfig::ArcFace { scale, margin } => {
+            positive("training.loss.scale", scale)?;
+            share("training.loss.margin", margin)?;
+        }
+        LossConfig::WeightedL1 => {}
+    }
+    Ok(())
+}
