@@ -1,180 +1,24 @@
-//! Losses, miners and distances against loops that follow their formulas word by word.
+//! Losses and distances against loops that follow their formulas word by word.
 #![cfg(feature = "libtorch")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod batches;
+
+use batches::{
+    DIM, DISTANCES, agrees, batches, cosine, cost, cross_entropy, dot, margins, mean, mined,
+    others, pairs, triplets, unit,
+};
 use host_trainer::config::{LossConfig, Miner};
 use host_trainer::distance::{all_pairs, row_wise};
 use host_trainer::loss::cosine_softmax::{self, CosineSoftmax};
-use host_trainer::loss::triplet::{Margin, triplet};
+use host_trainer::loss::triplet::triplet;
 use host_trainer::loss::{
     Labels, Loss, contrastive, multi_similarity::multi_similarity, nt_xent::nt_xent,
     prototypical::prototypical, weighted_l1::WeightedL1,
 };
-use host_trainer::miner::{Mined, mine};
 use proptest::prelude::*;
 use shared::{Distance, Embedding};
 use tch::{Device, Kind, Tensor};
-
-const DIM: usize = 5;
-const DISTANCES: [Distance; 4] = [
-    Distance::Euclidean,
-    Distance::SquaredEuclidean,
-    Distance::Cosine,
-    Distance::Manhattan,
-];
-
-/// A batch: embeddings, classes, whether genuine.
-#[derive(Clone, Debug)]
-struct Batch {
-    values: Vec<f32>,
-    classes: Vec<i64>,
-    genuine: Vec<bool>,
-}
-
-impl Batch {
-    fn len(&self) -> usize {
-        self.classes.len()
-    }
-
-    fn row(&self, index: usize) -> &[f32] {
-        &self.values[index * DIM..(index + 1) * DIM]
-    }
-
-    fn tensor(&self) -> Tensor {
-        Tensor::from_slice(&self.values).reshape([self.len() as i64, DIM as i64])
-    }
-
-    fn labels(&self) -> Labels {
-        Labels {
-            class: Tensor::from_slice(&self.classes),
-            genuine: Tensor::from_slice(&self.genuine),
-        }
-    }
-
-    /// The distance that devices compute, the oracle here.
-    fn distance(&self, distance: Distance, a: usize, b: usize) -> f64 {
-        let [a, b] = [a, b].map(|index| Embedding::Float(self.row(index)));
-        f64::from(distance.between(a, b).unwrap())
-    }
-}
-
-fn batches() -> impl Strategy<Value = Batch> {
-    let sample = (
-        prop::collection::vec(-1.0f32..1.0, DIM),
-        0i64..4,
-        prop::bool::weighted(0.8),
-    );
-    prop::collection::vec(sample, 4..16).prop_map(|samples| Batch {
-        values: samples
-            .iter()
-            .flat_map(|(values, ..)| values.clone())
-            .collect(),
-        classes: samples.iter().map(|(_, class, _)| *class).collect(),
-        genuine: samples.iter().map(|(.., genuine)| *genuine).collect(),
-    })
-}
-
-fn margins() -> impl Strategy<Value = Margin> {
-    prop_oneof![Just(Margin::Soft), (0.05f64..2.0).prop_map(Margin::Hard)]
-}
-
-/// Pairs of a batch by their labels: anchor, other, whether of one class.
-fn pairs(batch: &Batch) -> Vec<(usize, usize, bool)> {
-    let anchors = (0..batch.len()).filter(|&anchor| batch.genuine[anchor]);
-    anchors
-        .flat_map(|anchor| {
-            let others = (0..batch.len()).filter(move |&other| other != anchor);
-            others.map(move |other| {
-                let same = batch.genuine[other] && batch.classes[other] == batch.classes[anchor];
-                (anchor, other, same)
-            })
-        })
-        .collect()
-}
-
-fn others(batch: &Batch, anchor: usize, same: bool) -> Vec<usize> {
-    let of = pairs(batch).into_iter();
-    of.filter(|&(a, _, s)| a == anchor && s == same)
-        .map(|(_, other, _)| other)
-        .collect()
-}
-
-/// What a miner chose, in order: anchor, positive, negative.
-fn triplets(mined: &Mined) -> Vec<[usize; 3]> {
-    let Mined::Triplets {
-        anchors,
-        positives,
-        negatives,
-        ..
-    } = mined
-    else {
-        panic!("expected triplets, found {mined:?}");
-    };
-    let at = |tensor: &Tensor, index| tensor.int64_value(&[index]) as usize;
-    (0..anchors.size()[0])
-        .map(|index| [anchors, positives, negatives].map(|tensor| at(tensor, index)))
-        .collect()
-}
-
-fn chosen(mask: &Tensor) -> Vec<(usize, usize)> {
-    let places = mask.nonzero();
-    (0..places.size()[0])
-        .map(|row| {
-            let at = |column| places.int64_value(&[row, column]) as usize;
-            (at(0), at(1))
-        })
-        .collect()
-}
-
-fn mined(batch: &Batch, distance: Distance, miner: Miner) -> (Tensor, Mined) {
-    let distances = all_pairs(distance, &batch.tensor(), &batch.tensor());
-    let mined = mine(miner, &distances, distance, DIM as i64, &batch.labels());
-    (distances, mined)
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// A tensor's number, against what a loop found; nothing to learn from costs nothing.
-fn agrees(found: &Tensor, expected: Option<f64>, tolerance: f64) -> Result<(), TestCaseError> {
-    let found = found.double_value(&[]);
-    match expected {
-        Some(expected) => prop_assert!(
-            (found - expected).abs() < tolerance * (1.0 + expected.abs()),
-            "{found} {expected}"
-        ),
-        None => prop_assert!(found == 0.0, "{found}"),
-    }
-    Ok(())
-}
-
-fn cost(gap: f64, margin: Margin) -> f64 {
-    match margin {
-        Margin::Hard(margin) => (gap + margin).max(0.0),
-        Margin::Soft => gap.exp().ln_1p(),
-    }
-}
-
-fn cosine(batch: &Batch, a: usize, b: usize) -> f64 {
-    1.0 - batch.distance(Distance::Cosine, a, b)
-}
-
-fn unit(row: &[f32]) -> Vec<f64> {
-    let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
-    row.iter()
-        .map(|&v| f64::from(v) / (length + 1e-12).sqrt())
-        .collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// `-ln softmax(logits)[own]`.
-fn cross_entropy(logits: &[f64], own: usize) -> f64 {
-    logits.iter().map(|logit| logit.exp()).sum::<f64>().ln() - logits[own]
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -199,92 +43,6 @@ proptest! {
             let diagonal = all_pairs(distance, &batch.tensor(), &turned).diagonal(0, 0, 1);
             let apart = (rows - diagonal).abs().max().double_value(&[]);
             prop_assert!(apart < 1e-3, "{distance}: {apart}");
-        }
-    }
-
-    #[test]
-    fn batch_hard_takes_the_farthest_positive_and_the_nearest_negative(batch in batches()) {
-        for distance in DISTANCES {
-            let (_, mined) = mined(&batch, distance, Miner::BatchHard);
-            let found = triplets(&mined);
-            let mut anchors = vec![];
-            for [anchor, positive, negative] in found {
-                anchors.push(anchor);
-                let apart = |other: usize| batch.distance(distance, anchor, other);
-                let positives = others(&batch, anchor, true);
-                let negatives = others(&batch, anchor, false);
-                prop_assert!(positives.contains(&positive) && negatives.contains(&negative));
-                prop_assert!(positives.iter().all(|&p| apart(p) <= apart(positive) + 1e-3));
-                prop_assert!(negatives.iter().all(|&n| apart(n) >= apart(negative) - 1e-3));
-            }
-            let expected: Vec<usize> = (0..batch.len())
-                .filter(|&a| !others(&batch, a, true).is_empty() && !others(&batch, a, false).is_empty())
-                .collect();
-            prop_assert_eq!(anchors, expected);
-        }
-    }
-
-    #[test]
-    fn semi_hard_negatives_are_farther_than_the_positive_where_any_is(batch in batches()) {
-        for distance in DISTANCES {
-            let (_, mined) = mined(&batch, distance, Miner::SemiHard);
-            let found = triplets(&mined);
-            let expected = pairs(&batch)
-                .into_iter()
-                .filter(|&(a, _, same)| same && !others(&batch, a, false).is_empty())
-                .count();
-            prop_assert_eq!(found.len(), expected);
-            for [anchor, positive, negative] in found {
-                let apart = |other: usize| batch.distance(distance, anchor, other);
-                let negatives = others(&batch, anchor, false);
-                prop_assert!(negatives.contains(&negative));
-                let own = apart(positive);
-                // Rounding decides about negatives as far as the positive.
-                let farther: Vec<usize> =
-                    negatives.iter().copied().filter(|&n| apart(n) > own + 1e-3).collect();
-                if !farther.is_empty() {
-                    prop_assert!(apart(negative) > own - 1e-3);
-                    prop_assert!(farther.iter().all(|&n| apart(n) >= apart(negative) - 1e-3));
-                } else if negatives.iter().all(|&n| apart(n) < own - 1e-3) {
-                    prop_assert!(negatives.iter().all(|&n| apart(n) <= apart(negative) + 1e-3));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn multi_similarity_mines_pairs_harder_than_the_easiest_of_the_other_kind(batch in batches()) {
-        let (_, mined) = mined(&batch, Distance::Cosine, Miner::MultiSimilarity);
-        let (positives, negatives) = mined.pairs();
-        let found = [chosen(&positives), chosen(&negatives)];
-        for (anchor, other, same) in pairs(&batch) {
-            let alike = |o: &usize| cosine(&batch, anchor, *o);
-            let least = others(&batch, anchor, true).iter().map(alike).fold(f64::INFINITY, f64::min);
-            let most = others(&batch, anchor, false).iter().map(alike).fold(f64::NEG_INFINITY, f64::max);
-            let gap = match same {
-                true => most + 0.1 - alike(&other),
-                false => alike(&other) - (least - 0.1),
-            };
-            let is_found = found[usize::from(!same)].contains(&(anchor, other));
-            prop_assert!(gap.abs() < 1e-3 || is_found == (gap > 0.0), "{anchor} {other} {gap}");
-        }
-        let all = found.iter().map(Vec::len).sum::<usize>();
-        prop_assert!(all <= pairs(&batch).len());
-    }
-
-    #[test]
-    fn distance_weighted_negatives_are_negatives(batch in batches()) {
-        let (_, mined) = mined(&batch, Distance::Cosine, Miner::DistanceWeighted);
-        let found = triplets(&mined);
-        let positives = pairs(&batch).into_iter();
-        let expected = positives.filter(|&(a, _, same)| same && !others(&batch, a, false).is_empty());
-        prop_assert_eq!(found.len(), expected.count());
-        for [anchor, positive, negative] in found {
-            prop_assert!(others(&batch, anchor, true).contains(&positive));
-            let negatives = others(&batch, anchor, false);
-            prop_assert!(negatives.contains(&negative));
-            let far = |n: usize| 2.0 - 2.0 * cosine(&batch, anchor, n) > 1.4 * 1.4 + 1e-3;
-            prop_assert!(!far(negative) || negatives.iter().all(|&n| far(n) || 2.0 - 2.0 * cosine(&batch, anchor, n) > 1.95));
         }
     }
 
@@ -495,54 +253,6 @@ fn nothing_hard_is_no_error() {
         assert_eq!(found.double_value(&[]), 0.0, "{config:?}");
         assert_eq!(embeddings.grad().abs().max().double_value(&[]), 0.0);
     }
-}
-
-/// Triplets hold pairs too, for losses that look at pairs.
-#[test]
-fn pairs_of_triplets_are_those_they_hold() {
-    let mined = Mined::Triplets {
-        samples: 4,
-        anchors: Tensor::from_slice(&[0i64, 0, 3]),
-        positives: Tensor::from_slice(&[1i64, 1, 2]),
-        negatives: Tensor::from_slice(&[2i64, 3, 0]),
-    };
-    let (positives, negatives) = mined.pairs();
-    assert_eq!(chosen(&positives), [(0, 1), (3, 2)]);
-    assert_eq!(chosen(&negatives), [(0, 2), (0, 3), (3, 0)]);
-}
-
-/// The density of distances on a sphere: draws over many bins are even.
-#[test]
-fn distance_weighted_draws_evenly_over_distances() {
-    tch::manual_seed(5);
-    let count = 4000;
-    // An anchor, its positive, and points all over a sphere of 8 dimensions.
-    let points = Tensor::randn([count, 8], (Kind::Float, Device::Cpu));
-    let classes = Tensor::arange(count, (Kind::Int64, Device::Cpu));
-    let _ = classes.narrow(0, 1, 1).fill_(0);
-    let _ = points.get(1).copy_(&points.get(0));
-    let labels = Labels {
-        class: classes,
-        genuine: Tensor::ones([count], (Kind::Bool, Device::Cpu)),
-    };
-    let distances = all_pairs(Distance::Cosine, &points, &points);
-    let row = Vec::<f32>::try_from(distances.get(0)).unwrap();
-    let mut bins = [0usize; 4];
-    for _ in 0..40 {
-        let mined = mine(
-            Miner::DistanceWeighted,
-            &distances,
-            Distance::Cosine,
-            8,
-            &labels,
-        );
-        let of_first = triplets(&mined).into_iter().find(|t| t[0] == 0).unwrap();
-        let apart = (2.0 * row[of_first[2]]).sqrt();
-        // From 0.6 to 1.4, where there are points in every bin.
-        bins[((f64::from(apart) - 0.6) / 0.2).clamp(0.0, 3.0) as usize] += 1;
-    }
-    // Drawn evenly over points, four fifths would be in the last bin.
-    assert!(bins[3] < 24 && bins[0] > 2, "{bins:?}");
 }
 
 /// Two equal embeddings and nothing to pull on must not give infinite gradients.

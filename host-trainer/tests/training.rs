@@ -376,7 +376,7 @@ fn a_collapse_is_told_with_its_remedy() {
 fn senseless_combinations_are_refused_with_the_reason() {
     let _alone = alone();
     let base = config(&dataset(), TRIPLET, 1);
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
         (
             &[
                 "distance=manhattan",
@@ -421,6 +421,13 @@ fn senseless_combinations_are_refused_with_the_reason() {
         ),
         (&["training.learning_rate=-1"], "above 0"),
         (&["training.steps_per_epoch=0"], "at least 1"),
+        (
+            &[
+                "training.rotations=true",
+                "training.sampler={name=\"hard-classes\",classes=4,samples=2,group=2}",
+            ],
+            "turned",
+        ),
         (&["preprocess.width=64"], "--input"),
     ];
     for (settings, reason) in cases {

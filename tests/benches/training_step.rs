@@ -1,7 +1,7 @@
 //! Images a second of a training step, beside Python's PyTorch with the same libtorch.
 //!
 //! ```sh
-//! cargo bench --profile dev -p tests --features libtorch --bench training_step
+//! cargo bench --profile dev -p host-trainer --bench training_step
 //! ```
 //!
 //! Conv4-64 on 28 x 28 pixels, batches of 32 classes x 4, batch-hard triplets on
@@ -18,11 +18,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use host_trainer::config::{
     LossConfig, Miner, OptimizerConfig, RunConfig, SamplerConfig, TrainingConfig,
 };
+use host_trainer::dataset::synthetic_signatures::{RenderOptions, Signer, render};
+use host_trainer::dataset::{Class, Dataset, Kind as SampleKind, Part, Sample, Source, Split};
 use host_trainer::loss::{Batch, Labels, Loss};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
@@ -31,21 +34,23 @@ use host_trainer::train::Trainer;
 use host_trainer::train::optimizer::Optimizer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use shared::Distance;
-use shared::preprocess::Quantization;
+use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::{Distance, Preprocess};
 use tch::{Device, Kind, Tensor};
-use tests::signers;
 
 const CLASSES: i64 = 32;
 const SAMPLES: i64 = 4;
 const TURNS: usize = 21;
 const STEPS: usize = 10;
 
+/// Learns once from a batch; its loss.
+type Step = Box<dyn FnMut() -> f64>;
+
 fn main() {
     let threads = std::env::var("SEMBLANCE_THREADS").map_or(1, |text| text.parse().unwrap());
     tch::set_num_threads(threads);
     let mut python = Python::start(threads);
-    let mut peers: Vec<(&str, Box<dyn FnMut() -> f64>)> = vec![
+    let mut peers: Vec<(&str, Step)> = vec![
         ("ours, float32", ours(Kind::Float)),
         ("ours, bfloat16", ours(Kind::BFloat16)),
         ("ours, float32, real data", real_data()),
@@ -78,7 +83,7 @@ fn main() {
             images / median(seconds.clone())
         );
     }
-    let mut ratio = |name: &str, peer: usize, own: usize| {
+    let ratio = |name: &str, peer: usize, own: usize| {
         let ratios = seconds[peer].iter().zip(&seconds[own]);
         let ratios = ratios.map(|(peer, own)| peer / own).collect();
         println!("{name:<58} {:.3}", median(ratios));
@@ -109,7 +114,7 @@ fn conv4() -> Conv4 {
 const TRIPLET: LossConfig = LossConfig::Triplet { margin: Some(0.5) };
 
 /// A step on a batch that stays the same.
-fn ours(kind: Kind) -> Box<dyn FnMut() -> f64> {
+fn ours(kind: Kind) -> Step {
     let quantization = Quantization {
         scale: 1.0 / 255.0,
         zero_point: 0,
@@ -141,8 +146,8 @@ fn ours(kind: Kind) -> Box<dyn FnMut() -> f64> {
 }
 
 /// A step of the trainer itself.
-fn real_data() -> Box<dyn FnMut() -> f64> {
-    let dataset = signers([28, 28]);
+fn real_data() -> Step {
+    let dataset = signers();
     let config = RunConfig {
         dataset: dataset.name.clone(),
         terms: dataset.terms.clone(),
@@ -151,8 +156,6 @@ fn real_data() -> Box<dyn FnMut() -> f64> {
         distance: Distance::Euclidean,
         training: TrainingConfig {
             loss: TRIPLET,
-            rotations: true,
-            // Eight signers and their quarter turns.
             sampler: SamplerConfig::PByK {
                 classes: CLASSES as usize,
                 samples: SAMPLES as usize,
@@ -167,6 +170,52 @@ fn real_data() -> Box<dyn FnMut() -> f64> {
     Box::new(move || trainer.step(1_000_000, &mut random).unwrap().0)
 }
 
+/// Eighty generated signers of twelve signatures; the last sixteen for validation.
+fn signers() -> Dataset {
+    let (mut classes, mut samples) = (vec![], vec![]);
+    for index in 0..80 {
+        let signer = Arc::new(Signer::new(11, index));
+        samples.extend((0..12).map(|number| {
+            let signer = Arc::clone(&signer);
+            Sample {
+                class: index,
+                kind: SampleKind::Genuine,
+                name: format!("signer {index}, sample {number}"),
+                source: Source::Generated(Arc::new(move || {
+                    render(&signer.genuine(number), &RenderOptions::default())
+                })),
+            }
+        }));
+        classes.push(Class {
+            name: format!("signer {index}"),
+            group: String::new(),
+        });
+    }
+    let mut index = 0..80;
+    let split = Split::by_class(&classes, |_| match index.next() {
+        Some(0..64) => Part::Train,
+        _ => Part::Validation,
+    });
+    Dataset {
+        name: "signers".into(),
+        terms: "generated".into(),
+        classes,
+        samples,
+        split,
+        preprocess: Preprocess {
+            width: 28,
+            height: 28,
+            tone: Tone::Ink,
+            crop: Crop::Ink,
+            fit: Fit::Contain,
+            quantization: Quantization {
+                scale: 1.0 / 255.0,
+                zero_point: 0,
+            },
+        },
+    }
+}
+
 /// The peer, a process that runs steps on demand.
 struct Python {
     child: Child,
@@ -177,7 +226,7 @@ struct Python {
 impl Python {
     fn start(threads: i32) -> Option<Self> {
         let program = std::env::var("SEMBLANCE_PYTHON").unwrap_or("python3".into());
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer.py");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/benches/peer.py");
         let mut child = Command::new(&program)
             .arg(script)
             .arg(threads.to_string())

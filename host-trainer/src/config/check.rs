@@ -127,6 +127,12 @@ fn sampler_for_loss(training: &TrainingConfig) -> Result<()> {
         "loss {} does not learn from the batches of sampler {sampler:?}: choose --sampler {instead}",
         loss.name()
     );
+    ensure!(
+        !(training.rotations && matches!(sampler, SamplerConfig::HardClasses { .. })),
+        "sampler hard-classes puts classes together that look alike, and a class that looks the same when it is \
+         turned is no other class: expected no quarter turns with it, found rotations: choose --rotations false, \
+         or --sampler p-by-k"
+    );
     let samples = match sampler {
         SamplerConfig::PByK { samples, .. } | SamplerConfig::HardClasses { samples, .. } => samples,
         _ => 2,

@@ -165,12 +165,11 @@ impl Classifier {
             names.len()
         );
         // Samples are ordered by class.
-        let mut class = 0;
-        let mut classes = vec![0; samples.len()];
-        for index in 1..samples.len() {
-            class += i64::from(samples.classes[index] != samples.classes[index - 1]);
-            classes[index] = class;
-        }
+        let runs = samples.classes.chunk_by(|a, b| a == b);
+        let classes: Vec<i64> = (0..)
+            .zip(runs)
+            .flat_map(|(class, run)| std::iter::repeat_n(class, run.len()))
+            .collect();
         let device = tower.device();
         let classes = Tensor::from_slice(&classes).to_device(device);
         let embeddings = unit(&embed_all(tower, samples)?.to_device(device));
