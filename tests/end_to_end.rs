@@ -123,12 +123,16 @@ fn the_omniglot_model_is_as_good_as_its_card_says() {
     let runs = omniglot::all_runs(&data).unwrap();
     let report = omniglot_runs::evaluate(int8.as_mut(), &runs).unwrap();
     let stated = stated(&model, "omniglot-runs", "int8");
-    assert_eq!(report.accuracy, stated);
-    assert!(report.accuracy >= 0.90, "{}", report.accuracy);
+    assert!(
+        (report.accuracy - stated).abs() < 1e-9,
+        "{}",
+        report.accuracy
+    );
+    assert!(report.accuracy >= 0.95, "{}", report.accuracy);
 
     let dataset = DatasetName::Omniglot.load(Some(&data)).unwrap();
     let report = few_shot::evaluate(int8.as_mut(), &dataset, &twenty_ways()).unwrap();
-    assert!(report.accuracy >= 0.93, "{}", report.accuracy);
+    assert!(report.accuracy >= 0.955, "{}", report.accuracy);
     let test = Embedded::new(int8.as_mut(), &dataset, Part::Test).unwrap();
     assert_eq!(test.tensors.len(), 13_180);
 }
@@ -143,7 +147,13 @@ fn the_vinyals_model_is_as_good_as_its_card_says() {
     let mut int8 = open(&model, EngineName::Int8, None).unwrap();
     let dataset = DatasetName::OmniglotVinyals.load(Some(&data)).unwrap();
     let report = few_shot::evaluate(int8.as_mut(), &dataset, &twenty_ways()).unwrap();
-    assert_eq!(report.accuracy, stated(&model, "few-shot", "int8"));
+    // By way of text a figure may lose its last bit.
+    let stated = stated(&model, "few-shot", "int8");
+    assert!(
+        (report.accuracy - stated).abs() < 1e-9,
+        "{}",
+        report.accuracy
+    );
     assert!(report.accuracy >= 0.96, "{}", report.accuracy);
 }
 
