@@ -174,7 +174,7 @@ fn float_engines_agree_closely_and_int8_follows_them() {
 fn evaluations_agree_on_every_engine() {
     let tower = conv4s().remove(4);
     let dataset = signers(tower.input());
-    let run = run(tower, Distance::Manhattan, 6).unwrap();
+    let run = run(tower, Distance::SquaredEuclidean, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
     export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
     let reports = ENGINES.map(|engine| {

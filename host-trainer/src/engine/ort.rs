@@ -1,7 +1,7 @@
 //! ONNX Runtime: the independent reference.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use ort::environment::Environment;
@@ -108,6 +108,9 @@ const LIBRARY: &str = ".semblance/onnxruntime/libonnxruntime.so";
 
 fn environment() -> Result<&'static Environment> {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    // Two made at once, one of them dropped, bring ONNX Runtime down.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(environment) = ENVIRONMENT.get() {
         return Ok(environment);
     }
