@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use host_trainer::config::SamplerConfig;
-use host_trainer::sampler::{ClassSamples, Draw, Sampler};
+use host_trainer::dataset::ClassSamples;
+use host_trainer::sampler::{Draw, Sampler};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
@@ -14,6 +15,7 @@ use tch::{Device, Kind, Tensor};
 fn population() -> Vec<ClassSamples> {
     (0..12)
         .map(|class| ClassSamples {
+            class: class as u32,
             genuine: (0..6).map(|sample| class * 10 + sample).collect(),
             forged: match class % 3 {
                 0 => (6..9).map(|sample| class * 10 + sample).collect(),

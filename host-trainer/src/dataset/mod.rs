@@ -5,6 +5,7 @@
 //! the same code as on the device.
 
 mod archive;
+pub mod by_class;
 pub mod folder;
 pub mod omniglot;
 pub mod orl_faces;
@@ -21,6 +22,7 @@ use edge_runtime::picture::{self, Picture};
 use rayon::prelude::*;
 use shared::Preprocess;
 
+pub use by_class::ClassSamples;
 pub use split::{Part, Split};
 pub use turn::Turn;
 

@@ -1,7 +1,5 @@
 //! Which of N classes is this, from K samples of each?
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, Result, ensure};
 use rand::SeedableRng;
 use rand::seq::index;
@@ -11,7 +9,7 @@ use serde::Serialize;
 use shared::support_set::{Comparison, Fusion};
 
 use super::{Embedded, Report, precision};
-use crate::dataset::{Dataset, Kind, Part};
+use crate::dataset::{Dataset, Part};
 use crate::engine::{Embedder, Embeddings};
 use crate::head::{Head, Tuning};
 
@@ -199,21 +197,8 @@ impl Episode {
 }
 
 fn draw(embedded: &Embedded, options: &Options) -> Result<Vec<Episode>> {
-    let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    let samples = embedded
-        .tensors
-        .classes
-        .iter()
-        .zip(&embedded.tensors.kinds)
-        .enumerate();
-    for (index, (&class, _)) in samples.filter(|(_, (_, kind))| **kind == Kind::Genuine) {
-        classes.entry(class).or_default().push(index);
-    }
     let per_class = options.shots.saturating_add(options.queries);
-    let classes: Vec<Vec<usize>> = classes
-        .into_values()
-        .filter(|samples| samples.len() >= per_class)
-        .collect();
+    let classes = embedded.tensors.by_class(per_class);
     ensure!(
         options.ways >= 2 && options.shots >= 1 && options.queries >= 1 && options.episodes >= 2,
         "expected at least --ways 2 --shots 1 --queries 1 --episodes 2, found --ways {} --shots {} --queries {} --episodes {}",
@@ -232,7 +217,7 @@ fn draw(embedded: &Embedded, options: &Options) -> Result<Vec<Episode>> {
     let mut episode = || {
         let chosen = index::sample(&mut random, classes.len(), options.ways);
         let chosen = chosen.iter().map(|class| {
-            let samples = &classes[class];
+            let samples = &classes[class].genuine;
             let drawn = index::sample(&mut random, samples.len(), per_class);
             let mut drawn: Vec<usize> = drawn.iter().map(|sample| samples[sample]).collect();
             let probes = drawn.split_off(options.shots);

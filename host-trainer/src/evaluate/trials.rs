@@ -1,7 +1,5 @@
 //! Enrol every class, then compare everybody with everybody.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use shared::support_set::Comparison;
@@ -9,7 +7,7 @@ use shared::support_set::Comparison;
 use super::reference::Reference;
 use super::scores::{Score, Scores};
 use super::{Embedded, interval};
-use crate::dataset::Kind;
+use crate::dataset::ClassSamples;
 
 /// All comparisons of a verification.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,30 +49,23 @@ impl Trials {
             tensors,
             embeddings,
         } = embedded;
-        let mut samples: BTreeMap<u32, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-        for (index, (&class, kind)) in tensors.classes.iter().zip(&tensors.kinds).enumerate() {
-            let (genuine, forged) = samples.entry(class).or_default();
-            match kind {
-                Kind::Genuine => genuine.push(index),
-                Kind::Forged => forged.push(index),
-            }
-        }
-        samples.retain(|_, (genuine, _)| genuine.len() > shots);
+        let samples = tensors.by_class(shots + 1);
         ensure!(
             shots > 0 && samples.len() >= 2,
             "expected at least 2 classes with more than {shots} genuine samples, found {}: lower --shots or add samples",
             samples.len()
         );
-        let samples: Vec<_> = samples.into_values().collect();
         let references: Vec<Reference> = samples
             .par_iter()
-            .map(|(genuine, _)| Reference::new(embeddings, &genuine[..shots], comparison))
+            .map(|class| Reference::new(embeddings, &class.genuine[..shots], comparison))
             .collect();
         let distance =
             |class: usize, probe: usize| references[class].distance(embeddings.get(probe));
         let of_class = |class: usize| {
-            let (genuine, forged) = &samples[class];
-            let first_probe = |other: usize| samples[other].0[shots];
+            let ClassSamples {
+                genuine, forged, ..
+            } = &samples[class];
+            let first_probe = |other: usize| samples[other].genuine[shots];
             let others = || (0..samples.len()).filter(|&other| other != class);
             let own = |probe: &usize| distance(class, *probe);
             ClassTrials {

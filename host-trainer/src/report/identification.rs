@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use shared::support_set::Comparison;
 
 use super::judged::Judged;
+use crate::dataset::ClassSamples;
 use crate::evaluate::reference::Reference;
 use crate::evaluate::{Embedded, interval};
 
@@ -50,11 +51,10 @@ impl Identification {
     pub fn new(embedded: &Embedded, comparison: Comparison, judged: &Judged) -> Self {
         let shots = judged.shots;
         let embeddings = &embedded.embeddings;
-        let enrol = |class: &super::samples::ClassSamples| {
-            Reference::new(embeddings, &class.genuine[..shots], comparison)
-        };
+        let enrol =
+            |class: &ClassSamples| Reference::new(embeddings, &class.genuine[..shots], comparison);
         let references: Vec<Reference> = judged.classes.par_iter().map(enrol).collect();
-        let answers = |(own, class): (usize, &super::samples::ClassSamples)| {
+        let answers = |(own, class): (usize, &ClassSamples)| {
             let mut answers = ClassAnswers::default();
             let mut sums = vec![0.0; references.len()];
             for &probe in &class.genuine[shots..] {

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use shared::artifact::OperatingPoint;
 use shared::support_set::Comparison;
 
-use super::samples::{ClassSamples, by_class};
+use crate::dataset::ClassSamples;
 use crate::evaluate::Embedded;
 use crate::evaluate::metrics::{equal_error_rate, false_accept_rate, false_reject_rate};
 use crate::evaluate::trials::{Impostors, Trials};
@@ -76,7 +76,7 @@ impl Judged {
         points: &[OperatingPoint],
     ) -> Result<Self> {
         let trials = Trials::new(embedded, comparison, shots)?;
-        let classes = by_class(embedded, shots);
+        let classes = embedded.tensors.by_class(shots + 1);
         ensure!(
             classes.len() == trials.classes.len(),
             "expected one trial per class of {}, found {}",

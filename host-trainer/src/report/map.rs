@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::page::{Figure, Key};
-use super::samples::{ClassSamples, spread};
+use super::spread::spread;
 use super::svg::{self, Element, element};
 use super::tsne::tsne;
+use crate::dataset::ClassSamples;
 use crate::evaluate::Embedded;
 
 /// Classes and samples of each that are shown, at most.
@@ -221,13 +222,12 @@ fn beside(
 #[cfg(test)]
 mod tests {
     use super::super::judged::tests::embedded;
-    use super::super::samples::by_class;
     use super::*;
 
     #[test]
     fn every_sample_of_the_chosen_classes_has_a_mark_inside() {
         let (embedded, _) = embedded(30, 6, 1);
-        let classes = by_class(&embedded, 1);
+        let classes = embedded.tensors.by_class(2);
         let map = figure(
             &embedded,
             &classes,

@@ -23,9 +23,9 @@ pub mod judged;
 pub mod map;
 pub mod page;
 pub mod pairs;
-pub mod samples;
 pub mod scale;
 pub mod sections;
+pub mod spread;
 pub mod subject;
 pub mod summary;
 pub mod svg;
@@ -170,7 +170,7 @@ fn points(
 
 /// The most of [`SHOTS`] with which two classes can be judged.
 fn usual_shots(test: &Embedded) -> usize {
-    let fits = |shots: &usize| samples::by_class(test, *shots).len() >= 2;
+    let fits = |shots: &usize| test.tensors.by_class(*shots + 1).len() >= 2;
     SHOTS.into_iter().find(fits).unwrap_or(1)
 }
 

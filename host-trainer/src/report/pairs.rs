@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use shared::support_set::Comparison;
 
-use super::samples::spread;
+use super::spread::spread;
 use crate::dataset::Kind;
 use crate::evaluate::Embedded;
 

@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use rand::seq::{IndexedRandom, index};
 use rand_chacha::ChaCha8Rng;
 
-use super::{ClassSamples, Draw};
+use super::Draw;
+use crate::dataset::ClassSamples;
 
 /// Draws episodes of genuine samples: `ways` classes, of each `shots` and other
 /// `queries` (Vinyals et al., "Matching networks for one shot learning", 2016).

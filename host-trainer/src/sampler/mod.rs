@@ -5,45 +5,16 @@ pub mod hard_classes;
 pub mod p_by_k;
 pub mod pairs;
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
 
 use crate::config::SamplerConfig;
-use crate::dataset::{Kind, Tensors};
+use crate::dataset::ClassSamples;
 use episodes::Episodes;
 use hard_classes::HardClasses;
 use p_by_k::PByK;
 use pairs::Pairs;
-
-/// The samples of one class, as indices into a [`Tensors`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClassSamples {
-    /// Its own.
-    pub genuine: Vec<usize>,
-    /// Imitations of it.
-    pub forged: Vec<usize>,
-}
-
-/// The samples of each class, in class order.
-pub fn by_class(tensors: &Tensors) -> Vec<ClassSamples> {
-    by_label(&tensors.classes, &tensors.kinds)
-}
-
-/// The same for samples of these classes and kinds.
-pub fn by_label(classes: &[u32], kinds: &[Kind]) -> Vec<ClassSamples> {
-    let mut samples: BTreeMap<u32, ClassSamples> = BTreeMap::new();
-    for (index, (&class, kind)) in classes.iter().zip(kinds).enumerate() {
-        let samples = samples.entry(class).or_default();
-        match kind {
-            Kind::Genuine => samples.genuine.push(index),
-            Kind::Forged => samples.forged.push(index),
-        }
-    }
-    samples.into_values().collect()
-}
 
 /// One of the samplers.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
 
-use super::ClassSamples;
+use crate::dataset::ClassSamples;
 
 /// Draws batches of `classes` x `samples`, forgeries of the same classes among them
 /// where there are any.
@@ -81,7 +81,9 @@ impl PByK {
     pub fn of_classes(&self, classes: &[usize], random: &mut ChaCha8Rng) -> Vec<usize> {
         let mut batch = Vec::with_capacity(classes.len() * self.samples);
         for &class in classes {
-            let ClassSamples { genuine, forged } = &self.population[class];
+            let ClassSamples {
+                genuine, forged, ..
+            } = &self.population[class];
             let imitations = forged.len().min(self.samples / 3);
             batch.extend(genuine.sample(random, self.samples - imitations));
             batch.extend(forged.sample(random, imitations));

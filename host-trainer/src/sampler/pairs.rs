@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, index};
 use rand_chacha::ChaCha8Rng;
 
-use super::ClassSamples;
+use crate::dataset::ClassSamples;
 
 /// Two samples, and whether they are of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor};
 
-use crate::dataset::{Kind as SampleKind, Tensors};
+use crate::dataset::by_class::by_class;
+use crate::dataset::{ClassSamples, Kind as SampleKind, Tensors};
 use crate::loss::Labels;
-use crate::sampler::{ClassSamples, by_label};
 
 /// All training samples, on the training's device where it has room for them.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl TrainingData {
             classes.extend(tensors.classes.iter().map(|class| class + turn * count));
             kinds.extend(&tensors.kinds);
         }
-        let population = by_label(&classes, &kinds);
+        let population = by_class(&classes, &kinds);
         // Classes of the data set that are not for training leave no gaps.
         let mut places = vec![0i64; classes.len()];
         for (place, class) in (0i64..).zip(&population) {

@@ -8,10 +8,9 @@ use shared::Distance;
 use tch::{Kind, Tensor};
 
 use super::embed_all;
-use crate::dataset::Tensors;
+use crate::dataset::{ClassSamples, Tensors};
 use crate::distance::{all_pairs, row_wise};
 use crate::evaluate::metrics::equal_error_rate;
-use crate::sampler::{ClassSamples, by_class};
 use crate::tower::torch::TorchTower;
 
 const EPISODES: usize = 2000;
@@ -49,10 +48,7 @@ impl Validation {
     /// # Errors
     /// When fewer than two classes have two genuine samples.
     pub fn new(tensors: Tensors, distance: Distance) -> Result<Self> {
-        let population: Vec<ClassSamples> = by_class(&tensors)
-            .into_iter()
-            .filter(|class| class.genuine.len() >= 2)
-            .collect();
+        let population = tensors.by_class(2);
         ensure!(
             population.len() >= 2,
             "expected at least 2 validation classes with 2 samples, found {}: add classes",

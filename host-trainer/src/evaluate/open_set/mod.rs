@@ -14,8 +14,6 @@
 
 mod figures;
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, ensure};
 use rand::SeedableRng;
 use rand::seq::index;
@@ -30,7 +28,7 @@ use shared::template::SubjectId;
 use super::operating_points::is_enough;
 use super::reference::Reference;
 use super::{Embedded, Report, interval, precision};
-use crate::dataset::{Dataset, Kind, Part};
+use crate::dataset::{Dataset, Part};
 use crate::engine::Embedder;
 
 use figures::{
@@ -188,23 +186,14 @@ pub fn evaluate(
 
 /// Genuine samples of each class that has enough.
 fn genuine(test: &Embedded, options: &Options) -> Result<Vec<Vec<usize>>> {
-    let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    let samples = test.tensors.classes.iter().zip(&test.tensors.kinds);
-    for (index, (&class, _)) in samples
-        .enumerate()
-        .filter(|(_, (_, k))| **k == Kind::Genuine)
-    {
-        classes.entry(class).or_default().push(index);
-    }
-    let mut classes: Vec<Vec<usize>> = classes.into_values().collect();
-    classes.retain(|samples| samples.len() > options.shots);
+    let classes = test.tensors.by_class(options.shots.saturating_add(1));
     ensure!(
         options.shots > 0 && options.draws > 0 && classes.len() >= 4,
         "expected at least 4 test classes with more than {} genuine samples, found {}: lower --shots or add classes",
         options.shots,
         classes.len()
     );
-    Ok(classes)
+    Ok(classes.into_iter().map(|class| class.genuine).collect())
 }
 
 /// The probes of each draw, nearest first.
