@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use shared::preprocess::Quantization;
 use tch::{Device, Kind, Tensor};
 
-use super::graph::{Graph, Layer, Node};
+use super::graph::{Graph, Layer, Node, NodeId};
 use super::parameters::{self, Initial, Parameters, Specification};
 
 const EPSILON: f64 = 1e-5;
@@ -21,6 +21,8 @@ pub struct TorchTower {
     normalized: bool,
     device: Device,
     kind: Kind,
+    /// The last node that reads each node's output.
+    last_readers: Vec<NodeId>,
 }
 
 /// Whether batch statistics or running ones are used.
@@ -54,6 +56,7 @@ impl TorchTower {
             normalized,
             device,
             kind: Kind::Float,
+            last_readers: last_readers(graph),
         }
     }
 
@@ -152,17 +155,29 @@ impl TorchTower {
             Mode::Inference => Kind::Float,
         };
         let input = channels_last(&input.to_kind(kind));
-        let mut outputs: Vec<Tensor> = Vec::with_capacity(self.graph.nodes().len());
-        for node in self.graph.nodes() {
-            let read: Vec<&Tensor> = node.inputs.iter().map(|&from| &outputs[from]).collect();
+        // What nobody reads any more is given back at once: the next map then finds
+        // memory that is there, and in the cache.
+        let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
+        for (id, node) in self.graph.nodes().iter().enumerate() {
+            let read: Vec<&Tensor> = node
+                .inputs
+                .iter()
+                .filter_map(|&i| outputs[i].as_ref())
+                .collect();
             let output = match *read {
                 [a, b] => a + b,
                 [from] => self.run(node, from, mode),
                 _ => input.shallow_clone(),
             };
-            outputs.push(output);
+            for &from in &node.inputs {
+                if self.last_readers[from] == id {
+                    outputs[from] = None;
+                }
+            }
+            outputs.push(Some(output));
         }
-        let embedding = outputs.swap_remove(outputs.len() - 1).flatten(1, -1);
+        let last = outputs.pop().flatten().unwrap_or(input);
+        let embedding = last.flatten(1, -1);
         let embedding = embedding.to_kind(Kind::Float);
         if self.normalized {
             let norm = embedding.square().sum_dim_intlist(1, true, Kind::Float);
@@ -218,6 +233,17 @@ impl TorchTower {
     }
 }
 
+/// The last node that reads each node's output; the node itself where none does.
+fn last_readers(graph: &Graph) -> Vec<NodeId> {
+    let mut last: Vec<NodeId> = (0..graph.nodes().len()).collect();
+    for (id, node) in graph.nodes().iter().enumerate() {
+        for &from in &node.inputs {
+            last[from] = id;
+        }
+    }
+    last
+}
+
 /// Named tensors as parameters.
 ///
 /// # Errors
@@ -250,11 +276,35 @@ fn initial(specification: &Specification, device: Device) -> Tensor {
 /// The same tensor with channels varying fastest in memory where it has four dimensions,
 /// which is how libtorch convolves fastest.
 fn channels_last(tensor: &Tensor) -> Tensor {
-    match tensor.dim() {
-        4 => tensor
-            .permute([0, 2, 3, 1])
-            .contiguous()
-            .permute([0, 3, 1, 2]),
-        _ => tensor.shallow_clone(),
+    let Ok([count, channels, height, width]) = <[i64; 4]>::try_from(tensor.size()) else {
+        return tensor.shallow_clone();
+    };
+    // By way of one dimension: of a single channel's stride libtorch thinks nothing, and
+    // would keep the one that says rows vary fastest.
+    tensor
+        .permute([0, 2, 3, 1])
+        .contiguous()
+        .reshape(-1)
+        .reshape([count, height, width, channels])
+        .permute([0, 3, 1, 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What libtorch takes for channels last (`suggest_memory_format`): strides that rise
+    /// from channels by columns and rows to samples.
+    #[test]
+    fn channels_vary_fastest_even_when_there_is_one() {
+        for shape in [[5, 1, 6, 7], [5, 3, 6, 7]] {
+            let values = Tensor::arange(shape.iter().product::<i64>(), (Kind::Float, Device::Cpu));
+            let tensor = values.reshape(shape);
+            let laid_out = channels_last(&tensor);
+            let [_, channels, _, width] = shape;
+            let strides = [6 * width * channels, 1, width * channels, channels];
+            assert_eq!(laid_out.stride(), strides);
+            assert_eq!(laid_out, tensor);
+        }
     }
 }
