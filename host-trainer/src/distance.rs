@@ -39,6 +39,7 @@ fn squared(a: &Tensor, b: &Tensor) -> Tensor {
     (squares(a) + squares(b).transpose(0, 1) - product * 2.0).clamp_min(0.0)
 }
 
-fn unit(a: &Tensor) -> Tensor {
+/// Rows `[n, d]` scaled to unit length; zeros stay.
+pub(crate) fn unit(a: &Tensor) -> Tensor {
     a * (a.square().sum_dim_intlist(1, true, Kind::Float) + EPSILON).rsqrt()
 }

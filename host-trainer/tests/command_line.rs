@@ -1,17 +1,13 @@
 //! What a user meets: messages, exit codes, one object of JSON.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod program;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-fn host_trainer(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_host-trainer"))
-        .args(arguments)
-        .env_remove("SEMBLANCE_DATA")
-        .output()
-        .unwrap()
-}
+use program::host_trainer;
 
 /// Expects failure with exit code 2 and a message that has all of `words`.
 fn refused(arguments: &[&str], words: &[&str]) {
@@ -298,6 +294,21 @@ fn own_pictures_are_trained_on_exported_and_judged() {
             .all(|(c, verb)| c.as_str().unwrap().contains(verb))
     );
     assert_eq!(commands.len(), 3);
+    // The first holds every setting of the training.
+    let anew = at("anew");
+    let mut words: Vec<&str> = vec![];
+    for (place, part) in commands[0].as_str().unwrap().split('\'').enumerate() {
+        match place % 2 {
+            0 => words.extend(part.split_whitespace()),
+            _ => words.push(part),
+        }
+    }
+    let verb = words.iter().position(|&word| word == "train").unwrap();
+    let out = words.iter().position(|&word| word == "--out").unwrap();
+    words[out + 1] = &anew;
+    let arguments = [&words[verb..], &["--data", &people, "--device", "cpu"]].concat();
+    did(&arguments);
+    assert_eq!(weights(&anew), weights(&run));
     let store = at("store");
     did(&["finetune", &tuned_model, "--data", &people, "--out", &store]);
     // Too few people are told before the training, not after it.

@@ -1,9 +1,11 @@
 //! A fine-tuned store, from a folder of pictures to answers on both engines of a device.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod program;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use edge_runtime::engine::Engine;
 use edge_runtime::loader::{LinuxEngine, Model};
@@ -15,19 +17,13 @@ use shared::decision::Identification;
 use shared::embedding::MAX_DIM;
 use shared::template::SubjectId;
 
+use program::host_trainer;
+
 type FileRecognizer<'a> =
     Recognizer<'a, LinuxEngine<'a>, FileStore<SHOTS, MAX_DIM>, Vec<u8>, SHOTS, MAX_DIM>;
 
 fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/omniglot")
-}
-
-fn host_trainer(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_host-trainer"))
-        .args(arguments)
-        .env_remove("SEMBLANCE_DATA")
-        .output()
-        .unwrap()
 }
 
 /// Folders of generated signatures, and more of the same people to ask about.

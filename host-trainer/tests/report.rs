@@ -1,19 +1,14 @@
 //! `host-trainer report` as a user meets it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod program;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+
+use program::host_trainer;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/omniglot");
-
-fn host_trainer(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_host-trainer"))
-        .args(arguments)
-        .env_remove("SEMBLANCE_DATA")
-        .output()
-        .unwrap()
-}
 
 /// Made-up signers in a folder each, one of them with a name that no page may take for
 /// markup.

@@ -8,6 +8,8 @@ use clap::Args;
 
 use super::{DataArgs, tell};
 use crate::checkpoint::Run;
+#[cfg(feature = "libtorch")]
+use crate::config::RunConfig;
 use crate::dataset::DatasetName;
 use crate::export::CARD;
 use crate::export::model::export;
@@ -91,6 +93,18 @@ pub(super) fn train(config: &Path, run: &Path) -> String {
         "{PROGRAM} train --config {folder}/{file} --out {}",
         relative(run)
     )
+}
+
+/// The command that trains a run anew whose configuration no card holds: with every
+/// setting in it.
+#[cfg(feature = "libtorch")]
+pub(super) fn train_anew(config: &RunConfig, run: &Path) -> Result<String> {
+    let settings = config.settings()?.join(" ");
+    Ok(format!(
+        "{PROGRAM} train --dataset {} {settings} --out {}",
+        config.dataset,
+        relative(run)
+    ))
 }
 
 /// The last two parts of a path: cards name no folders of the machine they were made on.

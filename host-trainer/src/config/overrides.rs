@@ -5,7 +5,25 @@ use toml::{Table, Value};
 
 use super::RunConfig;
 
+/// What a data set says of itself, which is no setting.
+const OF_THE_DATA: [&str; 3] = ["dataset", "terms", "split_sha256"];
+
 impl RunConfig {
+    /// The `--set` flags that make any configuration for the same data this one, quoted
+    /// for a shell.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML.
+    pub fn settings(&self) -> Result<Vec<String>> {
+        let table = Table::try_from(self)?;
+        let settings = table
+            .iter()
+            .filter(|(key, _)| !OF_THE_DATA.contains(&key.as_str()));
+        Ok(settings
+            .map(|(key, value)| format!("--set '{key}={value}'"))
+            .collect())
+    }
+
     /// A copy in which each `path=value` holds; a value is written as in TOML, text
     /// without quotes is taken as text.
     ///

@@ -1,6 +1,5 @@
 //! The whole tower on new classes, at a small rate: it goes on from a run's weights with
-//! a cosine classifier on top (see [`head::cosine`](crate::head::cosine)), which is
-//! thrown away afterwards; the tower stays.
+//! a cosine classifier on top, which is thrown away afterwards; the tower stays.
 //!
 //! Running statistics of batch norms stay as they are: those of a few samples would be
 //! worse. Validation classes choose the epoch, the given weights among them.
@@ -13,19 +12,19 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::Run;
-use crate::config::{Augment, OptimizerConfig, RunConfig};
+use crate::config::{OptimizerConfig, RunConfig};
 use crate::dataset::{Dataset, Kind as SampleKind, Part, Tensors};
+use crate::distance::unit;
+use crate::loss::cosine_softmax::{CosineSoftmax, Margin};
 use crate::tower::torch::{Mode, TorchTower};
 use crate::train::augment::augment;
+use crate::train::data::TrainingData;
 use crate::train::embed_all;
 use crate::train::optimizer::Optimizer;
 use crate::train::validate::Validation;
 
-/// The scale that the classifier begins with (Gidaris and Komodakis, 2018).
+/// Cosines are multiplied by it (Gidaris and Komodakis, 2018, begin there).
 const SCALE: f64 = 10.0;
-
-/// Keeps divisions by a length of zero finite.
-const EPSILON: f64 = 1e-12;
 
 /// How it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,29 +84,36 @@ pub fn finetune(
         &base.parameters,
         device,
     )?;
-    let mut classifier = Classifier::new(&tower, &samples)?;
+    let data = TrainingData::new(&samples, false, device)?;
+    let classifier = classifier(&tower, &samples, &data)?;
+    let trainable = || {
+        let classes = ("classifier.classes", classifier.classes());
+        tower.trainable().chain([classes])
+    };
     let weight_decay = match config.training.optimizer {
         OptimizerConfig::AdamW { weight_decay } | OptimizerConfig::Sgd { weight_decay, .. } => {
             weight_decay
         }
     };
-    let mut optimizer = Optimizer::new(
-        OptimizerConfig::AdamW { weight_decay },
-        tower.trainable().chain(classifier.trainable()),
-    );
+    let mut optimizer = Optimizer::new(OptimizerConfig::AdamW { weight_decay }, trainable());
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
     let mut best = (base.parameters.clone(), f64::NEG_INFINITY);
     for epoch in 0..=options.epochs {
         let mut sum = 0.0;
         if epoch > 0 {
-            let mut order: Vec<i64> = (0..samples.len() as i64).collect();
+            let mut order: Vec<usize> = (0..data.len()).collect();
             order.shuffle(&mut random);
             for batch in order.chunks(options.batch) {
-                let indices = Tensor::from_slice(batch).to_device(device);
-                let loss = classifier.loss(&tower, &indices, &config.training.augment);
+                let input = tower.dequantize(&data.samples(batch));
+                let input = augment(&input, &config.training.augment);
+                let embeddings = tower.forward(&input, Mode::Inference);
+                let loss = classifier.of(&embeddings, &data.labels(batch));
                 loss.backward();
-                let trainable = tower.trainable().chain(classifier.trainable());
-                optimizer.step(trainable, options.learning_rate, config.training.clip_norm);
+                optimizer.step(
+                    trainable(),
+                    options.learning_rate,
+                    config.training.clip_norm,
+                );
                 sum += loss.double_value(&[]) * batch.len() as f64;
             }
         }
@@ -141,81 +147,25 @@ pub fn finetune(
     })
 }
 
-/// Class weights, scale, and the samples to learn from.
-#[derive(Debug)]
-struct Classifier {
-    /// uint8 `[n, 1, h, w]`.
-    pixels: Tensor,
-    /// int64 `[n]`, below the number of classes.
-    classes: Tensor,
-    /// `[classes, dim]`.
-    weights: Tensor,
-    /// `[]`.
-    log_scale: Tensor,
-}
-
-impl Classifier {
-    /// Begins at the class means of the tower's embeddings.
-    fn new(tower: &TorchTower, samples: &Tensors) -> Result<Self> {
-        let mut names = samples.classes.clone();
-        names.dedup();
-        ensure!(
-            names.len() >= 2,
-            "expected at least 2 training classes, found {}: add classes",
-            names.len()
-        );
-        // Samples are ordered by class.
-        let runs = samples.classes.chunk_by(|a, b| a == b);
-        let classes: Vec<i64> = (0..)
-            .zip(runs)
-            .flat_map(|(class, run)| std::iter::repeat_n(class, run.len()))
-            .collect();
-        let device = tower.device();
-        let classes = Tensor::from_slice(&classes).to_device(device);
-        let embeddings = unit(&embed_all(tower, samples)?.to_device(device));
-        let sums = Tensor::zeros(
-            [names.len() as i64, embeddings.size()[1]],
-            (Kind::Float, device),
-        )
-        .index_add(0, &classes, &embeddings);
-        let log_scale = Tensor::from(SCALE.ln() as f32).to_device(device);
-        let size = samples.preprocess;
-        let shape = [
-            samples.len() as i64,
-            1,
-            i64::from(size.height),
-            i64::from(size.width),
-        ];
-        Ok(Self {
-            pixels: Tensor::from_slice(&samples.pixels)
-                .reshape(shape)
-                .to_device(device),
-            classes,
-            weights: unit(&sums).detach().set_requires_grad(true),
-            log_scale: log_scale.set_requires_grad(true),
-        })
-    }
-
-    fn trainable(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        [
-            ("classifier.weight", &self.weights),
-            ("classifier.log_scale", &self.log_scale),
-        ]
-        .into_iter()
-    }
-
-    /// The mean cross-entropy of a batch.
-    fn loss(&mut self, tower: &TorchTower, indices: &Tensor, limits: &Augment) -> Tensor {
-        let pixels = self.pixels.index_select(0, indices);
-        let input = augment(&tower.dequantize(&pixels), limits);
-        let embeddings = unit(&tower.forward(&input, Mode::Inference));
-        let cosines = embeddings.matmul(&unit(&self.weights).transpose(0, 1));
-        let logits = cosines * self.log_scale.exp();
-        logits.cross_entropy_for_logits(&self.classes.index_select(0, indices))
-    }
-}
-
-/// Rows scaled to unit length.
-fn unit(rows: &Tensor) -> Tensor {
-    rows * (rows.square().sum_dim_intlist(1, true, Kind::Float) + EPSILON).rsqrt()
+/// A classifier that begins at the class means of the tower's embeddings.
+fn classifier(tower: &TorchTower, samples: &Tensors, data: &TrainingData) -> Result<CosineSoftmax> {
+    let classes = data.population().len();
+    ensure!(
+        classes >= 2,
+        "expected at least 2 training classes, found {classes}: add classes"
+    );
+    let all: Vec<usize> = (0..data.len()).collect();
+    let embeddings = unit(&embed_all(tower, samples)?.to_device(tower.device()));
+    let size = [classes as i64, embeddings.size()[1]];
+    let sums = Tensor::zeros(size, (Kind::Float, tower.device())).index_add(
+        0,
+        &data.labels(&all).class,
+        &embeddings,
+    );
+    let margin = Margin::None;
+    Ok(CosineSoftmax::of_classes(
+        unit(&sums).detach(),
+        SCALE,
+        margin,
+    ))
 }

@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::Labels;
+use crate::distance::unit;
 
 /// What the own class must be better by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,9 +81,4 @@ fn angular(cosine: &Tensor, margin: f64) -> Tensor {
     let line = &cosine - margin * margin.sin();
     let inside = cosine.gt((core::f64::consts::PI - margin).cos());
     turned.where_self(&inside, &line)
-}
-
-fn unit(vectors: &Tensor) -> Tensor {
-    let squares = vectors.square().sum_dim_intlist(1, true, Kind::Float);
-    vectors * (squares + 1e-12).rsqrt()
 }

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::p_by_k::PByK;
+use crate::distance::unit;
 
 /// How much of a class's centre a new batch leaves as it was.
 const INERTIA: f64 = 0.5;
@@ -126,10 +127,4 @@ impl HardClasses {
     pub fn restore(&mut self, centres: Tensor) {
         self.centres = centres.to_device(self.centres.device());
     }
-}
-
-/// Rows scaled to unit length; zeros stay.
-fn unit(rows: &Tensor) -> Tensor {
-    let squares = rows.square().sum_dim_intlist(1, true, Kind::Float);
-    rows * squares.clamp_min(1e-12).rsqrt()
 }

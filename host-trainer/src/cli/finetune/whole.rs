@@ -1,13 +1,12 @@
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 
 use super::{FinetuneArgs, HISTORY, History, history};
-use crate::checkpoint::{Run, WEIGHTS, write_tensors, write_whole};
-use crate::cli::{count, quantize, tell};
+use crate::checkpoint::{Run, write_whole};
+use crate::cli::{count, learning_rate, percent, quantize, tell};
 use crate::config::CONFIG;
 use crate::dataset::{Dataset, folder};
 use crate::evaluate::operating_points;
@@ -25,7 +24,7 @@ pub(super) struct WholeArgs {
     #[arg(long, default_value_t = 10, value_parser = count(1, 100_000), requires = "whole")]
     epochs: usize,
     /// Learning rate
-    #[arg(long, default_value_t = 1e-4, value_parser = rate, requires = "whole")]
+    #[arg(long, default_value_t = 1e-4, value_parser = learning_rate, requires = "whole")]
     learning_rate: f64,
     /// Samples in a batch
     #[arg(long, default_value_t = 64, value_parser = count(2, 100_000), requires = "whole")]
@@ -36,13 +35,6 @@ pub(super) struct WholeArgs {
     /// Where to train
     #[arg(long, value_enum, default_value = "auto", requires = "whole")]
     device: Choice,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
-        _ => Err("expected a number above 0, such as 0.0001".into()),
-    }
 }
 
 /// Writes a run that quantizes as any other, on the given folder as its data set.
@@ -78,17 +70,17 @@ pub(super) fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
     let run = finetune(&base, &dataset, &options, device.open()?, &mut |epoch| {
         best = best.max(epoch.validation);
         tell(format_args!(
-            "epoch {}: loss {:.4}, {} {:.2} %",
+            "epoch {}: loss {:.4}, {} {}",
             epoch.epoch,
             epoch.loss,
             epoch.figure,
-            100.0 * epoch.validation
+            percent(epoch.validation)
         ));
     })?;
-    write(&run, &args.out)?;
+    run.save(&args.out)?;
     let mut commands = history(&args.model)?;
     if commands.is_empty() {
-        commands.push(quantize::train(&args.model.join(CONFIG), &args.model));
+        commands.push(quantize::train_anew(&base.config, &args.model)?);
     }
     let (from, to) = (
         quantize::relative(&args.model),
@@ -113,12 +105,4 @@ pub(super) fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
         args.data.display()
     ));
     Ok(())
-}
-
-fn write(run: &Run, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{}: cannot be made", folder.display()))?;
-    write_tensors(&folder.join(WEIGHTS), &run.parameters, Default::default())?;
-    let config = toml::to_string(&run.config)?;
-    write_whole(&folder.join(CONFIG), config.as_bytes())
 }
