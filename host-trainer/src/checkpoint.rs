@@ -19,6 +19,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::config::RunConfig;
 use crate::tower::{Parameters, Tensor};
 
+/// Every event of a run's training, a JSON object a line.
+pub const EVENTS: &str = "events.jsonl";
 /// The best weights of a run.
 pub const WEIGHTS: &str = "weights.safetensors";
 
@@ -41,6 +43,17 @@ impl Run {
         let config = RunConfig::load(folder)?;
         let (parameters, _) = read_tensors(&folder.join(WEIGHTS))?;
         Ok(Self { config, parameters })
+    }
+
+    /// Writes a run folder, which is made where there is none.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; earlier files are untouched then.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be made", folder.display()))?;
+        write_tensors(&folder.join(WEIGHTS), &self.parameters, Default::default())?;
+        self.config.save(folder)
     }
 }
 

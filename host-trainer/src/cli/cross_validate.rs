@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::settings::Settings;
-use super::{DataArgs, count, tell};
+use super::{DataArgs, count, percent, tell, with_interval};
 use crate::checkpoint::Run;
 use crate::config::CONFIG;
 use crate::dataset::{Dataset, DatasetName};
@@ -86,8 +86,8 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
 fn train(
     args: &CrossValidateArgs,
     dataset: &Dataset,
-    run: &std::path::Path,
-    model: &std::path::Path,
+    run: &Path,
+    model: &Path,
 ) -> Result<Box<dyn Embedder>> {
     // Better now than after the training.
     operating_points::check(dataset)?;
@@ -103,7 +103,6 @@ fn train(
 }
 
 fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
-    let percent = |rate: f64| format!("{:.2} %", 100.0 * rate);
     writeln!(
         out,
         "{} classes of {} in {} folds, engine {} ({}); {} pairs of one class, {} of two",
@@ -119,21 +118,17 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         let folds: Vec<String> = method.fold_eers.iter().map(|&eer| percent(eer)).collect();
         writeln!(
             out,
-            "{:<10}  EER {} (95 %: {} to {}); folds: {}",
+            "{:<10}  EER {}; folds: {}",
             method.method,
-            percent(method.eer),
-            percent(method.eer_ci95[0]),
-            percent(method.eer_ci95[1]),
+            with_interval(method.eer, method.eer_ci95),
             folds.join(", ")
         )?;
         for point in &method.true_accepts {
             writeln!(
                 out,
-                "            true accepts {} at FAR {} (95 %: {} to {})",
-                percent(point.tar),
-                percent(point.far),
-                percent(point.ci95[0]),
-                percent(point.ci95[1])
+                "            true accepts {} at FAR {}",
+                with_interval(point.tar, point.ci95),
+                percent(point.far)
             )?;
         }
     }

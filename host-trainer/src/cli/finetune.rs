@@ -12,7 +12,7 @@ use edge_runtime::store::file::FileStore;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::tell;
+use super::{percent, tell};
 use crate::engine::{self, EngineName};
 use crate::head::support::{Enrolment, Support};
 use crate::head::{Head, HeadName, Tuning};
@@ -129,8 +129,8 @@ pub fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
     {
         writeln!(
             out,
-            "left-out samples answered rightly: {:.2} %, head {name}",
-            100.0 * share
+            "left-out samples answered rightly: {}, head {name}",
+            percent(*share)
         )?;
     }
     writeln!(

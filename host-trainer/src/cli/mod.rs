@@ -86,6 +86,30 @@ fn count(
     }
 }
 
+/// Reads a learning rate.
+#[cfg(feature = "libtorch")]
+fn learning_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err("expected a number above 0, such as 0.003".into()),
+    }
+}
+
+/// A rate for people.
+fn percent(rate: f64) -> String {
+    format!("{:.2} %", 100.0 * rate)
+}
+
+/// A rate with its 95 % interval for people.
+fn with_interval(rate: f64, ci95: [f64; 2]) -> String {
+    format!(
+        "{} (95 %: {} to {})",
+        percent(rate),
+        percent(ci95[0]),
+        percent(ci95[1])
+    )
+}
+
 /// Tells people what goes on. A closed standard error stops nobody's training.
 fn tell(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "{what}");

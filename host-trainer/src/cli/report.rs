@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{DataArgs, count, tell};
-use crate::checkpoint::write_whole;
+use crate::checkpoint::{EVENTS, write_whole};
 use crate::config::RunConfig;
 use crate::dataset::DatasetName;
 use crate::engine::{self, EngineName, Precision};
-use crate::report::events::{EVENTS, History};
+use crate::report::events::History;
 use crate::report::subject::Subject;
 use crate::report::summary::Summary;
 use crate::report::{self, Options};
@@ -67,14 +67,14 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<()> {
     let subject = Subject::load(&args.model)?;
     let name = match args.dataset {
         Some(name) => name,
-        None => DatasetName::parse(subject.dataset())
+        None => DatasetName::parse(&subject.config.dataset)
             .with_context(|| format!("{}: trained on", args.model.display()))?,
     };
     let history = history(args, &subject)?;
     let dataset = name.load(args.data.data.as_deref())?;
-    let usual = match subject {
-        Subject::Model { .. } => EngineName::Int8,
-        Subject::Run { .. } => EngineName::Tract,
+    let usual = match subject.exported {
+        Some(_) => EngineName::Int8,
+        None => EngineName::Tract,
     };
     let engine = args.engine.unwrap_or(usual);
     let mut embedder = engine::open(&args.model, engine, args.precision)?;
@@ -109,18 +109,13 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<()> {
 fn history(args: &ReportArgs, subject: &Subject) -> Result<Option<History>> {
     let Some(run) = &args.run else {
         let is_there = args.model.join(EVENTS).is_file();
-        return match subject {
-            Subject::Run { .. } if is_there => History::load(&args.model).map(Some),
+        return match subject.exported {
+            None if is_there => History::load(&args.model).map(Some),
             _ => Ok(None),
         };
     };
-    let config = RunConfig::load(run)?;
-    let same = config.training == *subject.training()
-        && config.tower == *subject.tower()
-        && config.seed == subject.seed()
-        && config.split_sha256 == subject.split_sha256();
     ensure!(
-        same,
+        RunConfig::load(run)? == subject.config,
         "{}: expected the run that {} was made from, found one of another configuration: name that run, or leave --run out",
         run.display(),
         args.model.display()

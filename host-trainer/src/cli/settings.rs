@@ -8,7 +8,7 @@ use shared::embedding::MAX_DIM;
 use shared::preprocess::{Crop, Fit, Tone};
 use shared::{Distance, Preprocess};
 
-use super::count;
+use super::{count, learning_rate};
 use crate::config::{Augment, LossConfig, Miner, Precision, RunConfig, SamplerConfig};
 use crate::dataset::{Dataset, DatasetName};
 use crate::train::recipe::{self, Loss, Sampler, Tower};
@@ -161,13 +161,6 @@ impl FromStr for Size {
             })
         });
         size.ok_or_else(|| "expected WIDTHxHEIGHT, such as 64x32".into())
-    }
-}
-
-fn learning_rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
-        _ => Err("expected a number above 0, such as 0.003".into()),
     }
 }
 

@@ -19,6 +19,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use shared::{Distance, Preprocess};
 
+use crate::checkpoint::write_whole;
+use crate::export::CARD;
 use crate::tower::TowerSpec;
 
 pub use training::{
@@ -50,6 +52,19 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
+    /// Reads what a run's folder records, or a model's: `run.toml` where there is one,
+    /// else the card.
+    ///
+    /// # Errors
+    /// When both are missing or the one that is there is malformed.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let file = match folder.join(CONFIG).is_file() {
+            true => CONFIG,
+            false => CARD,
+        };
+        Self::read(&folder.join(file))
+    }
+
     /// Reads the configuration in a run's folder.
     ///
     /// # Errors
@@ -65,11 +80,19 @@ impl RunConfig {
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| {
             format!(
-                "{}: expected a run made by `host-trainer train`",
+                "{}: expected {CONFIG} of a run made by `host-trainer train`, or {CARD} of a model",
                 path.display()
             )
         })?;
         toml::from_str(&text)
             .with_context(|| format!("{}: expected a run's configuration", path.display()))
+    }
+
+    /// Writes the configuration into a run's folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; an earlier file is untouched then.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        write_whole(&folder.join(CONFIG), toml::to_string(self)?.as_bytes())
     }
 }

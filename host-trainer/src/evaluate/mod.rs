@@ -98,7 +98,7 @@ impl Embedded {
 }
 
 /// `float` or `int8`.
-fn precision(embeddings: &Embeddings) -> &'static str {
+pub(crate) fn precision(embeddings: &Embeddings) -> &'static str {
     match embeddings {
         Embeddings::Float { .. } => "float",
         Embeddings::Int8 { .. } => "int8",

@@ -1,18 +1,9 @@
 //! What a model costs on a device: sizes, work, and the layers that do it.
 
-use shared::artifact::plan::Place;
+use shared::artifact::plan::{Conv2d, Place};
 use shared::artifact::{Artifact, Step};
 
 use super::page::{Cell, Column, Table, grouped};
-
-/// Filter values and biases of a model: what was learnt and is stored.
-pub fn parameters(artifact: &Artifact<'_>) -> u64 {
-    artifact
-        .plan()
-        .steps()
-        .map(|step| Layer::of(&step).parameters)
-        .sum()
-}
 
 /// The steps of the plan with their work and bytes.
 pub fn layers(artifact: &Artifact<'_>) -> Table {
@@ -59,36 +50,15 @@ struct Layer {
     input: Place,
     output: Place,
     macs: u64,
-    parameters: u64,
     bytes: u64,
 }
 
 impl Layer {
     fn of(step: &Step) -> Self {
         match step {
-            Step::Conv2d(conv) => {
-                let channels = u64::from(conv.output.channels);
-                let filters = conv.filter_len() as u64 * channels;
-                Self {
-                    name: windowed("convolution", conv.kernel, conv.stride),
-                    input: conv.input,
-                    output: conv.output,
-                    macs: step.macs(),
-                    parameters: filters + channels,
-                    bytes: filters + 8 * channels,
-                }
-            }
+            Step::Conv2d(conv) => Self::convolution("convolution", conv, conv.filter_len(), step),
             Step::DepthwiseConv2d(conv) => {
-                let channels = u64::from(conv.output.channels);
-                let filters = conv.taps() as u64 * channels;
-                Self {
-                    name: windowed("depthwise convolution", conv.kernel, conv.stride),
-                    input: conv.input,
-                    output: conv.output,
-                    macs: step.macs(),
-                    parameters: filters + channels,
-                    bytes: filters + 8 * channels,
-                }
+                Self::convolution("depthwise convolution", conv, conv.taps(), step)
             }
             Step::Add(add) => Self::in_place("sum", add.place, 0),
             Step::Prelu(prelu) => {
@@ -99,23 +69,32 @@ impl Layer {
                 input: pool.input,
                 output: pool.output,
                 macs: 0,
-                parameters: 0,
                 bytes: 0,
             },
         }
     }
-}
 
-impl Layer {
-    /// A step that writes where it reads, with a slope of 4 bytes per parameter.
-    fn in_place(name: &str, place: Place, parameters: u64) -> Self {
+    /// Filters of `taps` int8 values, each with a bias and a multiplier of 4 bytes.
+    fn convolution(name: &str, conv: &Conv2d, taps: usize, step: &Step) -> Self {
+        let channels = u64::from(conv.output.channels);
+        let filters = taps as u64 * channels;
+        Self {
+            name: windowed(name, conv.kernel, conv.stride),
+            input: conv.input,
+            output: conv.output,
+            macs: step.macs(),
+            bytes: filters + 8 * channels,
+        }
+    }
+
+    /// A step that writes where it reads, with `slopes` of 4 bytes.
+    fn in_place(name: &str, place: Place, slopes: u64) -> Self {
         Self {
             name: name.into(),
             input: place,
             output: place,
             macs: 0,
-            parameters,
-            bytes: 4 * parameters,
+            bytes: 4 * slopes,
         }
     }
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// The events of a run.
-pub const EVENTS: &str = "events.jsonl";
+use crate::checkpoint::EVENTS;
 
 /// A training as its events tell it.
 #[derive(Clone, Debug, Default, PartialEq)]

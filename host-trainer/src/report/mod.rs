@@ -40,8 +40,8 @@ use askama::Template;
 use shared::artifact::OperatingPoint;
 
 use crate::dataset::{Dataset, Part};
-use crate::engine::{Embedder, Embeddings};
-use crate::evaluate::{Embedded, operating_points};
+use crate::engine::Embedder;
+use crate::evaluate::{self, Embedded, operating_points};
 
 use events::History;
 use identification::Identification;
@@ -111,10 +111,7 @@ pub fn content<'a>(
 ) -> Result<Content<'a>> {
     let comparison = embedder.facts().comparison;
     let test = Embedded::new(embedder, dataset, Part::Test)?;
-    let precision = match &test.embeddings {
-        Embeddings::Float { .. } => "float",
-        Embeddings::Int8 { .. } => "int8",
-    };
+    let precision = evaluate::precision(&test.embeddings);
     let (points, thresholds_from) = points(subject, dataset, embedder, precision)?;
     let shots = options.shots.unwrap_or_else(|| usual_shots(&test));
     let judgement = match Judged::new(&test, comparison, shots, &points) {

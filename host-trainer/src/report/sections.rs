@@ -6,7 +6,7 @@ mod model;
 use anyhow::Result;
 
 use super::page::{Fact, Page, Section, Tile, grouped, interval, percent};
-use super::subject::Subject;
+use super::subject::Exported;
 use super::summary::Summary;
 use super::{Content, curves};
 
@@ -16,21 +16,21 @@ use super::{Content, curves};
 /// When the artifact is damaged or a picture cannot be made.
 pub fn page(content: &Content<'_>, summary: &Summary) -> Result<Page> {
     let mut sections = vec![meaning(content)];
-    if let Subject::Model { card, .. } = content.subject {
+    if let Some(Exported { card, .. }) = &content.subject.exported {
         sections.extend(model::recorded(card));
     }
     sections.push(training(content));
     sections.extend(judgement::sections(content)?);
     sections.push(model::costs(content.subject, summary)?);
-    let about = match content.subject {
-        Subject::Model { .. } => "A model for devices",
-        Subject::Run { .. } => "A training run",
+    let about = match content.subject.exported {
+        Some(_) => "A model for devices",
+        None => "A training run",
     };
     Ok(Page {
-        title: content.subject.name().into(),
+        title: content.subject.name.clone(),
         subtitle: format!(
             "{about}, trained on {}, judged on classes that training never saw.",
-            content.subject.dataset()
+            content.subject.config.dataset
         ),
         tiles: tiles(content, summary),
         facts: model::facts(content.subject)
@@ -138,12 +138,13 @@ fn meaning(content: &Content<'_>) -> Section {
         );
     }
     let split = dataset.split.hash(&dataset.classes);
-    if content.subject.dataset() == dataset.name && content.subject.split_sha256() != split {
+    if content.subject.config.dataset == dataset.name
+        && content.subject.config.split_sha256 != split
+    {
         notes.push(format!(
             "Warning: the model was trained with another split of {} ({}) than the one here \
              ({split}). Classes that are judged here may have been seen in training.",
-            dataset.name,
-            content.subject.split_sha256()
+            dataset.name, content.subject.config.split_sha256
         ));
     }
     Section {
@@ -169,12 +170,12 @@ fn training(content: &Content<'_>) -> Section {
     };
     section.notes.push(model::training_words(content.subject));
     let Some(history) = content.history else {
-        let words = match content.subject {
-            Subject::Model { .. } => {
+        let words = match content.subject.exported {
+            Some(_) => {
                 "The curves are in the report of the run that this model was made from: give it \
                  by --run, or report on the run itself."
             }
-            Subject::Run { .. } => "The run wrote no events down, so there are no curves.",
+            None => "The run wrote no events down, so there are no curves.",
         };
         section.notes.push(words.into());
         return section;

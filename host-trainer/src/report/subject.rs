@@ -4,31 +4,29 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use shared::artifact::{Artifact, MAX_LEN};
-use shared::{Distance, Preprocess};
 
-use crate::checkpoint::Run;
-use crate::config::{CONFIG, TrainingConfig};
+use crate::config::{CONFIG, RunConfig};
 use crate::export::ARTIFACT;
 use crate::export::card::ModelCard;
-use crate::tower::TowerSpec;
 
 /// A model folder or a training run.
 #[derive(Clone, Debug)]
-pub enum Subject {
-    /// Exported for devices.
-    Model {
-        /// What `model.toml` says.
-        card: Box<ModelCard>,
-        /// The bytes of `model.bin`.
-        artifact: Vec<u8>,
-    },
-    /// Trained, not exported.
-    Run {
-        /// The folder's name.
-        name: String,
-        /// Configuration and weights.
-        run: Box<Run>,
-    },
+pub struct Subject {
+    /// Its name.
+    pub name: String,
+    /// What was trained, on what, how.
+    pub config: RunConfig,
+    /// What was exported for devices; a run has none.
+    pub exported: Option<Exported>,
+}
+
+/// What a model folder has beside the configuration.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// What `model.toml` says.
+    pub card: Box<ModelCard>,
+    /// The bytes of `model.bin`.
+    pub artifact: Vec<u8>,
 }
 
 impl Subject {
@@ -40,9 +38,10 @@ impl Subject {
         if folder.join(CONFIG).is_file() {
             let place = folder.canonicalize().unwrap_or_else(|_| folder.into());
             let name = place.file_name().unwrap_or_default();
-            return Ok(Self::Run {
+            return Ok(Self {
                 name: name.to_string_lossy().into_owned(),
-                run: Box::new(Run::load(folder)?),
+                config: RunConfig::of(folder)?,
+                exported: None,
             });
         }
         let path = folder.join(ARTIFACT);
@@ -53,82 +52,12 @@ impl Subject {
             )
         })?;
         Artifact::parse(&artifact).with_context(|| path.display().to_string())?;
-        Ok(Self::Model {
-            card: Box::new(ModelCard::load(folder)?),
-            artifact,
+        let card = Box::new(ModelCard::load(folder)?);
+        Ok(Self {
+            name: card.name.clone(),
+            config: RunConfig::of(folder)?,
+            exported: Some(Exported { card, artifact }),
         })
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Model { card, .. } => &card.name,
-            Self::Run { name, .. } => name,
-        }
-    }
-
-    /// The data set that it was trained on.
-    pub fn dataset(&self) -> &str {
-        match self {
-            Self::Model { card, .. } => &card.dataset,
-            Self::Run { run, .. } => &run.config.dataset,
-        }
-    }
-
-    /// Terms of that data.
-    pub fn terms(&self) -> &str {
-        match self {
-            Self::Model { card, .. } => &card.terms,
-            Self::Run { run, .. } => &run.config.terms,
-        }
-    }
-
-    /// SHA-256 of the split that it was trained with.
-    pub fn split_sha256(&self) -> &str {
-        match self {
-            Self::Model { card, .. } => &card.split_sha256,
-            Self::Run { run, .. } => &run.config.split_sha256,
-        }
-    }
-
-    /// Seed of the training.
-    pub fn seed(&self) -> u64 {
-        match self {
-            Self::Model { card, .. } => card.seed,
-            Self::Run { run, .. } => run.config.seed,
-        }
-    }
-
-    /// How embeddings are compared.
-    pub fn distance(&self) -> Distance {
-        match self {
-            Self::Model { card, .. } => card.distance,
-            Self::Run { run, .. } => run.config.distance,
-        }
-    }
-
-    /// From pixels to tower inputs.
-    pub fn preprocess(&self) -> &Preprocess {
-        match self {
-            Self::Model { card, .. } => &card.preprocess,
-            Self::Run { run, .. } => &run.config.preprocess,
-        }
-    }
-
-    /// The network.
-    pub fn tower(&self) -> &TowerSpec {
-        match self {
-            Self::Model { card, .. } => &card.tower,
-            Self::Run { run, .. } => &run.config.tower,
-        }
-    }
-
-    /// How the weights were found.
-    pub fn training(&self) -> &TrainingConfig {
-        match self {
-            Self::Model { card, .. } => &card.training,
-            Self::Run { run, .. } => &run.config.training,
-        }
     }
 
     /// What devices get; a run has none.
@@ -136,9 +65,7 @@ impl Subject {
     /// # Errors
     /// When it is damaged.
     pub fn artifact(&self) -> Result<Option<Artifact<'_>>> {
-        match self {
-            Self::Model { artifact, .. } => Ok(Some(Artifact::parse(artifact)?)),
-            Self::Run { .. } => Ok(None),
-        }
+        let bytes = self.exported.as_ref().map(|exported| &exported.artifact);
+        Ok(bytes.map(|bytes| Artifact::parse(bytes)).transpose()?)
     }
 }

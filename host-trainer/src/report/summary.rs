@@ -3,8 +3,9 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use super::Content;
 use super::subject::Subject;
-use super::{Content, costs};
+use crate::export::costs::costs;
 
 /// The main figures; rates are fractions. What there is not is null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,7 +100,7 @@ impl Summary {
     pub fn new(content: &Content<'_>) -> Result<Self> {
         let subject = content.subject;
         Ok(Self {
-            name: subject.name().into(),
+            name: subject.name.clone(),
             model_id: subject
                 .artifact()?
                 .map(|artifact| artifact.model_id().to_string()),
@@ -142,30 +143,12 @@ fn test(content: &Content<'_>) -> Option<TestSummary> {
 }
 
 fn costs_of(subject: &Subject) -> Result<CostsSummary> {
-    Ok(match subject {
-        Subject::Model {
-            artifact: bytes, ..
-        } => {
-            let artifact = shared::artifact::Artifact::parse(bytes)?;
-            CostsSummary {
-                macs: artifact.plan().macs(),
-                parameters: costs::parameters(&artifact),
-                artifact_bytes: Some(bytes.len() as u64),
-                arena_bytes: Some(artifact.plan().arena_len() as u64),
-            }
-        }
-        Subject::Run { run, .. } => {
-            // Running statistics are measured, not learnt.
-            let learnt = run
-                .parameters
-                .iter()
-                .filter(|(name, _)| !name.contains("running_"));
-            CostsSummary {
-                macs: run.config.tower.build()?.graph.macs(),
-                parameters: learnt.map(|(_, tensor)| tensor.values.len() as u64).sum(),
-                artifact_bytes: None,
-                arena_bytes: None,
-            }
-        }
+    let costs = costs(&subject.config.tower.build()?)?;
+    let exported = subject.exported.as_ref();
+    Ok(CostsSummary {
+        macs: costs.macs,
+        parameters: costs.parameters,
+        artifact_bytes: exported.map(|exported| exported.artifact.len() as u64),
+        arena_bytes: Some(costs.arena_bytes),
     })
 }

@@ -44,16 +44,14 @@ fn dataset(classes: u32, samples: u32) -> Dataset {
             .collect(),
         split: Split::by_class(&classes, |_| Part::Test),
         classes,
-        preprocess: *model().preprocess(),
+        preprocess: model().config.preprocess,
     }
 }
 
 fn page(dataset: &Dataset, history: Option<&History>, thumbnails: bool) -> (String, Summary) {
     let subject = model();
-    let Subject::Model { artifact, .. } = &subject else {
-        panic!("a model folder is a model")
-    };
-    let mut engine = Int8Embedder::new(artifact.clone()).unwrap();
+    let artifact = subject.exported.as_ref().unwrap().artifact.clone();
+    let mut engine = Int8Embedder::new(artifact).unwrap();
     let options = Options {
         shots: None,
         thumbnails,

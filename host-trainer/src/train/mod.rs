@@ -24,8 +24,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use crate::checkpoint::{WEIGHTS, write_tensors, write_whole};
-use crate::config::{CONFIG, LossConfig, Precision, RunConfig};
+use crate::checkpoint::{WEIGHTS, write_tensors};
+use crate::config::{LossConfig, Precision, RunConfig};
 use crate::dataset::{Dataset, Part, Tensors};
 use crate::export::costs::{Costs, costs};
 use crate::loss::{Batch, Loss};
@@ -136,10 +136,7 @@ impl Trainer {
     /// When `folder` cannot be written, or training diverges.
     pub fn run(&mut self, folder: &Path, emit: &mut dyn FnMut(&Event)) -> Result<Best> {
         std::fs::create_dir_all(folder)?;
-        write_whole(
-            &folder.join(CONFIG),
-            toml::to_string(&self.config)?.as_bytes(),
-        )?;
+        self.config.save(folder)?;
         let per_epoch = self.config.training.steps_per_epoch;
         let total = self.config.training.epochs * per_epoch;
         emit(&self.started(total));

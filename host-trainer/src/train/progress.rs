@@ -10,9 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::event::Event;
 use super::tensorboard::EventFile;
-
-/// The file of a run that holds every event, a JSON object a line.
-pub const EVENTS: &str = "events.jsonl";
+use crate::checkpoint::EVENTS;
 
 /// Shows and records events.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Event files for TensorBoard: scalars and texts beside the JSON lines.
+//! Event files for TensorBoard: scalars beside the JSON lines.
 //!
 //! A file is a sequence of records of TensorFlow's TFRecord format, each an `Event` in
 //! protocol buffers:
@@ -9,7 +9,7 @@
 //!
 //! all little-endian; a CRC is masked as `rotate_right(crc, 15) + 0xa282ead8`. Formats:
 //! `tensorflow/core/lib/io/record_writer.h`, `tensorboard/compat/proto/event.proto`,
-//! `summary.proto`, `tensor.proto`. A folder has one file per start of a training;
+//! `summary.proto`. A folder has one file per start of a training;
 //! TensorBoard reads them in the order of their names. Names hold no host and no time.
 //!
 //! Check with TensorBoard itself, where Python is at hand:
@@ -35,9 +35,6 @@ const SUFFIX: &str = ".semblance";
 
 /// What the first record of a file says.
 const VERSION: &str = "brain.Event:2";
-
-/// `DT_STRING` of `types.proto`.
-const STRING: i32 = 7;
 
 const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
@@ -72,36 +69,11 @@ impl EventFile {
     /// # Errors
     /// When the file cannot be written.
     pub fn scalar(&mut self, tag: &str, step: u64, value: f64, wall_time: f64) -> io::Result<()> {
-        let value = Value {
+        let value = vec![Value {
             tag: tag.into(),
-            simple_value: Some(value as f32),
-            ..Value::default()
-        };
-        self.summary(step, wall_time, value)
-    }
-
-    /// Appends a text in Markdown, the configuration for example.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn text(&mut self, tag: &str, step: u64, text: &str, wall_time: f64) -> io::Result<()> {
-        let value = Value {
-            tag: tag.into(),
-            tensor: Some(Tensor {
-                dtype: STRING,
-                shape: Some(Shape {
-                    dim: vec![Dim { size: 1 }],
-                }),
-                string_val: vec![text.into()],
-            }),
-            metadata: Some(Metadata {
-                plugin_data: Some(PluginData {
-                    plugin_name: "text".into(),
-                }),
-            }),
-            ..Value::default()
-        };
-        self.summary(step, wall_time, value)
+            simple_value: value as f32,
+        }];
+        self.write(step, wall_time, What::Summary(Summary { value }))
     }
 
     /// Hands what was appended to the operating system, so that TensorBoard sees it.
@@ -110,11 +82,6 @@ impl EventFile {
     /// When the file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-
-    fn summary(&mut self, step: u64, wall_time: f64, value: Value) -> io::Result<()> {
-        let summary = Summary { value: vec![value] };
-        self.write(step, wall_time, What::Summary(summary))
     }
 
     fn write(&mut self, step: u64, wall_time: f64, what: What) -> io::Result<()> {
@@ -195,48 +162,8 @@ struct Summary {
 struct Value {
     #[prost(string, tag = "1")]
     tag: String,
-    #[prost(float, optional, tag = "2")]
-    simple_value: Option<f32>,
-    #[prost(message, optional, tag = "8")]
-    tensor: Option<Tensor>,
-    #[prost(message, optional, tag = "9")]
-    metadata: Option<Metadata>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Metadata {
-    #[prost(message, optional, tag = "1")]
-    plugin_data: Option<PluginData>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct PluginData {
-    #[prost(string, tag = "1")]
-    plugin_name: String,
-}
-
-/// `tensor.proto`.
-#[derive(Clone, PartialEq, Message)]
-struct Tensor {
-    #[prost(int32, tag = "1")]
-    dtype: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<Shape>,
-    #[prost(bytes = "vec", repeated, tag = "8")]
-    string_val: Vec<Vec<u8>>,
-}
-
-/// `tensor_shape.proto`.
-#[derive(Clone, PartialEq, Message)]
-struct Shape {
-    #[prost(message, repeated, tag = "2")]
-    dim: Vec<Dim>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Dim {
-    #[prost(int64, tag = "1")]
-    size: i64,
+    #[prost(float, tag = "2")]
+    simple_value: f32,
 }
 
 #[cfg(test)]
@@ -312,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = EventFile::create(folder.path(), 1.0).unwrap();
         file.scalar("loss", 7, 0.25, 2.0).unwrap();
-        file.text("config", 0, "seed = 1", 3.0).unwrap();
+        file.scalar("validation", 8, -2.5, 3.0).unwrap();
         drop(file);
         let path = folder
             .path()
@@ -328,10 +255,15 @@ mod tests {
             })
             .collect();
         assert_eq!((found[1].step, found[1].wall_time), (7, 2.0));
-        assert_eq!(values[0].tag, "loss");
-        assert_eq!(values[0].simple_value, Some(0.25));
-        let text = values[1].tensor.as_ref().unwrap();
-        assert_eq!(text.string_val, [b"seed = 1"]);
+        assert_eq!(
+            (values[0].tag.as_str(), values[0].simple_value),
+            ("loss", 0.25)
+        );
+        assert_eq!((found[2].step, found[2].wall_time), (8, 3.0));
+        assert_eq!(
+            (values[1].tag.as_str(), values[1].simple_value),
+            ("validation", -2.5)
+        );
     }
 
     #[test]

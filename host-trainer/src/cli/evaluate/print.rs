@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::cli::{percent, with_interval};
 use crate::evaluate::{Details, Report, few_shot, koch_verification, open_set, verification};
 
 /// Prints a report.
@@ -13,10 +14,8 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "accuracy  {} (95 %: {} to {})",
-        percent(report.accuracy),
-        percent(report.ci95[0]),
-        percent(report.ci95[1])
+        "accuracy  {}",
+        with_interval(report.accuracy, report.ci95)
     )?;
     match &report.details {
         Details::Verification(details) => verification(report, details, out),
@@ -153,19 +152,6 @@ fn open_set(report: &Report, details: &open_set::Details, out: &mut impl Write) 
         out,
         "mated probes named as somebody else {}",
         with_interval(device.misnamed, device.misnamed_ci95)
-    )
-}
-
-fn percent(rate: f64) -> String {
-    format!("{:.2} %", 100.0 * rate)
-}
-
-fn with_interval(rate: f64, ci95: [f64; 2]) -> String {
-    format!(
-        "{} (95 %: {} to {})",
-        percent(rate),
-        percent(ci95[0]),
-        percent(ci95[1])
     )
 }
 

@@ -5,9 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::cli::tell;
-use crate::config::{CONFIG, RunConfig};
+use crate::config::RunConfig;
 use crate::dataset::{Dataset, DatasetName};
-use crate::export::card::ModelCard;
 
 /// The data that a run or a model's card records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,21 +17,10 @@ pub(super) struct Trained {
 
 impl Trained {
     pub(super) fn of(model: &Path) -> Result<Self> {
-        Ok(match model.join(CONFIG).is_file() {
-            true => {
-                let run = RunConfig::load(model)?;
-                Self {
-                    dataset: run.dataset,
-                    split_sha256: run.split_sha256,
-                }
-            }
-            false => {
-                let card = ModelCard::load(model)?;
-                Self {
-                    dataset: card.dataset,
-                    split_sha256: card.split_sha256,
-                }
-            }
+        let config = RunConfig::of(model)?;
+        Ok(Self {
+            dataset: config.dataset,
+            split_sha256: config.split_sha256,
         })
     }
 

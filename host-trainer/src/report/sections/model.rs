@@ -5,16 +5,16 @@ use anyhow::Result;
 use crate::export::card::ModelCard;
 use crate::report::costs as plan;
 use crate::report::page::{Cell, Column, Fact, Section, Table, grouped, interval, percent};
-use crate::report::subject::Subject;
+use crate::report::subject::{Exported, Subject};
 use crate::report::summary::Summary;
 
 /// The head's facts.
 pub(super) fn facts(subject: &Subject) -> Vec<Fact> {
-    let preprocess = subject.preprocess();
+    let preprocess = &subject.config.preprocess;
     let mut facts = vec![
-        Fact::new("Trained on", subject.dataset()),
-        Fact::new("Terms", subject.terms()),
-        Fact::new("Tower", words(subject.tower())),
+        Fact::new("Trained on", subject.config.dataset.as_str()),
+        Fact::new("Terms", subject.config.terms.as_str()),
+        Fact::new("Tower", words(&subject.config.tower)),
         Fact::new(
             "Input",
             format!(
@@ -24,9 +24,9 @@ pub(super) fn facts(subject: &Subject) -> Vec<Fact> {
                 words(&(preprocess.tone, preprocess.crop, preprocess.fit))
             ),
         ),
-        Fact::new("Distance", subject.distance().to_string()),
+        Fact::new("Distance", subject.config.distance.to_string()),
     ];
-    if let Subject::Model { card, .. } = subject {
+    if let Some(Exported { card, .. }) = &subject.exported {
         facts.push(Fact::new("Model id", card.model_id.clone()));
     }
     facts
@@ -36,8 +36,8 @@ pub(super) fn facts(subject: &Subject) -> Vec<Fact> {
 pub(super) fn training_words(subject: &Subject) -> String {
     format!(
         "How the weights were found: {}; seed {}.",
-        words(subject.training()),
-        subject.seed()
+        words(&subject.config.training),
+        subject.config.seed
     )
 }
 
@@ -175,7 +175,8 @@ pub(super) fn costs(subject: &Subject, summary: &Summary) -> Result<Section> {
         }],
         ..Section::default()
     };
-    let (Subject::Model { card, .. }, Some(artifact)) = (subject, subject.artifact()?) else {
+    let (Some(Exported { card, .. }), Some(artifact)) = (&subject.exported, subject.artifact()?)
+    else {
         let words = "A run has no plan for devices yet: host-trainer quantize makes one, with \
                      flash and memory.";
         section.notes.push(words.into());
