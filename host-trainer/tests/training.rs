@@ -2,115 +2,21 @@
 #![cfg(feature = "libtorch")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod few_signers;
+
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use few_signers::{TRIPLET, alone, config, dataset};
 use host_trainer::checkpoint::{WEIGHTS, read_tensors};
 use host_trainer::config::{
     Augment, LossConfig, Miner, OptimizerConfig, Precision, RunConfig, SamplerConfig,
-    TrainingConfig,
 };
-use host_trainer::dataset::synthetic_signatures::{RenderOptions, Signer, render};
-use host_trainer::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
 use host_trainer::train::event::Event;
 use host_trainer::train::{Trainer, resume};
 use shared::Distance;
-use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
-
-const SIGNERS: u32 = 16;
-const GENUINE: u32 = 6;
-
-/// Sixteen signers, the last eight for validation.
-fn dataset() -> Dataset {
-    let (mut classes, mut samples) = (vec![], vec![]);
-    for index in 0..SIGNERS {
-        let signer = Arc::new(Signer::new(7, index));
-        for sample in 0..GENUINE + 3 {
-            let signer = Arc::clone(&signer);
-            let forged = sample >= GENUINE;
-            samples.push(Sample {
-                class: index,
-                kind: if forged { Kind::Forged } else { Kind::Genuine },
-                name: format!("{index}/{sample}"),
-                source: Source::Generated(Arc::new(move || {
-                    let sequence = match forged {
-                        true => signer.forgery(sample, 0),
-                        false => signer.genuine(sample),
-                    };
-                    render(&sequence, &RenderOptions::default())
-                })),
-            });
-        }
-        classes.push(Class {
-            name: format!("signer {index}"),
-            group: String::new(),
-        });
-    }
-    let mut index = 0..SIGNERS;
-    let split = Split::by_class(&classes, |_| match index.next() {
-        Some(0..8) => Part::Train,
-        _ => Part::Validation,
-    });
-    Dataset {
-        name: "few signers".into(),
-        terms: "none".into(),
-        classes,
-        samples,
-        split,
-        preprocess: Preprocess {
-            width: 32,
-            height: 16,
-            tone: Tone::Ink,
-            crop: Crop::Ink,
-            fit: Fit::Contain,
-            quantization: Quantization {
-                scale: 1.0 / 255.0,
-                zero_point: 0,
-            },
-        },
-    }
-}
-
-fn config(dataset: &Dataset, loss: LossConfig, epochs: usize) -> RunConfig {
-    RunConfig {
-        dataset: dataset.name.clone(),
-        terms: dataset.terms.clone(),
-        split_sha256: dataset.split.hash(&dataset.classes),
-        seed: 3,
-        distance: Distance::Euclidean,
-        training: TrainingConfig {
-            loss,
-            epochs,
-            steps_per_epoch: 12,
-            sampler: SamplerConfig::PByK {
-                classes: 6,
-                samples: 4,
-            },
-            ..TrainingConfig::default()
-        },
-        preprocess: dataset.preprocess,
-        tower: TowerSpec::Conv4(Conv4 {
-            input: [16, 32],
-            width: 8,
-            embedding: 16,
-            normalized: true,
-        }),
-    }
-}
-
-const TRIPLET: LossConfig = LossConfig::Triplet { margin: Some(0.5) };
-
-/// libtorch has one generator for the whole process: one training at a time.
-static GENERATOR: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    // Batches this small gain nothing from more.
-    tch::set_num_threads(1);
-    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Trains in `folder`; the losses of the epochs.
 fn train(config: RunConfig, folder: &Path, resumed: bool) -> Vec<f64> {
@@ -369,97 +275,4 @@ fn a_collapse_is_told_with_its_remedy() {
         .or(ended.err().map(|e| e.to_string()));
     let told = told.unwrap_or_default();
     assert!(told.contains("--learning-rate"), "{told:?}");
-}
-
-/// Choices that contradict each other are refused before training, with the reason.
-#[test]
-fn senseless_combinations_are_refused_with_the_reason() {
-    let _alone = alone();
-    let base = config(&dataset(), TRIPLET, 1);
-    let cases: [(&[&str], &str); 11] = [
-        (
-            &[
-                "distance=manhattan",
-                "training.loss={name=\"norm-face\",scale=20.0}",
-                "training.miner=all",
-            ],
-            "teaches angles",
-        ),
-        (
-            &[
-                "training.loss={name=\"weighted-l1\"}",
-                "training.miner=all",
-                "training.sampler={name=\"pairs\",pairs=8}",
-            ],
-            "manhattan",
-        ),
-        (
-            &[
-                "training.loss={name=\"prototypical\",scale=1.0}",
-                "training.miner=all",
-            ],
-            "--sampler episodes",
-        ),
-        (
-            &["training.loss={name=\"arc-face\",scale=20.0,margin=0.3}"],
-            "--miner all",
-        ),
-        (
-            &["training.miner=distance-weighted", "tower.normalized=false"],
-            "sphere",
-        ),
-        (
-            &[
-                "training.miner=all",
-                "training.sampler={name=\"pairs\",pairs=8}",
-            ],
-            "does not learn",
-        ),
-        (
-            &["training.loss={name=\"contrastive\",margin=0.5,positive_margin=0.7}"],
-            "below the margin",
-        ),
-        (&["training.learning_rate=-1"], "above 0"),
-        (&["training.steps_per_epoch=0"], "at least 1"),
-        (
-            &[
-                "training.rotations=true",
-                "training.sampler={name=\"hard-classes\",classes=4,samples=2,group=2}",
-            ],
-            "turned",
-        ),
-        (&["preprocess.width=64"], "--input"),
-    ];
-    for (settings, reason) in cases {
-        let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
-        let config = base.with(&settings).unwrap();
-        let refused = config.check().unwrap_err().to_string();
-        assert!(refused.contains(reason), "{settings:?}: {refused}");
-        assert!(Trainer::new(config, &dataset(), tch::Device::Cpu).is_err());
-    }
-    for unknown in [
-        "training.epoch=3",
-        "nothing=1",
-        "training.loss.alpha=1",
-        "training.epochs",
-    ] {
-        assert!(base.with(&[unknown.to_owned()]).is_err(), "{unknown}");
-    }
-}
-
-#[test]
-fn settings_that_do_not_fit_the_data_are_told() {
-    let _alone = alone();
-    let mut config = config(&dataset(), TRIPLET, 1);
-    let batches = |classes| SamplerConfig::PByK {
-        classes,
-        samples: 4,
-    };
-    config.training.sampler = batches(9);
-    let refused = Trainer::new(config.clone(), &dataset(), tch::Device::Cpu).unwrap_err();
-    assert!(refused.to_string().contains("found 8"), "{refused}");
-    config.training.sampler = batches(4);
-    config.training.rotations = true;
-    let refused = Trainer::new(config, &dataset(), tch::Device::Cpu).unwrap_err();
-    assert!(refused.to_string().contains("square"), "{refused}");
 }

@@ -4,7 +4,9 @@
 use anyhow::{Result, ensure};
 use shared::Distance;
 
-use super::{LossConfig, Miner, OptimizerConfig, RunConfig, SamplerConfig, TrainingConfig};
+use super::{
+    Augment, LossConfig, Miner, OptimizerConfig, RunConfig, SamplerConfig, TrainingConfig,
+};
 
 impl RunConfig {
     /// Checks ranges, and that loss, miner, sampler, distance and embedding go together.
@@ -147,27 +149,6 @@ fn sampler_for_loss(training: &TrainingConfig) -> Result<()> {
 }
 
 fn ranges(training: &TrainingConfig) -> Result<()> {
-    let share = |name: &str, value: f64| {
-        ensure!(
-            (0.0..=1.0).contains(&value),
-            "expected {name} from 0 to 1, found {value}: choose one in that range"
-        );
-        Ok(())
-    };
-    let positive = |name: &str, value: f64| {
-        ensure!(
-            value > 0.0 && value.is_finite(),
-            "expected {name} above 0, found {value}: choose a positive number"
-        );
-        Ok(())
-    };
-    let not_negative = |name: &str, value: f64| {
-        ensure!(
-            value >= 0.0 && value.is_finite(),
-            "expected {name} of at least 0, found {value}: choose 0 or a positive number"
-        );
-        Ok(())
-    };
     for (name, value) in [
         ("epochs", training.epochs),
         ("steps_per_epoch", training.steps_per_epoch),
@@ -177,74 +158,98 @@ fn ranges(training: &TrainingConfig) -> Result<()> {
             "expected training.{name} of at least 1, found 0: raise it"
         );
     }
-    positive("training.learning_rate", training.learning_rate)?;
-    positive("training.clip_norm", training.clip_norm)?;
-    share("training.warm_up", training.warm_up)?;
-    share("training.average", training.average)?;
+    positive("learning_rate", training.learning_rate)?;
+    positive("clip_norm", training.clip_norm)?;
+    share("warm_up", training.warm_up)?;
+    share("average", training.average)?;
     ensure!(
         training.average < 1.0,
         "expected training.average below 1, found 1, with which the mean never moves: choose 0.999, or 0 for none"
     );
-    let augment = &training.augment;
-    share("training.augment.share", augment.share)?;
-    for (name, value) in [
-        ("rotation", augment.rotation),
-        ("shear", augment.shear),
-        ("elastic", augment.elastic),
-        ("noise", augment.noise),
-    ] {
-        not_negative(&format!("training.augment.{name}"), value)?;
-    }
-    for (name, value) in [
-        ("scale", augment.scale),
-        ("shift", augment.shift),
-        ("cutout", augment.cutout),
-    ] {
-        share(&format!("training.augment.{name}"), value)?;
-    }
     match training.optimizer {
         OptimizerConfig::AdamW { weight_decay } => {
-            not_negative("training.optimizer.weight_decay", weight_decay)?;
+            not_negative("optimizer.weight_decay", weight_decay)?;
         }
         OptimizerConfig::Sgd {
             momentum,
             weight_decay,
         } => {
-            not_negative("training.optimizer.weight_decay", weight_decay)?;
-            share("training.optimizer.momentum", momentum)?;
+            not_negative("optimizer.weight_decay", weight_decay)?;
+            share("optimizer.momentum", momentum)?;
         }
     }
-    match training.loss {
+    ranges_of_augment(&training.augment)?;
+    ranges_of_loss(training.loss)
+}
+
+fn ranges_of_augment(augment: &Augment) -> Result<()> {
+    share("augment.share", augment.share)?;
+    share("augment.scale", augment.scale)?;
+    share("augment.shift", augment.shift)?;
+    share("augment.cutout", augment.cutout)?;
+    not_negative("augment.rotation", augment.rotation)?;
+    not_negative("augment.shear", augment.shear)?;
+    not_negative("augment.elastic", augment.elastic)?;
+    not_negative("augment.noise", augment.noise)
+}
+
+fn ranges_of_loss(loss: LossConfig) -> Result<()> {
+    match loss {
         LossConfig::Contrastive {
             margin,
             positive_margin,
         } => {
-            positive("training.loss.margin", margin)?;
-            not_negative("training.loss.positive_margin", positive_margin)?;
+            positive("loss.margin", margin)?;
+            not_negative("loss.positive_margin", positive_margin)?;
             ensure!(
                 positive_margin < margin,
                 "expected training.loss.positive_margin below the margin {margin}, found {positive_margin}: \
                  lower it, or raise the margin"
             );
+            Ok(())
         }
-        LossConfig::Triplet { margin } => positive("training.loss.margin", margin.unwrap_or(1.0))?,
-        LossConfig::NtXent { temperature } => positive("training.loss.temperature", temperature)?,
+        LossConfig::Triplet { margin } => positive("loss.margin", margin.unwrap_or(1.0)),
+        LossConfig::NtXent { temperature } => positive("loss.temperature", temperature),
         LossConfig::MultiSimilarity { alpha, beta, base } => {
-            positive("training.loss.alpha", alpha)?;
-            positive("training.loss.beta", beta)?;
+            positive("loss.alpha", alpha)?;
+            positive("loss.beta", beta)?;
             ensure!(
                 (-1.0..=1.0).contains(&base),
                 "expected training.loss.base from -1 to 1, found {base}: choose a cosine, such as 0.5"
             );
+            Ok(())
         }
         LossConfig::NormFace { scale } | LossConfig::Prototypical { scale } => {
-            positive("training.loss.scale", scale)?;
+            positive("loss.scale", scale)
         }
         LossConfig::CosFace { scale, margin } | LossConfig::ArcFace { scale, margin } => {
-            positive("training.loss.scale", scale)?;
-            share("training.loss.margin", margin)?;
+            positive("loss.scale", scale)?;
+            share("loss.margin", margin)
         }
-        LossConfig::WeightedL1 => {}
+        LossConfig::WeightedL1 => Ok(()),
     }
+}
+
+fn share(name: &str, value: f64) -> Result<()> {
+    ensure!(
+        (0.0..=1.0).contains(&value),
+        "expected training.{name} from 0 to 1, found {value}: choose one in that range"
+    );
+    Ok(())
+}
+
+fn positive(name: &str, value: f64) -> Result<()> {
+    ensure!(
+        value > 0.0 && value.is_finite(),
+        "expected training.{name} above 0, found {value}: choose a positive number"
+    );
+    Ok(())
+}
+
+fn not_negative(name: &str, value: f64) -> Result<()> {
+    ensure!(
+        value >= 0.0 && value.is_finite(),
+        "expected training.{name} of at least 0, found {value}: choose 0 or a positive number"
+    );
     Ok(())
 }

@@ -128,63 +128,57 @@ impl Loss {
     /// The loss of embeddings `[n, d]`; a scalar. 0 when the miner found nothing to learn
     /// from in the batch.
     pub fn of(&self, embeddings: &Tensor, batch: &Batch) -> Tensor {
-        let distance = self.distance;
         match (batch, &self.learnt, self.config) {
-            (Batch::Pairs(same), learnt, config) => {
-                let halves = embeddings.chunk(2, 0);
-                match (learnt, config) {
-                    (
-                        _,
-                        LossConfig::Contrastive {
-                            margin,
-                            positive_margin,
-                        },
-                    ) => contrastive::pairs(
-                        &halves[0],
-                        &halves[1],
-                        same,
-                        distance,
-                        [positive_margin, margin],
-                    ),
-                    (Learnt::Components(koch), _) => koch.of(&halves[0], &halves[1], same),
-                    _ => unreachable!("a checked configuration draws no pairs for other losses"),
-                }
-            }
+            (Batch::Pairs(same), ..) => self.of_pairs(embeddings, same),
             (&Batch::Episode { ways, shots }, _, LossConfig::Prototypical { scale }) => {
-                prototypical::prototypical(embeddings, ways, shots, distance, scale)
+                prototypical::prototypical(embeddings, ways, shots, self.distance, scale)
             }
             (Batch::Samples(labels), Learnt::Classes(classifier), _) => {
                 classifier.of(embeddings, labels)
             }
-            (Batch::Samples(labels), _, config) => {
-                let distances = all_pairs(distance, embeddings, embeddings);
-                let mined = mine(
-                    self.miner,
-                    &distances,
-                    distance,
-                    embeddings.size()[1],
-                    labels,
-                );
-                match config {
-                    LossConfig::Triplet { margin } => {
-                        let margin = margin.map_or(Margin::Soft, Margin::Hard);
-                        triplet::triplet(&distances, &mined, margin)
-                    }
-                    LossConfig::Contrastive {
-                        margin,
-                        positive_margin,
-                    } => contrastive::mined(&distances, &mined, [positive_margin, margin]),
-                    LossConfig::NtXent { temperature } => {
-                        nt_xent::nt_xent(&distances, &mined, temperature)
-                    }
-                    LossConfig::MultiSimilarity { alpha, beta, base } => {
-                        let cosines = cosines(distance, &distances);
-                        multi_similarity::multi_similarity(&cosines, &mined, [alpha, beta, base])
-                    }
-                    _ => unreachable!("a checked configuration draws other batches for {config:?}"),
-                }
-            }
+            (Batch::Samples(labels), ..) => self.of_mined(embeddings, labels),
             _ => unreachable!("a checked configuration draws no episodes for other losses"),
+        }
+    }
+
+    /// Of rows that the sampler paired.
+    fn of_pairs(&self, embeddings: &Tensor, same: &Tensor) -> Tensor {
+        let halves = embeddings.chunk(2, 0);
+        let [left, right] = [&halves[0], &halves[1]];
+        match (&self.learnt, self.config) {
+            (Learnt::Components(koch), _) => koch.of(left, right, same),
+            (
+                _,
+                LossConfig::Contrastive {
+                    margin,
+                    positive_margin,
+                },
+            ) => contrastive::pairs(left, right, same, self.distance, [positive_margin, margin]),
+            _ => unreachable!("a checked configuration draws no pairs for other losses"),
+        }
+    }
+
+    /// Of pairs and triplets that the miner chooses.
+    fn of_mined(&self, embeddings: &Tensor, labels: &Labels) -> Tensor {
+        let distance = self.distance;
+        let distances = all_pairs(distance, embeddings, embeddings);
+        let dim = embeddings.size()[1];
+        let mined = mine(self.miner, &distances, distance, dim, labels);
+        match self.config {
+            LossConfig::Triplet { margin } => {
+                let margin = margin.map_or(Margin::Soft, Margin::Hard);
+                triplet::triplet(&distances, &mined, margin)
+            }
+            LossConfig::Contrastive {
+                margin,
+                positive_margin,
+            } => contrastive::mined(&distances, &mined, [positive_margin, margin]),
+            LossConfig::NtXent { temperature } => nt_xent::nt_xent(&distances, &mined, temperature),
+            LossConfig::MultiSimilarity { alpha, beta, base } => {
+                let cosines = cosines(distance, &distances);
+                multi_similarity::multi_similarity(&cosines, &mined, [alpha, beta, base])
+            }
+            config => unreachable!("a checked configuration draws other batches for {config:?}"),
         }
     }
 
