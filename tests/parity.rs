@@ -7,7 +7,7 @@ use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::self_test;
 use host_trainer::dataset::{DatasetName, Part};
 use host_trainer::engine::{Embeddings, EngineName, Precision, open};
-use host_trainer::evaluate::{Embedded, few_shot, verification};
+use host_trainer::evaluate::{Details, Embedded, few_shot, verification};
 use host_trainer::export::ARTIFACT;
 use host_trainer::export::costs::costs;
 use host_trainer::export::model::export;
@@ -18,6 +18,7 @@ use host_trainer::tower::depthwise_separable::{Activation, DepthwiseSeparable};
 use host_trainer::tower::residual::Residual;
 use shared::Distance;
 use shared::artifact::Artifact;
+use shared::support_set::Fusion;
 use tests::{data, root, run, signers};
 
 const ENGINES: [EngineName; 3] = [EngineName::Int8, EngineName::Tract, EngineName::Ort];
@@ -172,9 +173,14 @@ fn float_engines_agree_closely_and_int8_follows_them() {
 /// The figures of an evaluation are those of the model, not of the engine.
 #[test]
 fn evaluations_agree_on_every_engine() {
+    evaluations_agree(Distance::Manhattan, Head::Fused(Fusion::Prototype));
+    evaluations_agree(Distance::Euclidean, Head::Finetune(Tuning::TRANSDUCTIVE));
+}
+
+fn evaluations_agree(distance: Distance, head: Head) {
     let tower = conv4s().remove(4);
     let dataset = signers(tower.input());
-    let run = run(tower, Distance::SquaredEuclidean, 6).unwrap();
+    let run = run(tower, distance, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
     export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
     let reports = ENGINES.map(|engine| {
@@ -190,7 +196,7 @@ fn evaluations_agree_on_every_engine() {
             queries: 3,
             episodes: 40,
             seed: 1,
-            head: Some(Head::Finetune(Tuning::INDUCTIVE)),
+            head: Some(head),
             tuning: Tuning::INDUCTIVE,
         };
         let embedder = embedder.as_mut();
@@ -205,6 +211,38 @@ fn evaluations_agree_on_every_engine() {
     });
     assert_eq!(reports[0], reports[1]);
     assert_eq!(reports[0], reports[2]);
+}
+
+/// A head that learns angles is refused where distances are no function of them, and
+/// takes no part in a choice.
+#[test]
+fn a_fine_tuned_head_is_refused_for_another_distance() {
+    let tower = conv4s().remove(4);
+    let dataset = signers(tower.input());
+    let run = run(tower, Distance::Manhattan, 6).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+    let mut int8 = open(folder.path(), EngineName::Int8, None).unwrap();
+    let mut options = few_shot::Options {
+        ways: 2,
+        shots: 2,
+        queries: 1,
+        episodes: 20,
+        seed: 1,
+        head: Some(Head::Finetune(Tuning::INDUCTIVE)),
+        tuning: Tuning::INDUCTIVE,
+    };
+    let refused = few_shot::evaluate(int8.as_mut(), &dataset, &options).unwrap_err();
+    assert!(refused.to_string().contains("manhattan"), "{refused}");
+    options.head = None;
+    let report = few_shot::evaluate(int8.as_mut(), &dataset, &options).unwrap();
+    let Details::FewShot(details) = report.details else {
+        panic!("{report:?}");
+    };
+    let candidates = details.choice.unwrap().candidates;
+    let names: Vec<&str> = candidates.iter().map(|candidate| candidate.head).collect();
+    assert_eq!(names, ["prototype", "nearest"]);
+    assert!(names.contains(&details.head));
 }
 
 fn committed() -> Vec<std::path::PathBuf> {

@@ -36,9 +36,7 @@ pub fn det(judged: &Judged) -> Figure {
             &format!("line {}", colour(errors.impostors)),
         );
     }
-    for point in &judged.points {
-        mark(&mut chart, point, |frr| frr);
-    }
+    marks(&mut chart, &judged.points, ABOVE, |frr| frr);
     let words = judged.curves.iter().map(|errors| {
         let name = errors.impostors.name();
         format!("Equal error rate against {name}: {}.", percent(errors.eer))
@@ -72,9 +70,7 @@ pub fn roc(judged: &Judged) -> Figure {
         let rates = points(errors).map(|[far, frr]| [far, 100.0 * (1.0 - frr)]);
         chart.curve(rates, &format!("line {}", colour(errors.impostors)));
     }
-    for point in &judged.points {
-        mark(&mut chart, point, |frr| 100.0 * (1.0 - frr));
-    }
+    marks(&mut chart, &judged.points, BELOW, |frr| 100.0 * (1.0 - frr));
     Figure {
         title: "Receiver operating characteristic".into(),
         picture: chart.finish("Share of genuine accepted over false-accept rate"),
@@ -115,27 +111,41 @@ fn shade(chart: &mut Chart, judged: &Judged) {
     chart.draw(svg::text([0.0, 0.0], words, "mark middle").with("transform", turn));
 }
 
-/// A threshold of the model with its intervals, and the rate it aims at. Without a false
+/// Where a label may be above or below its mark: a falling curve leaves room above it on
+/// the right, a rising one below.
+const ABOVE: [f64; 8] = [-8.0, 18.0, -22.0, 32.0, -36.0, 46.0, -50.0, 60.0];
+const BELOW: [f64; 8] = [18.0, -8.0, 32.0, -22.0, 46.0, -36.0, 60.0, -50.0];
+
+/// The model's thresholds with their intervals, and the rates they aim at. Without a false
 /// accept there is only an upper bound.
-fn mark(chart: &mut Chart, point: &JudgedPoint, y: impl Fn(f64) -> f64) {
-    let class = match point.far.errors {
-        0 => "dot open",
-        _ => "dot",
-    };
-    let place = [point.far.rate, y(point.frr.rate)];
-    chart.crossed(place, point.far.ci95, point.frr.ci95.map(&y), class);
-    let [x, height] = chart.place(place[0], place[1]);
-    let target = percent(f64::from(point.stated.far_target));
-    let (words, room) = match point.far.errors {
-        0 => (format!("{target}: no accept, only a bound"), 175.0),
-        _ => (target, 50.0),
-    };
-    let (x, class) = match x + room < SIZE[0] {
-        true => (x + 7.0, "mark"),
-        false => (x - 7.0, "mark end"),
-    };
-    let above = if height > 34.0 { -8.0 } else { 18.0 };
-    chart.draw(svg::text([x, height + above], words, class));
+fn marks(chart: &mut Chart, points: &[JudgedPoint], offsets: [f64; 8], y: impl Fn(f64) -> f64) {
+    let mut labels: Vec<[f64; 2]> = vec![];
+    for point in points {
+        let is_bound = point.far.errors == 0;
+        let class = if is_bound { "dot open" } else { "dot" };
+        let place = [point.far.rate, y(point.frr.rate)];
+        chart.crossed(place, point.far.ci95, point.frr.ci95.map(&y), class);
+        let [x, height] = chart.place(place[0], place[1]);
+        let target = percent(f64::from(point.stated.far_target));
+        let (words, room) = match is_bound {
+            true => (format!("{target}: no accept, only a bound"), 190.0),
+            false => (target, 52.0),
+        };
+        let (x, class) = match x + room < SIZE[0] {
+            true => (x + 7.0, "mark"),
+            false => (x - 7.0, "mark end"),
+        };
+        let is_free = |offset: &f64| {
+            let near = |[left, line]: &[f64; 2]| {
+                (left - x).abs() < room - 18.0 && (line - height - offset).abs() < 13.0
+            };
+            let inside = (20.0..SIZE[1] - 50.0).contains(&(height + offset));
+            inside && !labels.iter().any(near)
+        };
+        let offset = offsets.into_iter().find(is_free).unwrap_or(offsets[0]);
+        labels.push([x, height + offset]);
+        chart.draw(svg::text([x, height + offset], words, class));
+    }
 }
 
 fn keys(judged: &Judged, diagonal: &str) -> Vec<Key> {

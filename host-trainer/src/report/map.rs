@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::page::{Figure, Key};
 use super::spread::spread;
 use super::svg::{self, Element, element};
-use super::tsne::tsne;
+use super::tsne::{FEWEST, principal_components, tsne};
 use crate::dataset::ClassSamples;
 use crate::evaluate::Embedded;
 
@@ -43,7 +43,11 @@ pub fn figure(
         embedding.components().map(f64::from).collect()
     };
     let points: Vec<Vec<f64>> = samples.iter().map(components).collect();
-    let places = fitted(&tsne(&points));
+    let (places, how) = match points.len() < FEWEST {
+        true => (principal_components(&points), "principal components"),
+        false => (tsne(&points), "t-SNE, distances between groups mean little"),
+    };
+    let places = fitted(&places);
     let dots = samples
         .iter()
         .zip(&places)
@@ -51,7 +55,7 @@ pub fn figure(
     let pictures = thumbnails(embedded, &samples, &places, picture);
     let words = format!(
         "{} samples of {} classes of the test part; near each other here means near each \
-         other in the model (t-SNE), distances between groups mean little.",
+         other in the model ({how}).",
         samples.len(),
         classes.len()
     );

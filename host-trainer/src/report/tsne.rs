@@ -6,6 +6,8 @@
 //!
 //! Work and memory grow with the square of the number of points: meant for hundreds.
 
+use nalgebra::{DMatrix, SymmetricEigen};
+
 /// Effective number of neighbours.
 const PERPLEXITY: f64 = 20.0;
 /// Steps in which attraction is exaggerated, and by how much.
@@ -13,20 +15,32 @@ const EARLY: usize = 250;
 const EXAGGERATION: f64 = 12.0;
 /// Steps in all.
 const STEPS: usize = 1000;
+/// A coordinate that keeps its direction moves faster (Jacobs, "Increased rates of
+/// convergence through learning rate adaptation", 1988), at most by this: faster ones
+/// leave the plane when there are few points.
+const MOST_GAIN: f64 = 3.0;
 /// Standard deviation of the start along its longer axis.
 const START: f64 = 1e-4;
 
-/// A place in the plane for every point; components of each are in `points`.
+/// Fewer points have no neighbourhoods to keep: all are about equally near, and t-SNE lets
+/// them fall together. [`principal_components`] show them.
+pub const FEWEST: usize = 60;
+
+/// A place in the plane for every point; components of each are in `points`, which are at
+/// least [`FEWEST`].
 pub fn tsne(points: &[Vec<f64>]) -> Vec<[f64; 2]> {
     let count = points.len();
     let mut places = principal_components(points);
-    if count < 4 {
-        return places;
-    }
     let attraction = affinities(points);
     let mut velocity = vec![[0.0; 2]; count];
     let mut gains = vec![[1.0f64; 2]; count];
     for step in 0..STEPS {
+        if step == EARLY && deviation(&places) < START {
+            // Points without groups have drawn together to almost nothing: their shape
+            // counts, not its size.
+            places = scaled(&places);
+            velocity.fill([0.0; 2]);
+        }
         let (exaggeration, momentum) = match step < EARLY {
             true => (EXAGGERATION, 0.5),
             false => (1.0, 0.8),
@@ -34,18 +48,19 @@ pub fn tsne(points: &[Vec<f64>]) -> Vec<[f64; 2]> {
         // As fast as is stable: in proportion to the number of points, and the slower the
         // stronger the attraction (Belkina et al., "Automated optimized parameters for
         // t-SNE", 2019).
-        let rate = count as f64 / (2.0 * exaggeration);
+        let rate = count as f64 / (4.0 * exaggeration);
         let gradient = gradient(&places, &attraction, exaggeration);
         for index in 0..count {
             for axis in 0..2 {
                 let (slope, speed) = (gradient[index][axis], &mut velocity[index][axis]);
                 let gain = &mut gains[index][axis];
                 let turns = slope * *speed > 0.0;
-                *gain = if turns { *gain * 0.8 } else { *gain + 0.2 }.max(0.01);
+                *gain = if turns { *gain * 0.8 } else { *gain + 0.2 }.clamp(0.01, MOST_GAIN);
                 *speed = momentum * *speed - rate * *gain * slope;
                 places[index][axis] += *speed;
             }
         }
+        centre(&mut places);
     }
     places
 }
@@ -87,11 +102,10 @@ fn affinities(points: &[Vec<f64>]) -> Vec<f64> {
         let components = points[i].iter().zip(&points[j]);
         components.map(|(a, b)| (a - b) * (a - b)).sum()
     };
-    let perplexity = PERPLEXITY.min((count - 1) as f64 / 3.0).max(1.0);
     let rows: Vec<Vec<f64>> = (0..count)
         .map(|i| {
             let distances: Vec<f64> = (0..count).map(|j| squared(i, j)).collect();
-            neighbourhood(&distances, i, perplexity)
+            neighbourhood(&distances, i, PERPLEXITY)
         })
         .collect();
     let joint = |i: usize, j: usize| ((rows[i][j] + rows[j][i]) / (2 * count) as f64).max(1e-12);
@@ -140,65 +154,61 @@ fn neighbourhood(squared: &[f64], own: usize, perplexity: f64) -> Vec<f64> {
     weights
 }
 
-/// The two directions of largest variance, by power iteration; the first has standard
-/// deviation [`START`].
-fn principal_components(points: &[Vec<f64>]) -> Vec<[f64; 2]> {
+/// Places along the two directions of largest variance; the first has standard deviation
+/// [`START`].
+pub fn principal_components(points: &[Vec<f64>]) -> Vec<[f64; 2]> {
     let (count, dim) = (points.len(), points.first().map_or(0, Vec::len));
+    if count == 0 {
+        return vec![];
+    }
     let sum = |axis: usize| points.iter().map(|point| point[axis]).sum::<f64>();
     let mean: Vec<f64> = (0..dim).map(|axis| sum(axis) / count as f64).collect();
-    let mut centred: Vec<Vec<f64>> = points
-        .iter()
-        .map(|point| {
-            point
-                .iter()
-                .zip(&mean)
-                .map(|(value, mean)| value - mean)
-                .collect()
-        })
-        .collect();
+    let centred = DMatrix::from_fn(count, dim, |row, axis| points[row][axis] - mean[axis]);
+    let eigen = SymmetricEigen::new(centred.tr_mul(&centred));
+    let mut order: Vec<usize> = (0..dim).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
     let mut places = vec![[0.0; 2]; count];
+    for (axis, &index) in order.iter().take(2).enumerate() {
+        let along = &centred * eigen.eigenvectors.column(index);
+        for (place, &value) in places.iter_mut().zip(along.iter()) {
+            place[axis] = value;
+        }
+    }
+    scaled(&places)
+}
+
+/// The places stretched so that their first coordinates have standard deviation
+/// [`START`]; those that are all equal stay.
+fn scaled(places: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let deviation = deviation(places);
+    let scale = if deviation > 0.0 {
+        START / deviation
+    } else {
+        1.0
+    };
+    let stretched = |place: &[f64; 2]| place.map(|value| value * scale);
+    places.iter().map(stretched).collect()
+}
+
+/// Moves the mean to zero. Gains differ, so steps move it, and places that draw together
+/// around any other place would become equal in floating point.
+fn centre(places: &mut [[f64; 2]]) {
     for axis in 0..2 {
-        let direction = direction(&centred, dim);
-        for (point, place) in centred.iter_mut().zip(&mut places) {
-            place[axis] = dot(point, &direction);
-            for (value, along) in point.iter_mut().zip(&direction) {
-                *value -= place[axis] * along;
-            }
-        }
+        let mean = places.iter().map(|place| place[axis]).sum::<f64>() / places.len() as f64;
+        places.iter_mut().for_each(|place| place[axis] -= mean);
     }
-    let variance = places.iter().map(|place| place[0] * place[0]).sum::<f64>() / count as f64;
-    let scale = START / libm::sqrt(variance).max(f64::MIN_POSITIVE);
-    let scaled = |place: &[f64; 2]| place.map(|value| value * scale);
-    places.iter().map(scaled).collect()
 }
 
-/// The direction of largest variance of centred points; of unit length.
-fn direction(centred: &[Vec<f64>], dim: usize) -> Vec<f64> {
-    // No symmetry of real data is orthogonal to this.
-    let mut direction: Vec<f64> = (0..dim).map(|axis| 1.0 / (axis + 1) as f64).collect();
-    for _ in 0..100 {
-        let mut next = vec![0.0; dim];
-        for point in centred {
-            let along = dot(point, &direction);
-            for (sum, value) in next.iter_mut().zip(point) {
-                *sum += along * value;
-            }
-        }
-        let length = libm::sqrt(dot(&next, &next));
-        if length <= f64::MIN_POSITIVE {
-            break;
-        }
-        direction = next.into_iter().map(|value| value / length).collect();
-    }
-    direction
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// The standard deviation of the first coordinates, whose mean is zero.
+fn deviation(places: &[[f64; 2]]) -> f64 {
+    let squares = places.iter().map(|place| place[0] * place[0]).sum::<f64>();
+    libm::sqrt(squares / places.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Groups of points that are far apart.
@@ -214,7 +224,7 @@ mod tests {
 
     #[test]
     fn neighbours_stay_neighbours() {
-        for (count, of) in [(12, 2), (60, 3), (200, 10)] {
+        for (count, of) in [(60, 3), (200, 10)] {
             let points = groups(count, of);
             let places = tsne(&points);
             let squared = |i: usize, j: usize| {
@@ -247,8 +257,12 @@ mod tests {
     /// A numerical derivative of the Kullback-Leibler divergence is the oracle.
     #[test]
     fn the_gradient_is_that_of_the_divergence() {
-        let points = groups(12, 3);
-        let attraction = affinities(&points);
+        let attraction: Vec<f64> = (0..144)
+            .map(|pair| ((pair / 12 * 5 + pair % 12 * 5) % 7 + 1) as f64)
+            .collect();
+        let off_diagonal = (0..144).filter(|pair| pair / 12 != pair % 12);
+        let all: f64 = off_diagonal.map(|pair| attraction[pair]).sum();
+        let attraction: Vec<f64> = attraction.iter().map(|value| value / all).collect();
         let places: Vec<[f64; 2]> = (0..12)
             .map(|i| [f64::from(i * 7 % 5), f64::from(i * 3 % 7)])
             .collect();
@@ -281,10 +295,25 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn places_spread_and_stay_near(
+            values in prop::collection::vec(-1.0f64..1.0, 3 * 60..3 * 90), size in -4i32..4
+        ) {
+            let unit = 10f64.powi(size);
+            let point = |chunk: &[f64]| chunk.iter().map(|value| value * unit).collect();
+            let points: Vec<Vec<f64>> = values.chunks_exact(3).map(point).collect();
+            let places = tsne(&points);
+            let farthest = places.iter().flatten().fold(0.0, |most: f64, v| most.max(v.abs()));
+            prop_assert!(places.iter().flatten().all(|value| value.is_finite()));
+            prop_assert!((0.1..1e4).contains(&farthest), "{}", farthest);
+        }
+    }
+
     #[test]
     fn few_or_equal_points_have_places() {
         for points in [vec![], vec![vec![1.0, 2.0]], vec![vec![3.0]; 9]] {
-            let places = tsne(&points);
+            let places = principal_components(&points);
             assert_eq!(places.len(), points.len());
             assert!(places.iter().flatten().all(|value| value.is_finite()));
         }
