@@ -79,7 +79,7 @@ fn check_exports(name: &str, tower: &Tower) {
     );
     check(
         &format!("{name}.int8.onnx"),
-        &onnx::encode(&onnx::int8(&quantized, &metadata)),
+        &onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata)),
     );
     let plan = plan(&quantized).unwrap();
     check(

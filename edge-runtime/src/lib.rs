@@ -9,9 +9,9 @@
 //! The order of the modules is the order of that picture. Without features this
 //! is a `no_std` library that neither allocates nor panics: the int8 engine reads
 //! weights where they lie and works in one arena that the caller provides. `std`
-//! adds files, `tract` the engine that runs quantized ONNX on Linux-class boards.
+//! adds files and vector kernels, `tract` the engine that runs quantized ONNX on Linux-class boards.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(feature = "std")]

@@ -1,10 +1,9 @@
-//! The scalar kernels against the definition, written as naively as can be.
+//! The kernels of every instruction set against the definition, written as naively as can
+//! be.
 
-use edge_runtime::kernels::add::scalar::add;
-use edge_runtime::kernels::conv2d::{Filters, scalar::conv2d};
-use edge_runtime::kernels::depthwise_conv2d::scalar::depthwise_conv2d;
-use edge_runtime::kernels::max_pool::scalar::max_pool;
-use edge_runtime::kernels::prelu::scalar::prelu;
+use edge_runtime::kernels::conv2d::{self, Filters, packed::PackedConv2d};
+use edge_runtime::kernels::depthwise_conv2d::{self, packed::PackedDepthwiseConv2d};
+use edge_runtime::kernels::{InstructionSet, add, max_pool, prelu};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, Prelu};
@@ -36,10 +35,14 @@ fn windows(size: u16, kernel: u16, stride: u16, padding: u16) -> u16 {
 
 /// Kernel, stride, padding and input size along one axis.
 fn axis() -> impl Strategy<Value = [u16; 4]> {
-    (1u16..=5, 1u16..=3, 0u16..=4).prop_flat_map(|(kernel, stride, padding)| {
+    axis_of(7)
+}
+
+fn axis_of(more: u16) -> impl Strategy<Value = [u16; 4]> {
+    (1u16..=5, 1u16..=3, 0u16..=4).prop_flat_map(move |(kernel, stride, padding)| {
         let padding = padding.min(kernel - 1);
         let smallest = kernel.saturating_sub(2 * padding).max(1);
-        (smallest..smallest + 7).prop_map(move |size| [kernel, stride, padding, size])
+        (smallest..smallest + more).prop_map(move |size| [kernel, stride, padding, size])
     })
 }
 
@@ -47,9 +50,15 @@ fn case() -> impl Strategy<Value = Case> {
     cases(1u16..=9, 1u16..=9, false)
 }
 
+/// Whole registers of channels and parts of one, more than a tile holds, rows of more pixels
+/// than a tile has.
+fn wide_case() -> impl Strategy<Value = Case> {
+    cases(1u16..=20, 1u16..=150, false)
+}
+
 /// More channels than a block of the kernel has, and fewer.
 fn depthwise_case() -> impl Strategy<Value = Case> {
-    cases(1u16..=70, Just(0), true)
+    cases(1u16..=140, Just(0), true)
 }
 
 fn cases(
@@ -57,7 +66,7 @@ fn cases(
     outputs: impl Strategy<Value = u16>,
     depthwise: bool,
 ) -> impl Strategy<Value = Case> {
-    (axis(), axis(), inputs, outputs, any::<[u8; 2]>()).prop_flat_map(
+    (axis(), axis_of(30), inputs, outputs, any::<[u8; 2]>()).prop_flat_map(
         move |([ky, sy, py, height], [kx, sx, px, width], inputs, outputs, zero_points)| {
             let outputs = if depthwise { inputs } else { outputs };
             let conv = Conv2d {
@@ -149,21 +158,34 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         bias: &bias,
         multipliers: &multipliers,
     };
-    let mut output = vec![0; case.conv.output.len()];
-    let kernel = if case.depthwise {
-        depthwise_conv2d
-    } else {
-        conv2d
-    };
-    kernel(&case.conv, &filters, &case.input, &mut output);
-    let channels = usize::from(case.conv.output.channels);
-    let columns = usize::from(case.conv.output.width);
-    for (index, &value) in output.iter().enumerate() {
-        let (pixel, o) = (index / channels, index % channels);
-        let (y, x) = ((pixel / columns) as i64, (pixel % columns) as i64);
-        prop_assert_eq!(value, naive(case, y, x, o));
+    for set in InstructionSet::available() {
+        let mut output = vec![0; case.conv.output.len()];
+        compute(case, set, &filters, &mut output);
+        let channels = usize::from(case.conv.output.channels);
+        let columns = usize::from(case.conv.output.width);
+        for (index, &value) in output.iter().enumerate() {
+            let (pixel, o) = (index / channels, index % channels);
+            let (y, x) = ((pixel / columns) as i64, (pixel % columns) as i64);
+            prop_assert_eq!(value, naive(case, y, x, o), "{} at {}", set, index);
+        }
     }
     Ok(())
+}
+
+/// As an engine does: packed where that is possible.
+fn compute(case: &Case, set: InstructionSet, filters: &Filters<'_>, output: &mut [u8]) {
+    let (conv, input) = (&case.conv, &case.input);
+    if case.depthwise {
+        match PackedDepthwiseConv2d::new(set, conv, filters) {
+            Some(packed) => packed.run(input, output, &mut vec![7; packed.scratch_len()]),
+            None => depthwise_conv2d::scalar::depthwise_conv2d(conv, filters, input, output),
+        }
+    } else {
+        match PackedConv2d::new(set, conv, filters) {
+            Some(packed) => packed.run(input, output, &mut vec![7; packed.scratch_len()]),
+            None => conv2d::scalar::conv2d(conv, filters, input, output),
+        }
+    }
 }
 
 fn noise(seed: u64, len: usize) -> Vec<u8> {
@@ -189,7 +211,7 @@ fn sums_and_slopes_of_the_document() {
             multipliers,
         };
         let mut value = [100u8.wrapping_add_signed(a)];
-        add(&step, &mut value, &[50u8.wrapping_add_signed(b)]);
+        add::scalar::add(&step, &mut value, &[50u8.wrapping_add_signed(b)]);
         value[0]
     };
     assert_eq!(sum(3, 4, [0.5, 0.25]), 12);
@@ -203,7 +225,7 @@ fn sums_and_slopes_of_the_document() {
             slopes: 0,
         };
         let mut value = [100u8.wrapping_add_signed(x)];
-        prelu(&step, &slope.to_le_bytes(), &mut value);
+        prelu::scalar::prelu(&step, &slope.to_le_bytes(), &mut value);
         value[0]
     };
     assert_eq!(sloped(5, 0.5, 0.5), 12);
@@ -216,6 +238,11 @@ proptest! {
 
     #[test]
     fn convolution_equals_the_definition(case in case()) {
+        check(&case)?;
+    }
+
+    #[test]
+    fn wide_convolution_equals_the_definition(case in wide_case()) {
         check(&case)?;
     }
 
@@ -234,12 +261,15 @@ proptest! {
         let place = place(1, 1, values.len() as u16);
         let other = Place { offset: 200, ..place };
         let step = Add { place, other, zero_points, output_zero_point, multipliers };
-        let mut sums: Vec<u8> = values.iter().map(|[a, _]| *a).collect();
+        let sums: Vec<u8> = values.iter().map(|[a, _]| *a).collect();
         let others: Vec<u8> = values.iter().map(|[_, b]| *b).collect();
-        add(&step, &mut sums, &others);
-        for (sum, values) in sums.into_iter().zip(values) {
-            let [a, b] = [0, 1].map(|i| (f32::from(values[i]) - f32::from(zero_points[i])) * multipliers[i]);
-            prop_assert_eq!(sum, byte(a + b, output_zero_point));
+        for set in InstructionSet::available() {
+            let mut sums = sums.clone();
+            add::add(set, &step, &mut sums, &others);
+            for (sum, values) in sums.into_iter().zip(&values) {
+                let [a, b] = [0, 1].map(|i| (f32::from(values[i]) - f32::from(zero_points[i])) * multipliers[i]);
+                prop_assert_eq!(sum, byte(a + b, output_zero_point), "{}", set);
+            }
         }
     }
 
@@ -259,13 +289,15 @@ proptest! {
             slopes: 0,
         };
         let input = noise(seed, step.place.len());
-        let mut output = input.clone();
         let bytes: Vec<u8> = slopes.iter().flat_map(|slope| slope.to_le_bytes()).collect();
-        prelu(&step, &bytes, &mut output);
-        for (index, (output, input)) in output.into_iter().zip(input).enumerate() {
-            let x = (f32::from(input) - f32::from(zero_points[0])) * multiplier;
-            let x = if input < zero_points[0] { x * slopes[index % slopes.len()] } else { x };
-            prop_assert_eq!(output, byte(x, zero_points[1]));
+        for set in InstructionSet::available() {
+            let mut output = input.clone();
+            prelu::prelu(set, &step, &bytes, &mut output);
+            for (index, (output, &input)) in output.into_iter().zip(&input).enumerate() {
+                let x = (f32::from(input) - f32::from(zero_points[0])) * multiplier;
+                let x = if input < zero_points[0] { x * slopes[index % slopes.len()] } else { x };
+                prop_assert_eq!(output, byte(x, zero_points[1]), "{}", set);
+            }
         }
     }
 
@@ -281,11 +313,12 @@ proptest! {
             stride: [sy, sx],
         };
         let input = noise(seed, pool.input.len());
-        let mut output = vec![0; pool.output.len()];
-        max_pool(&pool, &input, &mut output);
         let at = |y: usize, x: usize, c: usize| {
             input[(y * usize::from(width) + x) * usize::from(channels) + c]
         };
+        for set in InstructionSet::available() {
+            let mut output = vec![0; pool.output.len()];
+            max_pool::max_pool(set, &pool, &input, &mut output);
         for (index, &value) in output.iter().enumerate() {
             let (pixel, c) = (index / usize::from(channels), index % usize::from(channels));
             let columns = usize::from(pool.output.width);
@@ -293,6 +326,7 @@ proptest! {
             let window = (y..y + usize::from(ky))
                 .flat_map(|row| (x..x + usize::from(kx)).map(move |column| (row, column)));
             prop_assert_eq!(Some(value), window.map(|(row, column)| at(row, column, c)).max());
+        }
         }
     }
 }

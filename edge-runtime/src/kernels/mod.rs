@@ -3,6 +3,10 @@
 //!
 //! `shared/docs/int8-arithmetic.md` specifies every operator to the bit. Kernels
 //! do no I/O and check nothing: parsing an artifact has proved their bounds.
+//!
+//! Scalar kernels read weights where they lie in the artifact and need no memory of their
+//! own. With `std`, convolutions can be packed for the vector instructions of the processor
+//! (`packed.rs` in their folders); the other operators read what they need as it is.
 
 pub mod add;
 pub mod conv2d;
@@ -11,4 +15,17 @@ pub mod max_pool;
 pub mod prelu;
 pub mod requantize;
 
+#[cfg(feature = "std")]
+mod instruction_set;
+#[cfg(feature = "std")]
+mod lines;
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod packing;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod registers;
 mod window;
+
+#[cfg(feature = "std")]
+pub use instruction_set::InstructionSet;

@@ -80,7 +80,7 @@ pub fn export(
     let model_id = draft.model_id().to_string();
     let metadata = [(onnx::MODEL_ID, model_id.as_str())];
     let float_onnx = onnx::encode(&onnx::float(&fused, &config.preprocess, &metadata));
-    let int8_onnx = onnx::encode(&onnx::int8(&quantized, &metadata));
+    let int8_onnx = onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata));
     let quantization = compare(&validation, &float_onnx, facts, calibration.len())?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let card = Card {

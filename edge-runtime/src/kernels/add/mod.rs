@@ -1,3 +1,32 @@
 //! Sum of uint8 activations of two scales.
 
 pub mod scalar;
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx512;
+
+#[cfg(feature = "std")]
+use {crate::kernels::InstructionSet, shared::artifact::plan::Add};
+
+/// As [`scalar::add`], with instructions of `set` where the processor has them.
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub fn add(set: InstructionSet, add: &Add, values: &mut [u8], other: &[u8]) {
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni if set.is_available() => {
+            // SAFETY: the processor has them.
+            unsafe { avx512::add(add, values, other) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_available() => {
+            // SAFETY: the processor has them.
+            unsafe { avx2::add(add, values, other) }
+        }
+        _ => scalar::add(add, values, other),
+    }
+}

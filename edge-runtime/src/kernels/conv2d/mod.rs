@@ -2,6 +2,20 @@
 
 pub mod scalar;
 
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub mod packed;
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx512_vnni;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx_vnni;
+
 /// The constants of one convolution, as they lie in the artifact.
 #[derive(Clone, Copy, Debug)]
 pub struct Filters<'a> {

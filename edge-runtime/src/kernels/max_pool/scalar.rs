@@ -3,6 +3,7 @@
 use shared::artifact::plan::MaxPool;
 
 /// Computes `pool` from `input` into `output`, both height x width x channels.
+#[inline(always)]
 pub fn max_pool(pool: &MaxPool, input: &[u8], output: &mut [u8]) {
     let channels = usize::from(pool.output.channels);
     let columns = usize::from(pool.output.width);

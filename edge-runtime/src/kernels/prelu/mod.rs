@@ -1,3 +1,32 @@
 //! A slope per channel below zero, on uint8 activations.
 
 pub mod scalar;
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx512;
+
+#[cfg(feature = "std")]
+use {crate::kernels::InstructionSet, shared::artifact::plan::Prelu};
+
+/// As [`scalar::prelu`], with instructions of `set` where the processor has them.
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub fn prelu(set: InstructionSet, prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni if set.is_available() => {
+            // SAFETY: the processor has them.
+            unsafe { avx512::prelu(prelu, slopes, values) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_available() => {
+            // SAFETY: the processor has them.
+            unsafe { avx2::prelu(prelu, slopes, values) }
+        }
+        _ => scalar::prelu(prelu, slopes, values),
+    }
+}

@@ -7,13 +7,18 @@ use crate::kernels::requantize::to_byte;
 /// Computes `prelu` on `values`, height x width x channels, in place; `slopes` are
 /// little-endian f32, one per channel.
 pub fn prelu(prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
+    for values in values.chunks_exact_mut(usize::from(prelu.place.channels)) {
+        pixel(prelu, slopes, values);
+    }
+}
+
+/// The channels of one pixel, or some of them with their slopes.
+pub(super) fn pixel(prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
     let zero_point = i16::from(prelu.input_zero_point);
-    for pixel in values.chunks_exact_mut(usize::from(prelu.place.channels)) {
-        for (value, slope) in pixel.iter_mut().zip(slopes.as_chunks::<4>().0) {
-            let scaled = f32::from(i16::from(*value) - zero_point) * prelu.multiplier;
-            let sloped = scaled * f32::from_le_bytes(*slope);
-            let result = if scaled < 0.0 { sloped } else { scaled };
-            *value = to_byte(result, prelu.output_zero_point);
-        }
+    for (value, slope) in values.iter_mut().zip(slopes.as_chunks::<4>().0) {
+        let scaled = f32::from(i16::from(*value) - zero_point) * prelu.multiplier;
+        let sloped = scaled * f32::from_le_bytes(*slope);
+        let result = if scaled < 0.0 { sloped } else { scaled };
+        *value = to_byte(result, prelu.output_zero_point);
     }
 }

@@ -1,5 +1,5 @@
-//! The quantized graph, in operators of the standard set: convolutions and pooling on
-//! integers; sums and PReLU between DequantizeLinear and QuantizeLinear.
+//! The quantized graph, in operators of the standard set: pooling on integers, sums and PReLU
+//! between DequantizeLinear and QuantizeLinear, convolutions as [`Format`] says.
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -8,8 +8,19 @@ use super::builder::{Builder, convolution_window, integer, window};
 use super::{EMBEDDING, EMBEDDING_Q8, IMAGE, layer};
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 
+/// How a quantized ONNX file writes convolutions. The arithmetic is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `QLinearConv`, which says that it computes on integers: any tool that runs it
+    /// gives the same bytes.
+    Operators,
+    /// `Conv` between DequantizeLinear and QuantizeLinear. Optimizing tools recognize it
+    /// and compute on integers, others on real numbers.
+    DequantizeQuantize,
+}
+
 /// A quantized tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
-pub fn int8(graph: &QuantizedGraph, metadata: &[(&str, &str)]) -> ModelProto {
+pub fn int8(graph: &QuantizedGraph, format: Format, metadata: &[(&str, &str)]) -> ModelProto {
     let mut builder = Builder::new("tower-int8");
     let (input, dim) = (graph.input, graph.shape(graph.nodes.len()).len());
     let image = [input.channels, input.height, input.width];
@@ -21,7 +32,13 @@ pub fn int8(graph: &QuantizedGraph, metadata: &[(&str, &str)]) -> ModelProto {
         let to = match &node.layer {
             QuantizedLayer::Conv2d(conv) => {
                 let to = value(&mut builder, graph, index + 1, &name);
-                convolution(&mut builder, conv, &from, &to);
+                match format {
+                    Format::Operators => convolution(&mut builder, conv, &from, &to),
+                    Format::DequantizeQuantize => {
+                        let scale = graph.quantizations[node.inputs[0]].scale;
+                        real_convolution(&mut builder, conv, scale, &from, &to);
+                    }
+                }
                 to
             }
             &QuantizedLayer::MaxPool { kernel, stride } => {
@@ -92,8 +109,15 @@ fn quantize(builder: &mut Builder, from: &str, to: &Value) {
     builder.node("QuantizeLinear", &inputs, &to.name, vec![]);
 }
 
-fn convolution(builder: &mut Builder, conv: &QuantizedConv2d, from: &Value, to: &Value) {
-    let name = &to.name;
+/// Names of a convolution's constants.
+struct Constants {
+    weights: String,
+    scales: String,
+    zeros: String,
+    bias: String,
+}
+
+fn constants(builder: &mut Builder, conv: &QuantizedConv2d, name: &str) -> Constants {
     let filters = conv.bias.len();
     let [height, width] = conv.kernel;
     let channels = conv.weights.len() / (filters * height * width);
@@ -106,6 +130,22 @@ fn convolution(builder: &mut Builder, conv: &QuantizedConv2d, from: &Value, to: 
         &vec![0; filters],
     );
     let bias = builder.int32(&format!("{name}.bias"), &[filters], &conv.bias);
+    Constants {
+        weights,
+        scales,
+        zeros,
+        bias,
+    }
+}
+
+fn convolution(builder: &mut Builder, conv: &QuantizedConv2d, from: &Value, to: &Value) {
+    let name = &to.name;
+    let Constants {
+        weights,
+        scales,
+        zeros,
+        bias,
+    } = constants(builder, conv, name);
     let inputs = [
         &from.name,
         &from.scale,
@@ -123,6 +163,46 @@ fn convolution(builder: &mut Builder, conv: &QuantizedConv2d, from: &Value, to: 
         name,
         convolution_window(conv.kernel, conv.stride, conv.padding, conv.groups),
     );
+}
+
+/// A convolution of real numbers, whose input stands for steps of `input_scale`.
+fn real_convolution(
+    builder: &mut Builder,
+    conv: &QuantizedConv2d,
+    input_scale: f32,
+    from: &Value,
+    to: &Value,
+) {
+    let name = &to.name;
+    let constants = constants(builder, conv, name);
+    let per_channel = || vec![integer("axis", 0)];
+    let inputs = [&constants.weights, &constants.scales, &constants.zeros];
+    let weights = builder.node(
+        "DequantizeLinear",
+        &inputs.map(String::as_str),
+        &format!("{name}.real_weight"),
+        per_channel(),
+    );
+    let scales: Vec<f32> = conv
+        .scales
+        .iter()
+        .map(|scale| input_scale * scale)
+        .collect();
+    let scales = builder.float(&format!("{name}.bias_scale"), &[scales.len()], &scales);
+    let bias = builder.node(
+        "DequantizeLinear",
+        &[&constants.bias, &scales],
+        &format!("{name}.real_bias"),
+        per_channel(),
+    );
+    let real = dequantize(builder, from, &format!("{name}.x"));
+    let real = builder.node(
+        "Conv",
+        &[&real, &weights, &bias],
+        &format!("{name}.real"),
+        convolution_window(conv.kernel, conv.stride, conv.padding, conv.groups),
+    );
+    quantize(builder, &real, to);
 }
 
 /// Adds both outputs: raw bytes, and what they mean.

@@ -13,7 +13,7 @@ use prost::Message;
 use tract_onnx::pb;
 
 pub use float::float;
-pub use int8::int8;
+pub use int8::{Format, int8};
 
 /// Name of the input.
 pub const IMAGE: &str = "image";

@@ -1,12 +1,21 @@
 //! From accumulators and real numbers to uint8 activations.
 
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub(super) mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub(super) mod avx512;
+
 /// `clamp(round_half_even((f32)accumulator * multiplier) + zero_point, 0, 255)`,
 /// in IEEE 754 single precision, as ONNX defines QLinearConv's last step.
+#[inline(always)]
 pub fn requantize(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
     to_byte(accumulator as f32 * multiplier, zero_point)
 }
 
 /// `clamp(round_half_even(steps) + zero_point, 0, 255)` of a number that is not NaN.
+#[inline(always)]
 pub fn to_byte(steps: f32, zero_point: u8) -> u8 {
     /// Adding and subtracting 1.5 * 2^23 leaves the nearest integer, halves to even.
     const ROUND: f32 = 12_582_912.0;

@@ -1,5 +1,8 @@
 //! The int8 engine: runs an artifact's plan with our kernels, weights in place.
 
+#[cfg(feature = "std")]
+pub mod packed;
+
 use core::ops::Range;
 
 use shared::ModelId;

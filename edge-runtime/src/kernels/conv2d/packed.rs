@@ -1,0 +1,255 @@
+//! Convolution with filters packed for vector registers: what the instruction sets share.
+//!
+//! Outputs are computed in tiles of some pixels of a row by some groups of channels, whose
+//! sums stay in registers. Filters are packed in the order in which a tile reads them:
+//! `[block of groups][row of taps][4 input bytes][group][channel][4]`. Inputs are bytes
+//! from 0 on; that they count from their zero point is in the bias:
+//! `sum (x - z) w = sum x w - z sum w`.
+
+use std::vec::Vec;
+
+use shared::artifact::plan::Conv2d;
+
+use super::Filters;
+use crate::kernels::InstructionSet;
+use crate::kernels::lines::{Lines, Reads};
+use crate::kernels::packing::{Aligned, Constants, Layout};
+
+/// Input bytes that are multiplied at once.
+const STEP: usize = 4;
+
+/// One tile: some pixels of an output row by some groups of channels.
+pub(super) struct Tile<'a> {
+    /// Where the first pixel's rows of taps begin.
+    pub(super) rows: &'a [*const u8],
+    /// Bytes from one pixel's taps to those of the next.
+    pub(super) pixel_step: usize,
+    /// Steps of four bytes in a row of taps.
+    pub(super) steps: usize,
+    /// Packed filters of the block.
+    pub(super) weights: *const u8,
+    /// Biases of the block's channels, padded to whole groups.
+    pub(super) bias: *const i32,
+    /// Multipliers, likewise.
+    pub(super) multipliers: *const f32,
+    /// The output byte that means zero.
+    pub(super) zero_point: u8,
+    /// The first pixel's first channel of the block.
+    pub(super) output: *mut u8,
+    /// Bytes from one output pixel to the next.
+    pub(super) output_step: usize,
+    /// Channels of the block that exist.
+    pub(super) channels: usize,
+}
+
+/// What an instruction set does with tiles.
+pub(super) trait Tiles {
+    /// Channels of a group: 32-bit lanes of a register.
+    const LANES: usize;
+    /// The most groups of a tile.
+    const GROUPS: usize;
+    /// Bytes that the filters of a group take for four input bytes.
+    const PACKED: usize;
+
+    /// The most pixels of a tile of so many groups.
+    fn pixels(groups: usize) -> usize;
+
+    /// Packs four weights of each of a group's channels.
+    fn pack(weights: &[[i8; STEP]], packed: &mut [u8]);
+
+    /// Calls `f`, compiled for the instruction set with all that is inlined into it.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn compiled(f: impl FnOnce());
+
+    /// Computes a tile.
+    ///
+    /// # Safety
+    /// The processor has the instructions; `pixels` and `groups` are at least 1 and at most
+    /// what the constants say; every pointer of `tile` reaches as far as its field says.
+    unsafe fn run(pixels: usize, groups: usize, tile: &Tile<'_>);
+}
+
+/// A convolution, its filters packed for one instruction set.
+#[derive(Clone, Debug)]
+pub struct PackedConv2d {
+    set: InstructionSet,
+    lines: Lines,
+    blocks: Vec<Block>,
+    weights: Aligned,
+    constants: Constants,
+    zero_point: u8,
+    channels: usize,
+}
+
+/// Groups of channels that are computed together.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    first_channel: usize,
+    channels: usize,
+    groups: usize,
+    /// Where its filters begin.
+    weights: usize,
+}
+
+impl PackedConv2d {
+    /// Packs `filters` for `set`; not where a sum could leave the range in which the
+    /// vector instructions round as the scalar ones do, or the kernel is too high.
+    pub fn new(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
+        match set {
+            InstructionSet::Scalar => None,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => Self::pack::<super::avx2::Avx2>(set, conv, filters),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::AvxVnni => Self::pack::<super::avx_vnni::AvxVnni>(set, conv, filters),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512Vnni => {
+                Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => None,
+        }
+    }
+
+    fn pack<T: Tiles>(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
+        if !set.is_available() {
+            return None;
+        }
+        let lines = Lines::new(conv, Reads::Taps(STEP))?;
+        let channels = usize::from(conv.output.channels);
+        let filter_len = conv.filter_len();
+        let constants = Constants::new(conv, filters, T::LANES, Layout::Dense)?;
+        let steps = lines.run.div_ceil(STEP);
+        let blocks = blocks::<T>(channels, lines.taps * steps);
+        let packed_len = blocks
+            .iter()
+            .map(|block| block.groups * lines.taps * steps * T::PACKED);
+        let mut weights = Aligned::zeroed(packed_len.sum());
+        let mut packed = weights.bytes_mut().chunks_exact_mut(T::PACKED);
+        for block in &blocks {
+            for row in 0..lines.taps {
+                for step in 0..steps {
+                    for group in 0..block.groups {
+                        let mut quads = [[0i8; STEP]; 16];
+                        for (lane, quad) in quads.iter_mut().enumerate().take(T::LANES) {
+                            let channel = block.first_channel + group * T::LANES + lane;
+                            for (byte, weight) in quad.iter_mut().enumerate() {
+                                let tap = step * STEP + byte;
+                                if channel < channels && tap < lines.run {
+                                    let at = channel * filter_len + row * lines.run + tap;
+                                    *weight = filters.weights[at] as i8;
+                                }
+                            }
+                        }
+                        T::pack(&quads[..T::LANES], packed.next()?);
+                    }
+                }
+            }
+        }
+        Some(Self {
+            set,
+            lines,
+            blocks,
+            weights,
+            constants,
+            zero_point: conv.output_zero_point,
+            channels,
+        })
+    }
+
+    /// Bytes of scratch memory that [`run`](Self::run) needs.
+    pub fn scratch_len(&self) -> usize {
+        self.lines.ring_len()
+    }
+
+    /// Computes the convolution from `input` into `output`, both height x width x channels.
+    ///
+    /// # Panics
+    /// Where a buffer is not of the size that the convolution states.
+    pub fn run(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
+        match self.set {
+            InstructionSet::Scalar => {}
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => self.compiled::<super::avx2::Avx2>(input, output, scratch),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::AvxVnni => {
+                self.compiled::<super::avx_vnni::AvxVnni>(input, output, scratch)
+            }
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512Vnni => {
+                self.compiled::<super::avx512_vnni::Avx512Vnni>(input, output, scratch)
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => {}
+        }
+    }
+
+    fn compiled<T: Tiles>(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
+        // SAFETY: `pack` checked the instruction set.
+        unsafe { T::compiled(|| self.tiles::<T>(input, output, scratch)) };
+    }
+
+    #[inline(always)]
+    fn tiles<T: Tiles>(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
+        let lines = &self.lines;
+        assert_eq!(output.len(), lines.height * lines.width * self.channels);
+        lines.prepare(scratch);
+        let steps = lines.run.div_ceil(STEP);
+        for y in 0..lines.height {
+            let rows = lines.rows(y, input, scratch);
+            let row = &mut output[y * lines.width * self.channels..][..lines.width * self.channels];
+            for block in &self.blocks {
+                let most = T::pixels(block.groups);
+                let tiles = lines.width.div_ceil(most);
+                let (mut x, mut left) = (0, tiles);
+                while left > 0 {
+                    // As even as they come.
+                    let pixels = (lines.width - x).div_ceil(left);
+                    let mut at = rows;
+                    for row in &mut at[..lines.taps] {
+                        *row = row.wrapping_add(x * lines.step);
+                    }
+                    let tile = Tile {
+                        rows: &at[..lines.taps],
+                        pixel_step: lines.step,
+                        steps,
+                        weights: self.weights.bytes()[block.weights..].as_ptr(),
+                        bias: self.constants.bias[block.first_channel..].as_ptr(),
+                        multipliers: self.constants.multipliers[block.first_channel..].as_ptr(),
+                        zero_point: self.zero_point,
+                        output: row[x * self.channels + block.first_channel..].as_mut_ptr(),
+                        output_step: self.channels,
+                        channels: block.channels,
+                    };
+                    // SAFETY: `pack` checked the instruction set. `Lines::rows` promises the
+                    // taps of the whole row, of which these pixels are a part, and the
+                    // multiple of four; weights and constants were laid out for the
+                    // block; the output row holds the pixels from `x` on.
+                    unsafe { T::run(pixels, block.groups, &tile) };
+                    x += pixels;
+                    left -= 1;
+                }
+            }
+        }
+    }
+}
+
+/// Blocks of channels: as many groups each as a tile takes.
+fn blocks<T: Tiles>(channels: usize, steps: usize) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let (mut first_channel, mut weights) = (0, 0);
+    while first_channel < channels {
+        let groups = (channels - first_channel).div_ceil(T::LANES).min(T::GROUPS);
+        let channels = (groups * T::LANES).min(channels - first_channel);
+        blocks.push(Block {
+            first_channel,
+            channels,
+            groups,
+            weights,
+        });
+        first_channel += channels;
+        weights += groups * steps * T::PACKED;
+    }
+    blocks
+}

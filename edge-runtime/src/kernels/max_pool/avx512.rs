@@ -1,0 +1,11 @@
+//! The plain loops, which compilers vectorize well, compiled for these instructions.
+
+use shared::artifact::plan::MaxPool;
+
+use super::scalar;
+
+/// As [`scalar::max_pool`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) fn max_pool(pool: &MaxPool, input: &[u8], output: &mut [u8]) {
+    scalar::max_pool(pool, input, output);
+}

@@ -1,0 +1,121 @@
+//! Memory and constants of packed steps.
+
+use core::fmt;
+use std::vec;
+use std::vec::Vec;
+
+use shared::artifact::plan::Conv2d;
+
+use super::conv2d::Filters;
+
+/// Bytes that begin where a cache line does.
+#[derive(Clone)]
+pub(super) struct Aligned(Vec<CacheLine>);
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct CacheLine([u8; 64]);
+
+impl Aligned {
+    /// At least `len` zeros.
+    pub(super) fn zeroed(len: usize) -> Self {
+        Self(vec![CacheLine([0; 64]); len.div_ceil(64)])
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        // SAFETY: a cache line is 64 bytes without padding, and they follow each other.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * 64) }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and borrowed mutably.
+        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 64) }
+    }
+}
+
+impl fmt::Debug for Aligned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} aligned bytes", self.0.len() * 64)
+    }
+}
+
+/// How filters lie in the artifact.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Layout {
+    /// One after the other.
+    Dense,
+    /// Channels vary fastest.
+    Depthwise,
+}
+
+/// What happens to sums, per output channel.
+#[derive(Clone, Debug)]
+pub(super) struct Constants {
+    /// Bias less input zero point times the filter's sum; then zeros.
+    pub(super) bias: Vec<i32>,
+    /// Multipliers; then zeros.
+    pub(super) multipliers: Vec<f32>,
+}
+
+impl Constants {
+    /// Those of `conv`, padded to a multiple of `lanes`. None where a sum times its
+    /// multiplier could reach 2^31, which vector instructions convert otherwise.
+    pub(super) fn new(
+        conv: &Conv2d,
+        filters: &Filters<'_>,
+        lanes: usize,
+        layout: Layout,
+    ) -> Option<Self> {
+        let channels = usize::from(conv.output.channels);
+        let filter_len = match layout {
+            Layout::Dense => conv.filter_len(),
+            Layout::Depthwise => conv.taps(),
+        };
+        let padded = channels.next_multiple_of(lanes);
+        let mut constants = Self {
+            bias: vec![0; padded],
+            multipliers: vec![0.0; padded],
+        };
+        let all = filters
+            .bias
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .zip(filters.multipliers.as_chunks::<4>().0);
+        for (channel, (bias, multiplier)) in all.enumerate() {
+            let bias = i32::from_le_bytes(*bias);
+            let multiplier = f32::from_le_bytes(*multiplier);
+            let weight = |index: usize| {
+                let at = match layout {
+                    Layout::Dense => channel * filter_len + index,
+                    Layout::Depthwise => index * channels + channel,
+                };
+                i64::from(filters.weights[at] as i8)
+            };
+            let sum: i64 = (0..filter_len).map(weight).sum();
+            let size: i64 = (0..filter_len).map(|index| weight(index).abs()).sum();
+            let shifted = i64::from(bias) - i64::from(conv.input_zero_point) * sum;
+            let largest = i64::from(bias).abs() + 255 * size;
+            if largest as f64 * f64::from(multiplier) >= f64::from(i32::MAX - 1024) {
+                return None;
+            }
+            // Partial sums may pass what 32 bits hold; the last one does not, and sums
+            // that wrap come back.
+            constants.bias[channel] = shifted as i32;
+            constants.multipliers[channel] = multiplier;
+        }
+        Some(constants)
+    }
+
+    /// Puts the constants of each block into another order of lanes.
+    pub(super) fn reorder(&mut self, order: &[usize]) {
+        let blocks = self.bias.chunks_exact_mut(order.len());
+        for (bias, multipliers) in blocks.zip(self.multipliers.chunks_exact_mut(order.len())) {
+            let (before, factors) = (bias.to_vec(), multipliers.to_vec());
+            for (lane, &channel) in order.iter().enumerate() {
+                bias[lane] = before[channel];
+                multipliers[lane] = factors[channel];
+            }
+        }
+    }
+}
