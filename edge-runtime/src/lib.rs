@@ -11,7 +11,7 @@
 //! weights where they lie and works in one arena that the caller provides. `std`
 //! adds files, `tract` the engine that runs quantized ONNX on Linux-class boards.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(feature = "std")]
@@ -28,6 +28,7 @@ pub mod engine;
 pub mod kernels;
 
 pub mod recognizer;
+pub mod search;
 
 pub mod store;
 

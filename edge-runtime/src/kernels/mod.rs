@@ -7,6 +7,7 @@
 pub mod add;
 pub mod conv2d;
 pub mod depthwise_conv2d;
+pub mod dot_scan;
 pub mod max_pool;
 pub mod prelu;
 pub mod requantize;

@@ -1,0 +1,162 @@
+//! Inner products of many packed int8 rows with up to 16 int8 queries, every row read
+//! once.
+//!
+//! Rows lie in blocks of [`ROWS`]. A block is `ceil(dim / 4)` [`Line`]s; line `g` holds
+//! components `4 g` to `4 g + 3` of each of its rows, row after row. So a vector register
+//! of sums has one lane per row: no kernel adds across lanes, and a whole register is
+//! compared at once with the score that a row must exceed.
+//!
+//! A component `v` is stored as the byte `v + 128`, since the instruction for this work
+//! on x86, `vpdpbusd`, multiplies uint8 with int8. That adds `128 * sum(query)` to every
+//! score of a query, and the sums begin at the negative of it: scores are exact, whatever
+//! bytes lie there, -128 included. Scores are at most 2^23 in magnitude and sums on the
+//! way below 2^25, as a query has at most [`MAX_DIM`] components.
+
+use shared::embedding::MAX_DIM;
+
+pub mod scalar;
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub mod avx512_vnni;
+
+/// Rows of a block, and the most queries of a batch.
+pub const ROWS: usize = 16;
+
+/// Components of each row in a line.
+pub const COMPONENTS: usize = 4;
+
+/// `COMPONENTS` components of each row of a block, `[row, component]`; a cache line.
+pub type Line = [u8; ROWS * COMPONENTS];
+
+/// What a component is raised by where it is stored.
+pub const OFFSET: u8 = 128;
+
+/// Up to [`ROWS`] queries of one dimension, laid out as a block is, but signed.
+#[derive(Clone, Debug)]
+pub struct Queries {
+    /// `[line, query, component]`; zero where a query has no component.
+    lines: [[[i8; COMPONENTS]; ROWS]; MAX_DIM / COMPONENTS],
+    /// For each query, where its sums begin: `-128 * sum(query)`.
+    bias: [i32; ROWS],
+    line_count: usize,
+    count: usize,
+}
+
+impl Queries {
+    /// Packs `queries`, at most [`ROWS`] of `dim` components, at most [`MAX_DIM`]; what
+    /// is beyond is left out.
+    pub fn new(dim: usize, queries: &[&[i8]]) -> Self {
+        let dim = dim.min(MAX_DIM);
+        let mut packed = Self {
+            lines: [[[0; COMPONENTS]; ROWS]; MAX_DIM / COMPONENTS],
+            bias: [0; ROWS],
+            line_count: dim.div_ceil(COMPONENTS),
+            count: queries.len().min(ROWS),
+        };
+        for (place, query) in queries.iter().take(ROWS).enumerate() {
+            let query = query.get(..dim).unwrap_or(query);
+            for (line, part) in packed.lines.iter_mut().zip(query.chunks(COMPONENTS)) {
+                for (component, &value) in line[place].iter_mut().zip(part) {
+                    *component = value;
+                }
+            }
+            let sum: i32 = query.iter().map(|&value| i32::from(value)).sum();
+            packed.bias[place] = -i32::from(OFFSET) * sum;
+        }
+        packed
+    }
+
+    /// Number of queries.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Lines of a block of rows of the queries' dimension.
+    pub fn line_count(&self) -> usize {
+        self.line_count
+    }
+
+    fn lines(&self) -> &[[[i8; COMPONENTS]; ROWS]] {
+        self.lines.get(..self.line_count).unwrap_or_default()
+    }
+}
+
+/// Takes the scores that may matter.
+pub trait Collector {
+    /// The score that a row must exceed to matter to the query at `query`. It may rise
+    /// while scores are collected.
+    fn floor(&self, query: usize) -> i32;
+
+    /// Takes the inner products of the query at `query` with the rows of the block at
+    /// `block`. A kernel leaves out a block where none exceeds the floor; it visits the
+    /// blocks of a query in ascending order.
+    fn collect(&mut self, query: usize, block: usize, scores: &[i32; ROWS]);
+}
+
+/// A way to compute the same scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InstructionSet {
+    /// Plain loops.
+    Scalar,
+    /// x86 with AVX2.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    Avx2,
+    /// x86 with AVX-512 and its Vector Neural Network Instructions.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    Avx512Vnni,
+}
+
+impl InstructionSet {
+    /// All that this build knows, the fastest first.
+    const ALL: &[Self] = &[
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        Self::Avx512Vnni,
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        Self::Avx2,
+        Self::Scalar,
+    ];
+
+    /// Whether this processor has it.
+    fn is_supported(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            Self::Avx2 => avx2::is_supported(),
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            Self::Avx512Vnni => avx512_vnni::is_supported(),
+        }
+    }
+
+    /// Those that this processor has, the fastest first, [`Scalar`](Self::Scalar) last.
+    pub fn supported() -> impl Iterator<Item = Self> {
+        let all = Self::ALL.iter().copied();
+        all.filter(|set| set.is_supported())
+    }
+
+    /// The fastest that this processor has; [`Scalar`](Self::Scalar) without the feature
+    /// `std`, which it takes to ask the processor.
+    pub fn fastest() -> Self {
+        Self::supported().next().unwrap_or(Self::Scalar)
+    }
+}
+
+/// Shows `collector` the inner products of `queries` with the rows in `lines`, whole
+/// blocks of [`Queries::line_count`] lines. On a processor that lacks `instructions`,
+/// the scalar loops do it.
+pub fn dot_scan(
+    instructions: InstructionSet,
+    lines: &[Line],
+    queries: &Queries,
+    collector: &mut impl Collector,
+) {
+    match instructions {
+        InstructionSet::Scalar => scalar::dot_scan(lines, queries, collector),
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        InstructionSet::Avx2 => avx2::dot_scan(lines, queries, collector),
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        InstructionSet::Avx512Vnni => avx512_vnni::dot_scan(lines, queries, collector),
+    }
+}
