@@ -2,7 +2,9 @@
 //! processor has.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use edge_runtime::kernels::dot_scan::{Collector, InstructionSet, Line, Queries, ROWS, dot_scan};
+use edge_runtime::kernels::dot_scan::{
+    BATCH, Collector, InstructionSet, Queries, ROWS, Stripe, dot_scan,
+};
 use edge_runtime::search::{Gallery, GalleryError, Match, OwnedGallery, pack};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -79,7 +81,8 @@ impl Collector for All {
         i32::MIN
     }
 
-    fn collect(&mut self, query: usize, block: usize, scores: &[i32; ROWS]) {
+    fn collect(&mut self, query: usize, block: usize, scores: &[i32; ROWS], exceeding: u64) {
+        assert_eq!(exceeding, u64::MAX, "all exceed the least integer");
         assert_eq!(self.0[query].len(), block * ROWS, "blocks ascend");
         self.0[query].extend(scores);
     }
@@ -118,13 +121,13 @@ proptest! {
     #[test]
     fn kernels_compute_every_score(case in case()) {
         let owned = case.gallery();
-        let lines: &[Line] = owned.packed().as_chunks().0;
+        let stripes: &[Stripe] = owned.packed().as_chunks().0;
         let queries = case.queries();
-        let queries = &queries[..queries.len().min(ROWS)];
+        let queries = &queries[..queries.len().min(BATCH)];
         let packed = Queries::new(case.dim, queries);
         for instructions in InstructionSet::supported() {
             let mut all = All(vec![vec![]; queries.len()]);
-            dot_scan(instructions, lines, &packed, &mut all);
+            dot_scan(instructions, stripes, &packed, &mut all);
             for (query, scores) in queries.iter().zip(&all.0) {
                 for (row, &score) in case.rows.iter().zip(scores) {
                     let expected: i32 = row.iter().zip(*query).map(product).sum();
@@ -199,8 +202,8 @@ fn what_does_not_fit_is_refused_in_words() {
     };
     refused(OwnedGallery::new(0).unwrap_err(), "1 to 512, found 0");
     refused(Gallery::new(&[], 513, 0).unwrap_err(), "found 513");
-    let one_short = Gallery::new(&[0; 127], 8, 16).unwrap_err();
-    refused(one_short, "expected 128 bytes");
+    let one_short = Gallery::new(&[0; 511], 8, 64).unwrap_err();
+    refused(one_short, "expected 512 bytes");
     let endless = Gallery::new(&[], 512, usize::MAX).unwrap_err();
     refused(endless, "packed embeddings, found 0");
     let mut gallery = OwnedGallery::new(3).unwrap();

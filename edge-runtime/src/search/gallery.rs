@@ -6,7 +6,7 @@ use shared::embedding::MAX_DIM;
 
 use super::top_k::{Match, TopK};
 use crate::kernels::dot_scan::{
-    COMPONENTS, Collector, InstructionSet, Line, OFFSET, Queries, ROWS, dot_scan,
+    BATCH, COMPONENTS, Collector, InstructionSet, OFFSET, Queries, ROWS, Stripe, dot_scan,
 };
 
 /// Packed int8 embeddings of one dimension, to be searched; they are borrowed, from an
@@ -15,7 +15,7 @@ use crate::kernels::dot_scan::{
 /// multiple of 64.
 #[derive(Clone, Copy, Debug)]
 pub struct Gallery<'a> {
-    lines: &'a [Line],
+    stripes: &'a [Stripe],
     dim: usize,
     len: usize,
     instructions: InstructionSet,
@@ -44,18 +44,18 @@ impl<'a> Gallery<'a> {
     /// As [`new`](Self::new) of what is known to be right.
     pub(super) fn of_blocks(packed: &'a [u8], dim: usize, len: usize) -> Self {
         Self {
-            lines: packed.as_chunks().0,
+            stripes: packed.as_chunks().0,
             dim,
             len,
             instructions: InstructionSet::fastest(),
         }
     }
 
-    /// Bytes of `len` embeddings of `dim` components: whole blocks of 16 rows, each row
+    /// Bytes of `len` embeddings of `dim` components: whole blocks of 64 rows, each row
     /// rounded up to 4 components; [`usize::MAX`] for more than any memory has.
     pub const fn packed_len(dim: usize, len: usize) -> usize {
-        let lines = dim.div_ceil(COMPONENTS).saturating_mul(len.div_ceil(ROWS));
-        lines.saturating_mul(size_of::<Line>())
+        let stripes = dim.div_ceil(COMPONENTS).saturating_mul(len.div_ceil(ROWS));
+        stripes.saturating_mul(size_of::<Stripe>())
     }
 
     /// The same gallery, searched with `instructions` instead of the fastest.
@@ -83,11 +83,11 @@ impl<'a> Gallery<'a> {
 
     /// The components of the embedding at `row`; none beyond the last.
     pub fn embedding(&self, row: usize) -> impl Iterator<Item = i8> + 'a {
-        let lines = self.dim.div_ceil(COMPONENTS);
-        let rest = self.lines.get(row / ROWS * lines..).unwrap_or_default();
+        let stripes = self.dim.div_ceil(COMPONENTS);
+        let rest = self.stripes.get(row / ROWS * stripes..).unwrap_or_default();
         let components = if row < self.len { self.dim } else { 0 };
-        let parts = rest.iter().filter_map(move |line| {
-            let parts = line.as_chunks::<COMPONENTS>().0;
+        let parts = rest.iter().filter_map(move |stripe| {
+            let parts = stripe.as_chunks::<COMPONENTS>().0;
             parts.get(row % ROWS)
         });
         let stored = parts.flatten().take(components);
@@ -137,13 +137,13 @@ impl<'a> Gallery<'a> {
         if each == 0 {
             return Ok(0);
         }
-        for (batch, places) in queries.chunks(ROWS).zip(places.chunks_mut(ROWS * each)) {
+        for (batch, places) in queries.chunks(BATCH).zip(places.chunks_mut(BATCH * each)) {
             let mut found = Found {
                 len: self.len,
                 best: places.chunks_mut(each).map(TopK::new).collect(),
             };
             let batch = Queries::new(self.dim, batch);
-            dot_scan(self.instructions, self.lines, &batch, &mut found);
+            dot_scan(self.instructions, self.stripes, &batch, &mut found);
         }
         Ok(each.min(self.len))
     }
@@ -152,7 +152,7 @@ impl<'a> Gallery<'a> {
 /// The best of each query of a batch.
 struct Found<'m> {
     len: usize,
-    best: heapless::Vec<TopK<'m>, ROWS>,
+    best: heapless::Vec<TopK<'m>, BATCH>,
 }
 
 impl Collector for Found<'_> {
@@ -163,14 +163,19 @@ impl Collector for Found<'_> {
 
     // Rare: kept out of the loops, it leaves them their registers.
     #[cold]
-    fn collect(&mut self, query: usize, block: usize, scores: &[i32; ROWS]) {
+    fn collect(&mut self, query: usize, block: usize, scores: &[i32; ROWS], exceeding: u64) {
         let Some(best) = self.best.get_mut(query) else {
             return;
         };
-        // The last block may have fewer rows than places for them.
-        let rows = block * ROWS..self.len;
-        for (row, &score) in rows.zip(scores) {
-            best.offer(Match { row, score });
+        let mut remaining = exceeding;
+        while remaining != 0 {
+            let place = remaining.trailing_zeros() as usize;
+            let row = block * ROWS + place;
+            // The last block has places that no row takes.
+            if let Some(&score) = scores.get(place).filter(|_| row < self.len) {
+                best.offer(Match { row, score });
+            }
+            remaining &= remaining - 1;
         }
     }
 }
@@ -178,11 +183,11 @@ impl Collector for Found<'_> {
 /// Writes `embedding`, of the gallery's dimension, to `row` of the bytes of a
 /// [`Gallery`]: for whoever packs one without allocation. What does not fit is left out.
 pub fn pack(packed: &mut [u8], row: usize, embedding: &[i8]) {
-    let lines = packed.as_chunks_mut::<{ size_of::<Line>() }>().0;
+    let stripes = packed.as_chunks_mut::<{ size_of::<Stripe>() }>().0;
     let first = row / ROWS * embedding.len().div_ceil(COMPONENTS);
-    let block = lines.get_mut(first..).unwrap_or_default();
-    for (line, values) in block.iter_mut().zip(embedding.chunks(COMPONENTS)) {
-        let places = line.as_chunks_mut::<COMPONENTS>().0;
+    let block = stripes.get_mut(first..).unwrap_or_default();
+    for (stripe, values) in block.iter_mut().zip(embedding.chunks(COMPONENTS)) {
+        let places = stripe.as_chunks_mut::<COMPONENTS>().0;
         for (stored, &value) in places
             .iter_mut()
             .skip(row % ROWS)

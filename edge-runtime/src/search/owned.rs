@@ -3,14 +3,17 @@
 use std::vec::Vec;
 
 use super::gallery::{Gallery, GalleryError, check_dim, pack};
-use crate::kernels::dot_scan::{Line, OFFSET, ROWS};
+use crate::kernels::dot_scan::{OFFSET, ROWS};
+
+/// Bytes that a processor loads together.
+const CACHE_LINE: usize = 64;
 
 /// A gallery that embeddings are added to and removed from.
 #[derive(Clone, Debug)]
 pub struct OwnedGallery {
     /// From `start` on whole blocks; rows that no embedding takes are zero vectors.
     bytes: Vec<u8>,
-    /// Puts the first block at the begin of a cache line, so that each [`Line`] is one.
+    /// Puts the first block at the begin of a cache line, so that no register of rows is of two.
     start: usize,
     dim: usize,
     len: usize,
@@ -94,14 +97,14 @@ impl OwnedGallery {
         pack(packed, row, embedding);
     }
 
-    /// Makes room for 16 more rows.
+    /// Makes room for a block of rows.
     fn add_block(&mut self) {
         let block = Gallery::packed_len(self.dim, ROWS);
         if self.bytes.capacity() - self.bytes.len() < block {
-            let longest_start = size_of::<Line>() - 1;
+            let longest_start = CACHE_LINE - 1;
             let capacity = longest_start + 2 * self.packed().len() + block;
             let mut larger: Vec<u8> = Vec::with_capacity(capacity);
-            let start = larger.as_ptr().align_offset(size_of::<Line>());
+            let start = larger.as_ptr().align_offset(CACHE_LINE);
             let start = start.min(longest_start);
             larger.resize(start, OFFSET);
             larger.extend_from_slice(self.packed());

@@ -3,26 +3,23 @@
 //! `vpmaddubsw`, which multiplies bytes, saturates at 16 bits. Instead a register of
 //! bytes becomes two of int16, the even components and the odd, and so does the query;
 //! `vpmaddwd` then adds components 0 and 2, or 1 and 3, of the same row.
-#![allow(
-    unsafe_code,
-    reason = "vector loads and stores, and a call that needs a feature"
-)]
+#![allow(unsafe_code, reason = "bytes become registers; a call needs a feature")]
 
 use core::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_cmpgt_epi32, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi16, _mm256_set1_epi32,
+    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpgt_epi32,
+    _mm256_madd_epi16, _mm256_movemask_ps, _mm256_set1_epi16, _mm256_set1_epi32,
     _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srai_epi16, _mm256_srli_epi16,
-    _mm256_storeu_si256,
 };
 
-use super::{Collector, Line, Queries, ROWS, scalar};
+use super::{Collector, Queries, ROWS, Stripe, scalar};
 
-/// Queries that are taken together: with two registers of sums each, and the even and
-/// odd halves of a line and of a query, they fill the 16 registers.
+/// Registers of a stripe, and of the sums of a query.
+const REGISTERS: usize = 8;
+
+/// Registers that are taken together, and queries: 8 sums, the even and odd halves of
+/// two registers of rows and of a query, and two products fill the 16 registers.
+const TAKEN: usize = 2;
 const QUERIES: usize = 4;
-
-/// The rows of a block fill two registers of int32.
-const HALVES: usize = 2;
 
 /// Whether this processor has the instructions.
 pub fn is_supported() -> bool {
@@ -30,26 +27,25 @@ pub fn is_supported() -> bool {
 }
 
 /// As [`dot_scan`](super::dot_scan) says.
-pub fn dot_scan(lines: &[Line], queries: &Queries, collector: &mut impl Collector) {
+pub fn dot_scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Collector) {
     if is_supported() {
         // SAFETY: the processor has what `scan` is compiled for.
-        unsafe { scan(lines, queries, collector) }
+        unsafe { scan(stripes, queries, collector) }
     } else {
-        scalar::dot_scan(lines, queries, collector);
+        scalar::dot_scan(stripes, queries, collector);
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn scan(lines: &[Line], queries: &Queries, collector: &mut impl Collector) {
-    let blocks = lines.chunks_exact(queries.line_count().max(1));
-    for (index, block) in blocks.enumerate() {
+fn scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Collector) {
+    for (index, block) in queries.blocks(stripes).enumerate() {
         let mut query = 0;
         while query + QUERIES <= queries.count() {
-            scan_tile::<QUERIES>(block, index, queries, query, collector);
+            scan_block::<QUERIES>(block, index, queries, query, collector);
             query += QUERIES;
         }
         while query < queries.count() {
-            scan_tile::<1>(block, index, queries, query, collector);
+            scan_block::<1>(block, index, queries, query, collector);
             query += 1;
         }
     }
@@ -59,35 +55,51 @@ fn scan(lines: &[Line], queries: &Queries, collector: &mut impl Collector) {
 /// `index`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn scan_tile<const Q: usize>(
-    block: &[Line],
+fn scan_block<const Q: usize>(
+    block: &[Stripe],
     index: usize,
     queries: &Queries,
     query: usize,
     collector: &mut impl Collector,
 ) {
-    let sums = tile::<Q>(block, queries, query);
-    for (place, &[low, high]) in sums.iter().enumerate() {
+    let mut sums = [[_mm256_setzero_si256(); REGISTERS]; Q];
+    for first in (0..REGISTERS).step_by(TAKEN) {
+        let part = multiply::<Q>(block, first, queries, query);
+        for (sums, part) in sums.iter_mut().zip(part) {
+            sums[first..first + TAKEN].copy_from_slice(&part);
+        }
+    }
+    for (place, sums) in sums.iter().enumerate() {
         let floor = _mm256_set1_epi32(collector.floor(query + place));
-        let low_exceeds = _mm256_cmpgt_epi32(low, floor);
-        let high_exceeds = _mm256_cmpgt_epi32(high, floor);
-        if _mm256_movemask_epi8(_mm256_or_si256(low_exceeds, high_exceeds)) != 0 {
-            collector.collect(query + place, index, &store([low, high]));
+        let mut exceeding = 0;
+        for &sums in sums.iter().rev() {
+            let lanes = _mm256_castsi256_ps(_mm256_cmpgt_epi32(sums, floor));
+            exceeding = exceeding << 8 | u64::from(_mm256_movemask_ps(lanes).cast_unsigned());
+        }
+        if exceeding != 0 {
+            collector.collect(query + place, index, &to_scores(*sums), exceeding);
         }
     }
 }
 
-/// The inner products of `Q` queries with the 16 rows of a block.
+/// The inner products of `Q` queries with the rows in [`TAKEN`] registers of each stripe
+/// of a block, the first of which is the one at `first`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn tile<const Q: usize>(block: &[Line], queries: &Queries, query: usize) -> [[__m256i; HALVES]; Q] {
-    let mut sums = [[_mm256_setzero_si256(); HALVES]; Q];
+fn multiply<const Q: usize>(
+    block: &[Stripe],
+    first: usize,
+    queries: &Queries,
+    query: usize,
+) -> [[__m256i; TAKEN]; Q] {
+    let mut sums = [[_mm256_setzero_si256(); TAKEN]; Q];
     for (place, sums) in sums.iter_mut().enumerate() {
-        *sums = [_mm256_set1_epi32(queries.bias[query + place]); HALVES];
+        *sums = [_mm256_set1_epi32(queries.bias[query + place]); TAKEN];
     }
     let low_bytes = _mm256_set1_epi16(0x00ff);
-    for (line, values) in block.iter().zip(queries.lines()) {
-        let rows = load(line);
+    for (stripe, values) in block.iter().zip(queries.stripes()) {
+        let stripe = to_registers(*stripe);
+        let rows = [stripe[first], stripe[first + 1]];
         let even = rows.map(|rows| _mm256_and_si256(rows, low_bytes));
         let odd = rows.map(|rows| _mm256_srli_epi16::<8>(rows));
         for (place, sums) in sums.iter_mut().enumerate() {
@@ -95,9 +107,9 @@ fn tile<const Q: usize>(block: &[Line], queries: &Queries, query: usize) -> [[__
             let values = _mm256_set1_epi32(values);
             let even_values = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(values));
             let odd_values = _mm256_srai_epi16::<8>(values);
-            for (half, sum) in sums.iter_mut().enumerate() {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(even[half], even_values));
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(odd[half], odd_values));
+            for ((sum, even), odd) in sums.iter_mut().zip(even).zip(odd) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(even, even_values));
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(odd, odd_values));
             }
         }
     }
@@ -106,21 +118,14 @@ fn tile<const Q: usize>(block: &[Line], queries: &Queries, query: usize) -> [[__
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(line: &Line) -> [__m256i; HALVES] {
-    let from: *const __m256i = line.as_ptr().cast();
-    // SAFETY: a line is 64 readable bytes; the loads ask for no alignment.
-    unsafe { [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))] }
+fn to_registers(stripe: Stripe) -> [__m256i; REGISTERS] {
+    // SAFETY: registers are of any bits, and both are 256 bytes.
+    unsafe { core::mem::transmute::<Stripe, [__m256i; REGISTERS]>(stripe) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store([low, high]: [__m256i; HALVES]) -> [i32; ROWS] {
-    let mut scores = [0; ROWS];
-    let to: *mut __m256i = scores.as_mut_ptr().cast();
-    // SAFETY: `scores` is 64 writable bytes; the stores ask for no alignment.
-    unsafe {
-        _mm256_storeu_si256(to, low);
-        _mm256_storeu_si256(to.add(1), high);
-    }
-    scores
+fn to_scores(sums: [__m256i; REGISTERS]) -> [i32; ROWS] {
+    // SAFETY: integers are of any bits, and both are 256 bytes.
+    unsafe { core::mem::transmute::<[__m256i; REGISTERS], [i32; ROWS]>(sums) }
 }
