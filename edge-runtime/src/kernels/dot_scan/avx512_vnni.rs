@@ -2,8 +2,10 @@
 #![allow(unsafe_code, reason = "bytes become registers; a call needs a feature")]
 
 use core::arch::x86_64::{
-    __m512i, _mm512_cmpgt_epi32_mask, _mm512_dpbusd_epi32, _mm512_set1_epi32,
+    __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_cmpgt_epi32_mask, _mm512_dpbusd_epi32,
+    _mm512_set1_epi32,
 };
+use core::slice::Iter;
 
 use super::{Collector, Queries, ROWS, Stripe, scalar};
 
@@ -14,6 +16,13 @@ const REGISTERS: usize = 4;
 /// instructions a cycle, of 5 cycles each), and what is loaded, rows or query, serves 4
 /// products, so that loads do not limit.
 const QUERIES: usize = 4;
+
+/// What a processor moves between memory and its caches.
+type CacheLine = [u8; 64];
+
+/// How many blocks ahead is read from memory to the second-level cache. A batch spends so
+/// long on a block that the processor's own prefetching, which follows loads, idles.
+const AHEAD: usize = 2;
 
 /// Whether this processor has the instructions.
 pub fn is_supported() -> bool {
@@ -32,14 +41,17 @@ pub fn dot_scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Coll
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Collector) {
+    let mut later = queries.blocks(stripes).skip(AHEAD);
     for (index, block) in queries.blocks(stripes).enumerate() {
+        let later = later.next().unwrap_or_default().as_flattened();
+        let mut later = later.as_chunks().0.iter();
         let mut query = 0;
         while query + QUERIES <= queries.count() {
-            scan_block::<QUERIES>(block, index, queries, query, collector);
+            scan_block::<QUERIES>(block, &mut later, index, queries, query, collector);
             query += QUERIES;
         }
         while query < queries.count() {
-            scan_block::<1>(block, index, queries, query, collector);
+            scan_block::<1>(block, &mut later, index, queries, query, collector);
             query += 1;
         }
     }
@@ -51,12 +63,13 @@ fn scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Collector) {
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn scan_block<const Q: usize>(
     block: &[Stripe],
+    later: &mut Iter<'_, CacheLine>,
     index: usize,
     queries: &Queries,
     query: usize,
     collector: &mut impl Collector,
 ) {
-    let sums = multiply::<Q>(block, queries, query);
+    let sums = multiply::<Q>(block, later, queries, query);
     for (place, sums) in sums.iter().enumerate() {
         let floor = _mm512_set1_epi32(collector.floor(query + place));
         let mut exceeding = 0;
@@ -74,6 +87,7 @@ fn scan_block<const Q: usize>(
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn multiply<const Q: usize>(
     block: &[Stripe],
+    later: &mut Iter<'_, CacheLine>,
     queries: &Queries,
     query: usize,
 ) -> [[__m512i; REGISTERS]; Q] {
@@ -82,6 +96,9 @@ fn multiply<const Q: usize>(
         *sums = [_mm512_set1_epi32(queries.bias[query + place]); REGISTERS];
     }
     for (stripe, values) in block.iter().zip(queries.stripes()) {
+        if let Some(line) = later.next() {
+            prefetch(line);
+        }
         let rows = to_registers(*stripe);
         for (place, sums) in sums.iter_mut().enumerate() {
             let values = i32::from_le_bytes(values[query + place].map(i8::cast_unsigned));
@@ -92,6 +109,12 @@ fn multiply<const Q: usize>(
         }
     }
     sums
+}
+
+#[inline]
+fn prefetch(line: &CacheLine) {
+    // SAFETY: it reads nothing, and the bytes exist.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
 }
 
 #[inline]
