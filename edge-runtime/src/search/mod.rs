@@ -4,24 +4,24 @@
 //!
 //! [`Recognizer`](crate::recognizer::Recognizer) identifies among the templates of its
 //! store one by one, by the model's own distance: right for a device that knows up to
-//! some thousands. A [`Gallery`] is for servers that know a hundred thousand and more. It
-//! holds one embedding a row and answers with the rows of the largest inner products,
-//! as fast as memory can be read; or 16 queries at a time, for little more than one.
+//! some thousands. A [`Gallery`] is for servers that know a hundred thousand and more: it
+//! holds one embedding a row and answers with the rows of the largest inner products, as
+//! fast as memory can be read; 16 queries at a time read it once for all of them.
 //!
 //! A gallery finds, it does not decide: thresholds were measured on the model's distance.
 //! Keep, beside the gallery, which subject each row belongs to, and hand the templates of
 //! the few rows found to [`Comparison::candidate`](shared::support_set::Comparison::candidate)
 //! and [`identify`](shared::decision::identify()). For embeddings of unit length (127 steps)
-//! an inner product is the cosine times 127^2, up to the rounding of the components, and
-//! the largest inner product is the smallest Euclidean and cosine distance, up to the
-//! same: ask for a few rows more than needed. For other embeddings the order is that of
-//! the inner product, which is not that of a distance.
+//! an inner product is the cosine times 127^2, and the largest is the smallest Euclidean
+//! and cosine distance, all up to the rounding of the components: ask for a few rows more
+//! than needed. Embeddings of other lengths come in the order of the inner product, which
+//! is not that of a distance.
 //!
 //! # What it costs
 //!
-//! `dim` bytes a row, rounded up to a multiple of 4. One query reads all of them once; so
-//! do 16. The layout is that of [`dot_scan`](crate::kernels::dot_scan), which holds the
-//! loops.
+//! A row has `dim` bytes, rounded up to a multiple of 4; rows come in blocks of 64. A
+//! search takes 8 KiB of stack for the packed queries. The layout is that of
+//! [`dot_scan`](crate::kernels::dot_scan), which holds the loops.
 //!
 //! ```
 //! use edge_runtime::search::{Match, OwnedGallery};

@@ -63,10 +63,10 @@ fn scan_block<const Q: usize>(
     collector: &mut impl Collector,
 ) {
     let mut sums = [[_mm256_setzero_si256(); REGISTERS]; Q];
-    for first in (0..REGISTERS).step_by(TAKEN) {
-        let part = multiply::<Q>(block, first, queries, query);
-        for (sums, part) in sums.iter_mut().zip(part) {
-            sums[first..first + TAKEN].copy_from_slice(&part);
+    for part in 0..REGISTERS / TAKEN {
+        let products = multiply::<Q>(block, part, queries, query);
+        for (sums, products) in sums.iter_mut().zip(products) {
+            sums.as_chunks_mut().0[part] = products;
         }
     }
     for (place, sums) in sums.iter().enumerate() {
@@ -82,13 +82,13 @@ fn scan_block<const Q: usize>(
     }
 }
 
-/// The inner products of `Q` queries with the rows in [`TAKEN`] registers of each stripe
-/// of a block, the first of which is the one at `first`.
+/// The inner products of `Q` queries with the rows of a block that the `part`th
+/// [`TAKEN`] registers of each stripe hold.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn multiply<const Q: usize>(
     block: &[Stripe],
-    first: usize,
+    part: usize,
     queries: &Queries,
     query: usize,
 ) -> [[__m256i; TAKEN]; Q] {
@@ -98,8 +98,7 @@ fn multiply<const Q: usize>(
     }
     let low_bytes = _mm256_set1_epi16(0x00ff);
     for (stripe, values) in block.iter().zip(queries.stripes()) {
-        let stripe = to_registers(*stripe);
-        let rows = [stripe[first], stripe[first + 1]];
+        let rows = to_registers(stripe.as_chunks().0[part]);
         let even = rows.map(|rows| _mm256_and_si256(rows, low_bytes));
         let odd = rows.map(|rows| _mm256_srli_epi16::<8>(rows));
         for (place, sums) in sums.iter_mut().enumerate() {
@@ -118,9 +117,9 @@ fn multiply<const Q: usize>(
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn to_registers(stripe: Stripe) -> [__m256i; REGISTERS] {
-    // SAFETY: registers are of any bits, and both are 256 bytes.
-    unsafe { core::mem::transmute::<Stripe, [__m256i; REGISTERS]>(stripe) }
+fn to_registers(part: [u8; size_of::<Stripe>() * TAKEN / REGISTERS]) -> [__m256i; TAKEN] {
+    // SAFETY: registers are of any bits, and both are 64 bytes.
+    unsafe { core::mem::transmute::<[u8; _], [__m256i; TAKEN]>(part) }
 }
 
 #[inline]

@@ -23,12 +23,20 @@ pub fn dot_scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Coll
 fn scores(block: &[Stripe], queries: &Queries, query: usize) -> [i32; ROWS] {
     let mut sums = [0i32; ROWS];
     for (stripe, values) in block.iter().zip(queries.stripes()) {
+        let values = values.get(query).copied().unwrap_or_default();
         let parts = stripe.as_chunks::<COMPONENTS>().0;
         for (sum, stored) in sums.iter_mut().zip(parts) {
-            for (&stored, &value) in stored.iter().zip(&values[query]) {
-                *sum += i32::from(i16::from(stored) - i16::from(OFFSET)) * i32::from(value);
-            }
+            *sum = sum.wrapping_add(dot(*stored, values));
         }
     }
     sums
+}
+
+/// Wrapping, which does not happen, keeps debug builds fast.
+fn dot(stored: [u8; COMPONENTS], values: [i8; COMPONENTS]) -> i32 {
+    let pairs = stored.into_iter().zip(values);
+    pairs.fold(0i32, |sum, (stored, value)| {
+        let component = i32::from(stored) - i32::from(OFFSET);
+        sum.wrapping_add(component * i32::from(value))
+    })
 }
