@@ -20,6 +20,8 @@ pub mod scalar;
 pub mod avx2;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub mod avx512_vnni;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+pub mod neon_dotprod;
 
 /// Rows of a block: as many as bits of a word that says which exceed a score, and 4
 /// registers of int32 sums where registers are widest.
@@ -112,6 +114,9 @@ pub enum InstructionSet {
     /// x86 with AVX-512 and its Vector Neural Network Instructions.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     Avx512Vnni,
+    /// Arm with NEON and the dot product instructions of Armv8.2.
+    #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+    NeonDotprod,
 }
 
 impl InstructionSet {
@@ -121,6 +126,8 @@ impl InstructionSet {
         Self::Avx512Vnni,
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         Self::Avx2,
+        #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+        Self::NeonDotprod,
         Self::Scalar,
     ];
 
@@ -132,6 +139,8 @@ impl InstructionSet {
             Self::Avx2 => avx2::is_supported(),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Self::Avx512Vnni => avx512_vnni::is_supported(),
+            #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+            Self::NeonDotprod => neon_dotprod::is_supported(),
         }
     }
 
@@ -163,5 +172,7 @@ pub fn dot_scan(
         InstructionSet::Avx2 => avx2::dot_scan(stripes, queries, collector),
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         InstructionSet::Avx512Vnni => avx512_vnni::dot_scan(stripes, queries, collector),
+        #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+        InstructionSet::NeonDotprod => neon_dotprod::dot_scan(stripes, queries, collector),
     }
 }

@@ -7,16 +7,18 @@ pub fn dot_scan(stripes: &[Stripe], queries: &Queries, collector: &mut impl Coll
     for (index, block) in queries.blocks(stripes).enumerate() {
         for query in 0..queries.count() {
             let scores = scores(block, queries, query);
-            let floor = collector.floor(query);
-            let exceeding = scores
-                .iter()
-                .rev()
-                .fold(0, |bits, &score| bits << 1 | u64::from(score > floor));
+            let exceeding = exceeding(&scores, collector.floor(query));
             if exceeding != 0 {
                 collector.collect(query, index, &scores, exceeding);
             }
         }
     }
+}
+
+/// Bit `i` says whether the score at `i` exceeds `floor`.
+pub(super) fn exceeding(scores: &[i32; ROWS], floor: i32) -> u64 {
+    let bits = scores.iter().rev().map(|&score| u64::from(score > floor));
+    bits.fold(0, |word, bit| word << 1 | bit)
 }
 
 /// `sum (stored - 128) * query` for each row of a block.
