@@ -156,20 +156,30 @@ proptest! {
             let held: Vec<i8> = gallery.as_gallery().embedding(row).collect();
             prop_assert_eq!(&held, embedding);
         }
-        prop_assert_eq!(gallery.as_gallery().embedding(rows.len()).count(), 0);
+        for beyond in [rows.len(), usize::MAX] {
+            prop_assert_eq!(gallery.as_gallery().embedding(beyond).count(), 0);
+        }
         // No trace of what was removed: as packed anew.
         let anew = Case { rows, ..case }.gallery();
         prop_assert_eq!(gallery.packed(), anew.packed());
     }
 
     #[test]
-    fn packing_into_borrowed_bytes_is_packing(case in case()) {
-        let mut packed = vec![0x80; Gallery::packed_len(case.dim, case.rows.len())];
+    fn packed_bytes_may_be_borrowed_and_lie_anywhere(case in case(), k in 1usize..10) {
+        let mut bytes = vec![0x80; 1 + Gallery::packed_len(case.dim, case.rows.len())];
+        let packed = &mut bytes[1..];
         for (row, embedding) in case.rows.iter().enumerate() {
-            pack(&mut packed, row, embedding);
+            pack(packed, row, embedding);
         }
-        let gallery = case.gallery();
-        prop_assert_eq!(&packed[..], gallery.packed());
+        let owned = case.gallery();
+        prop_assert_eq!(&*packed, owned.packed());
+        let gallery = Gallery::new(packed, case.dim, case.rows.len()).unwrap();
+        let mut places = vec![Match::default(); k];
+        for instructions in InstructionSet::supported() {
+            let gallery = gallery.with_instructions(instructions);
+            let nearest = gallery.nearest(&case.queries[0], &mut places);
+            prop_assert_eq!(nearest, Ok(&case.sorted(&case.queries[0], k)[..]));
+        }
     }
 }
 

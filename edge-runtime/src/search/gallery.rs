@@ -83,9 +83,10 @@ impl<'a> Gallery<'a> {
 
     /// The components of the embedding at `row`; none beyond the last.
     pub fn embedding(&self, row: usize) -> impl Iterator<Item = i8> + 'a {
+        let components = if row < self.len { self.dim } else { 0 };
+        let row = row.min(self.len);
         let stripes = self.dim.div_ceil(COMPONENTS);
         let rest = self.stripes.get(row / ROWS * stripes..).unwrap_or_default();
-        let components = if row < self.len { self.dim } else { 0 };
         let parts = rest.iter().filter_map(move |stripe| {
             let parts = stripe.as_chunks::<COMPONENTS>().0;
             parts.get(row % ROWS)
@@ -184,17 +185,11 @@ impl Collector for Found<'_> {
 /// [`Gallery`]: for whoever packs one without allocation. What does not fit is left out.
 pub fn pack(packed: &mut [u8], row: usize, embedding: &[i8]) {
     let stripes = packed.as_chunks_mut::<{ size_of::<Stripe>() }>().0;
-    let first = row / ROWS * embedding.len().div_ceil(COMPONENTS);
+    let first = (row / ROWS).saturating_mul(embedding.len().div_ceil(COMPONENTS));
     let block = stripes.get_mut(first..).unwrap_or_default();
     for (stripe, values) in block.iter_mut().zip(embedding.chunks(COMPONENTS)) {
-        let places = stripe.as_chunks_mut::<COMPONENTS>().0;
-        for (stored, &value) in places
-            .iter_mut()
-            .skip(row % ROWS)
-            .take(1)
-            .flatten()
-            .zip(values)
-        {
+        let places = stripe.iter_mut().skip(row % ROWS * COMPONENTS);
+        for (stored, &value) in places.zip(values) {
             *stored = value.cast_unsigned() ^ OFFSET;
         }
     }

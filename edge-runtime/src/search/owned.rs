@@ -13,7 +13,8 @@ const CACHE_LINE: usize = 64;
 pub struct OwnedGallery {
     /// From `start` on whole blocks; rows that no embedding takes are zero vectors.
     bytes: Vec<u8>,
-    /// Puts the first block at the begin of a cache line, so that no register of rows is of two.
+    /// Puts the first block at the begin of a cache line, so that no register of rows
+    /// straddles two.
     start: usize,
     dim: usize,
     len: usize,
