@@ -6,10 +6,13 @@
 //!                        kernels                store (file | flash)
 //! ```
 //!
+//! Servers that know very many look an embedding up by `search`, which is kernels too.
+//!
 //! The order of the modules is the order of that picture. Without features this
 //! is a `no_std` library that neither allocates nor panics: the int8 engine reads
 //! weights where they lie and works in one arena that the caller provides. `std`
-//! adds files and vector kernels, `tract` the engine that runs quantized ONNX on Linux-class boards.
+//! adds files and vector instructions, chosen by the processor at hand, `tract` the engine
+//! that runs quantized ONNX on Linux-class boards.
 #![no_std]
 #![deny(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
@@ -28,6 +31,7 @@ pub mod engine;
 pub mod kernels;
 
 pub mod recognizer;
+pub mod search;
 
 pub mod store;
 

@@ -13,11 +13,12 @@ use sha2::{Digest, Sha256};
 use shared::ModelId;
 use shared::artifact::{Artifact, ArtifactError, Contract, MAX_LEN};
 
-use crate::engine::int8::Int8Engine;
+use crate::engine::int8::packed::PackedInt8Engine;
 #[cfg(feature = "tract")]
 use crate::engine::tract::TractEngine;
 use crate::engine::{Engine, EngineError};
 use crate::file;
+use crate::kernels::InstructionSet;
 
 /// The device artifact of a model folder.
 pub const ARTIFACT: &str = "model.bin";
@@ -98,14 +99,13 @@ impl Model {
         self.artifact.len()
     }
 
-    /// The int8 engine with an arena of its own.
+    /// The int8 engine with an arena of its own, its weights packed for this processor.
     ///
     /// # Errors
     /// [`LoadError::Artifact`], [`LoadError::Engine`].
     pub fn int8_engine(&self) -> Result<LinuxEngine<'_>, LoadError> {
         let artifact = self.artifact()?;
-        let arena = vec![0; artifact.plan().arena_len()];
-        let engine = Int8Engine::new(artifact, arena)?;
+        let engine = PackedInt8Engine::new(artifact, InstructionSet::fastest())?;
         Ok(LinuxEngine::Int8(Box::new(engine)))
     }
 
@@ -145,7 +145,7 @@ impl Model {
 #[derive(Debug)]
 pub enum LinuxEngine<'a> {
     /// Our own.
-    Int8(Box<Int8Engine<'a, Vec<u8>>>),
+    Int8(Box<PackedInt8Engine<'a>>),
     /// tract.
     #[cfg(feature = "tract")]
     Tract(TractEngine),

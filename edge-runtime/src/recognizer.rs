@@ -1,4 +1,6 @@
 //! Enrol, verify, identify: an engine, a store, and the model's own thresholds.
+//!
+//! Every template is compared; [`search`](crate::search) is for servers with very many.
 
 use core::fmt;
 

@@ -158,7 +158,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         bias: &bias,
         multipliers: &multipliers,
     };
-    for set in InstructionSet::available() {
+    for set in InstructionSet::supported() {
         let mut output = vec![0; case.conv.output.len()];
         compute(case, set, &filters, &mut output);
         let channels = usize::from(case.conv.output.channels);
@@ -263,7 +263,7 @@ proptest! {
         let step = Add { place, other, zero_points, output_zero_point, multipliers };
         let sums: Vec<u8> = values.iter().map(|[a, _]| *a).collect();
         let others: Vec<u8> = values.iter().map(|[_, b]| *b).collect();
-        for set in InstructionSet::available() {
+        for set in InstructionSet::supported() {
             let mut sums = sums.clone();
             add::add(set, &step, &mut sums, &others);
             for (sum, values) in sums.into_iter().zip(&values) {
@@ -290,7 +290,7 @@ proptest! {
         };
         let input = noise(seed, step.place.len());
         let bytes: Vec<u8> = slopes.iter().flat_map(|slope| slope.to_le_bytes()).collect();
-        for set in InstructionSet::available() {
+        for set in InstructionSet::supported() {
             let mut output = input.clone();
             prelu::prelu(set, &step, &bytes, &mut output);
             for (index, (output, &input)) in output.into_iter().zip(&input).enumerate() {
@@ -316,7 +316,7 @@ proptest! {
         let at = |y: usize, x: usize, c: usize| {
             input[(y * usize::from(width) + x) * usize::from(channels) + c]
         };
-        for set in InstructionSet::available() {
+        for set in InstructionSet::supported() {
             let mut output = vec![0; pool.output.len()];
             max_pool::max_pool(set, &pool, &input, &mut output);
         for (index, &value) in output.iter().enumerate() {

@@ -1,72 +1,76 @@
 //! Which vector instructions a processor has.
 
 use core::fmt;
-use std::vec::Vec;
 
-/// The ways to compute a packed step; all give the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A way to compute the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionSet {
-    /// Plain loops, on every processor: the oracle.
+    /// Plain loops, on every processor: the oracle of the others.
     Scalar,
     /// x86-64 with AVX2: 16-bit products, which cannot saturate.
     Avx2,
     /// x86-64 with AVX-VNNI: four products of bytes added in 256-bit registers.
     AvxVnni,
-    /// x86-64 with AVX-512 VNNI: the same in 512-bit registers.
+    /// x86-64 with AVX-512 and its Vector Neural Network Instructions: the same in 512 bits.
     Avx512Vnni,
+    /// Arm with NEON and the dot product instructions of Armv8.2.
+    NeonDotprod,
 }
 
 impl InstructionSet {
-    const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
+    /// All, faster ones first.
+    const ALL: [Self; 5] = [
+        Self::Avx512Vnni,
+        Self::AvxVnni,
+        Self::Avx2,
+        Self::NeonDotprod,
+        Self::Scalar,
+    ];
 
-    /// The fastest that this processor has.
-    pub fn detect() -> Self {
-        let mut fastest = Self::Scalar;
-        for set in Self::ALL {
-            if set.is_available() {
-                fastest = set;
-            }
-        }
-        fastest
+    /// Those that this processor has, the fastest first, [`Scalar`](Self::Scalar) last and,
+    /// without the feature `std`, which it takes to ask the processor, alone.
+    pub fn supported() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|set| set.is_supported())
     }
 
-    /// All that this processor has, the fastest last.
-    pub fn available() -> Vec<Self> {
-        let mut sets = Vec::from(Self::ALL);
-        sets.retain(|set| set.is_available());
-        sets
+    /// The fastest that this processor has.
+    pub fn fastest() -> Self {
+        Self::supported().next().unwrap_or(Self::Scalar)
     }
 
     /// Whether this processor has it.
-    pub fn is_available(self) -> bool {
+    pub fn is_supported(self) -> bool {
         match self {
             Self::Scalar => true,
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Self::Avx2 => std::is_x86_feature_detected!("avx2"),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Self::AvxVnni => {
                 std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("avxvnni")
             }
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Self::Avx512Vnni => {
                 std::is_x86_feature_detected!("avx512f")
                     && std::is_x86_feature_detected!("avx512bw")
                     && std::is_x86_feature_detected!("avx512vl")
                     && std::is_x86_feature_detected!("avx512vnni")
             }
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+            Self::NeonDotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[allow(unreachable_patterns, reason = "sets of other processors")]
             _ => false,
         }
     }
 
-    /// Its name, as `--instruction-set` takes it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avx-vnni",
             Self::Avx512Vnni => "avx512-vnni",
+            Self::NeonDotprod => "neon-dotprod",
         }
     }
 }

@@ -11,11 +11,11 @@
 pub mod add;
 pub mod conv2d;
 pub mod depthwise_conv2d;
+pub mod dot_scan;
 pub mod max_pool;
 pub mod prelu;
 pub mod requantize;
 
-#[cfg(feature = "std")]
 mod instruction_set;
 #[cfg(feature = "std")]
 mod lines;
@@ -27,5 +27,4 @@ mod packing;
 mod registers;
 mod window;
 
-#[cfg(feature = "std")]
 pub use instruction_set::InstructionSet;

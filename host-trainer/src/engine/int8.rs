@@ -1,7 +1,8 @@
-//! The int8 engine of devices, on the host.
+//! The int8 engine of Linux-class boards, on the host.
 
 use anyhow::Result;
-use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::kernels::InstructionSet;
 use shared::artifact::Artifact;
 
 use super::{Embedder, Embeddings, ModelFacts, embed_on_device_engines};
@@ -36,8 +37,8 @@ impl Embedder for Int8Embedder {
     fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings> {
         let artifact = Artifact::parse(&self.bytes)?;
         embed_on_device_engines(&self.facts, inputs, || {
-            let arena = vec![0; artifact.plan().arena_len()];
-            Ok(Int8Engine::new(artifact.clone(), arena)?)
+            let engine = PackedInt8Engine::new(artifact.clone(), InstructionSet::fastest());
+            Ok(engine?)
         })
     }
 }

@@ -57,12 +57,8 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> (u64, Vec<Peer>) {
     let input: &'static [u8] = noise(batch * height * width).leak();
     let shape = [batch, 1, height, width];
 
-    let mut sets = InstructionSet::available();
-    sets.reverse();
-    let mut peers: Vec<Peer> = sets
-        .iter()
-        .map(|&set| packed(&artifact, set, input))
-        .collect();
+    let sets = InstructionSet::supported();
+    let mut peers: Vec<Peer> = sets.map(|set| packed(&artifact, set, input)).collect();
     peers.push(in_place(&artifact, input));
     let float = onnx::encode(&onnx::float(&fused, &preprocess, &[]));
     let operators = bytes_only(onnx::int8(&quantized, Format::Operators, &[]));

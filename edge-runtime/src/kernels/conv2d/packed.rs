@@ -98,7 +98,6 @@ impl PackedConv2d {
     /// vector instructions round as the scalar ones do, or the kernel is too high.
     pub fn new(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
         match set {
-            InstructionSet::Scalar => None,
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => Self::pack::<super::avx2::Avx2>(set, conv, filters),
             #[cfg(target_arch = "x86_64")]
@@ -107,13 +106,12 @@ impl PackedConv2d {
             InstructionSet::Avx512Vnni => {
                 Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
             }
-            #[cfg(not(target_arch = "x86_64"))]
             _ => None,
         }
     }
 
     fn pack<T: Tiles>(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
-        if !set.is_available() {
+        if !set.is_supported() {
             return None;
         }
         let lines = Lines::new(conv, Reads::Taps(STEP))?;
@@ -169,7 +167,6 @@ impl PackedConv2d {
     /// Where a buffer is not of the size that the convolution states.
     pub fn run(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
         match self.set {
-            InstructionSet::Scalar => {}
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => self.compiled::<super::avx2::Avx2>(input, output, scratch),
             #[cfg(target_arch = "x86_64")]
@@ -180,8 +177,7 @@ impl PackedConv2d {
             InstructionSet::Avx512Vnni => {
                 self.compiled::<super::avx512_vnni::Avx512Vnni>(input, output, scratch)
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => {}
+            _ => unreachable!("nothing is packed for other sets"),
         }
     }
 

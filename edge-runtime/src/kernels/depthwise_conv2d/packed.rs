@@ -109,7 +109,6 @@ impl PackedDepthwiseConv2d {
     /// does.
     pub fn new(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
         match set {
-            InstructionSet::Scalar => None,
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => Self::pack::<super::avx2::Avx2>(set, conv, filters),
             #[cfg(target_arch = "x86_64")]
@@ -118,13 +117,12 @@ impl PackedDepthwiseConv2d {
             InstructionSet::Avx512Vnni => {
                 Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
             }
-            #[cfg(not(target_arch = "x86_64"))]
             _ => None,
         }
     }
 
     fn pack<T: Tiles>(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
-        if !set.is_available() {
+        if !set.is_supported() {
             return None;
         }
         let channels = usize::from(conv.output.channels);
@@ -199,7 +197,6 @@ impl PackedDepthwiseConv2d {
     /// Where a buffer is not of the size that the convolution states.
     pub fn run(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
         match self.set {
-            InstructionSet::Scalar => {}
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => self.compiled::<super::avx2::Avx2>(input, output, scratch),
             #[cfg(target_arch = "x86_64")]
@@ -210,8 +207,7 @@ impl PackedDepthwiseConv2d {
             InstructionSet::Avx512Vnni => {
                 self.compiled::<super::avx512_vnni::Avx512Vnni>(input, output, scratch)
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => {}
+            _ => unreachable!("nothing is packed for other sets"),
         }
     }
 

@@ -18,12 +18,12 @@ use {crate::kernels::InstructionSet, shared::artifact::plan::MaxPool};
 pub fn max_pool(set: InstructionSet, pool: &MaxPool, input: &[u8], output: &mut [u8]) {
     match set {
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512Vnni if set.is_available() => {
+        InstructionSet::Avx512Vnni if set.is_supported() => {
             // SAFETY: the processor has them.
             unsafe { avx512::max_pool(pool, input, output) }
         }
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_available() => {
+        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_supported() => {
             // SAFETY: the processor has them.
             unsafe { avx2::max_pool(pool, input, output) }
         }

@@ -18,12 +18,12 @@ use {crate::kernels::InstructionSet, shared::artifact::plan::Prelu};
 pub fn prelu(set: InstructionSet, prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
     match set {
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512Vnni if set.is_available() => {
+        InstructionSet::Avx512Vnni if set.is_supported() => {
             // SAFETY: the processor has them.
             unsafe { avx512::prelu(prelu, slopes, values) }
         }
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_available() => {
+        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_supported() => {
             // SAFETY: the processor has them.
             unsafe { avx2::prelu(prelu, slopes, values) }
         }
