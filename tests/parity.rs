@@ -3,14 +3,17 @@
 
 use std::path::Path;
 
+use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::engine::self_test;
+use edge_runtime::kernels::InstructionSet;
 use host_trainer::dataset::{DatasetName, Part};
 use host_trainer::engine::{Embeddings, EngineName, Precision, open};
 use host_trainer::evaluate::{Details, Embedded, few_shot, verification};
-use host_trainer::export::ARTIFACT;
 use host_trainer::export::costs::costs;
 use host_trainer::export::model::export;
+use host_trainer::export::{ARTIFACT, INT8_ONNX};
 use host_trainer::head::{Head, Tuning};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
@@ -128,6 +131,10 @@ fn engines_agree_bit_for_bit(towers: Vec<TowerSpec>) {
         }
         let artifact = std::fs::read(folder.path().join(ARTIFACT)).unwrap();
         let artifact = Artifact::parse(&artifact).unwrap();
+        let raw = raw_embeddings(&artifact, &test.tensors.pixels);
+        let onnx = std::fs::read(folder.path().join(INT8_ONNX)).unwrap();
+        let stock = stock_tract(&onnx, &artifact, &test.tensors.pixels);
+        assert!(stock == raw, "tract's own operators differ: {tower:?}");
         let graph = &run.config.tower.build().unwrap();
         let stated = costs(graph).unwrap();
         assert_eq!(stated.macs, artifact.plan().macs());
@@ -135,6 +142,47 @@ fn engines_agree_bit_for_bit(towers: Vec<TowerSpec>) {
         assert_eq!(stated.flash_bytes, artifact.weights().len() as u64);
         assert_eq!(stated.arena_bytes, artifact.plan().arena_len() as u64);
     }
+}
+
+/// The bytes of the int8 engine, which are those of every instruction set.
+fn raw_embeddings(artifact: &Artifact<'_>, inputs: &[u8]) -> Vec<u8> {
+    let plan = artifact.plan();
+    let scalar = Int8Engine::new(artifact.clone(), vec![0; plan.arena_len()]).unwrap();
+    let expected = run_engine(scalar, artifact, inputs);
+    for set in InstructionSet::supported() {
+        let engine = PackedInt8Engine::new(artifact.clone(), set).unwrap();
+        let found = run_engine(engine, artifact, inputs);
+        assert!(found == expected, "{set} differs");
+    }
+    expected
+}
+
+fn run_engine(mut engine: impl Engine, artifact: &Artifact<'_>, inputs: &[u8]) -> Vec<u8> {
+    let [from, to] = [artifact.plan().input(), artifact.plan().output()].map(|p| p.len());
+    let samples = inputs.chunks_exact(from);
+    let mut outputs = vec![0; samples.len() * to];
+    for (sample, output) in samples.zip(outputs.chunks_exact_mut(to)) {
+        engine.run(sample, output).unwrap();
+    }
+    outputs
+}
+
+/// The bytes of tract with its own operators.
+fn stock_tract(file: &[u8], artifact: &Artifact<'_>, inputs: &[u8]) -> Vec<u8> {
+    use tract_onnx::prelude::*;
+    let input = artifact.plan().input();
+    let shape = [1, 1, input.height.into(), input.width.into()];
+    let mut model = onnx().model_for_read(&mut &file[..]).unwrap();
+    model.select_outputs_by_name(["embedding_q8"]).unwrap();
+    model.set_input_fact(0, u8::fact(shape).into()).unwrap();
+    let plan = model.into_optimized().unwrap().into_runnable().unwrap();
+    let embed = |sample: &[u8]| {
+        let sample = Tensor::from_shape(&shape, sample).unwrap();
+        let outputs = plan.run(tvec!(sample.into_tvalue())).unwrap();
+        let plain = outputs[0].try_as_plain_ram().unwrap();
+        plain.as_slice::<u8>().unwrap().to_vec()
+    };
+    inputs.chunks_exact(input.len()).flat_map(embed).collect()
 }
 
 /// Both float engines follow the tower that libtorch trained; here without libtorch.

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::engine::tract::TractEngine;
 use edge_runtime::kernels::InstructionSet;
 use host_trainer::export::artifact::Draft;
 use host_trainer::export::onnx::{self, EMBEDDING_Q8, Format};
@@ -60,6 +61,18 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> (u64, Vec<Peer>) {
     let sets = InstructionSet::supported();
     let mut peers: Vec<Peer> = sets.map(|set| packed(&artifact, set, input)).collect();
     peers.push(in_place(&artifact, input));
+    if batch == 1 {
+        let id = artifact.model_id().to_string();
+        let metadata = [(onnx::MODEL_ID, id.as_str())];
+        for (name, format) in [
+            ("ours in tract, operators", Format::Operators),
+            ("ours in tract, Q/DQ", Format::DequantizeQuantize),
+        ] {
+            let onnx = onnx::encode(&onnx::int8(&quantized, format, &metadata));
+            let engine = TractEngine::load(&onnx, &artifact).unwrap();
+            peers.push(own(name.into(), &artifact, engine, input));
+        }
+    }
     let float = onnx::encode(&onnx::float(&fused, &preprocess, &[]));
     let operators = bytes_only(onnx::int8(&quantized, Format::Operators, &[]));
     let between = bytes_only(onnx::int8(&quantized, Format::DequantizeQuantize, &[]));

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "std")]
 pub mod packed;
+#[cfg(feature = "std")]
+pub(super) mod step;
 
 use core::ops::Range;
 

@@ -1,19 +1,16 @@
 //! The int8 engine of Linux-class boards: weights packed for the vector instructions of the
 //! processor when the model is loaded.
 
-use core::ops::Range;
 use std::vec;
 use std::vec::Vec;
 
 use shared::ModelId;
-use shared::artifact::plan::section;
 use shared::artifact::{Artifact, Contract, Step};
 
-use super::{filters, run_step, split};
+use super::split;
+use super::step::PackedStep;
 use crate::engine::{Engine, EngineError, check_length};
-use crate::kernels::conv2d::packed::PackedConv2d;
-use crate::kernels::depthwise_conv2d::packed::PackedDepthwiseConv2d;
-use crate::kernels::{InstructionSet, add, max_pool, prelu};
+use crate::kernels::InstructionSet;
 
 /// Runs the plan of an artifact with vector instructions: the same bytes as
 /// [`Int8Engine`](super::Int8Engine), sooner, for the memory of another copy of the weights.
@@ -24,22 +21,6 @@ pub struct PackedInt8Engine<'a> {
     steps: Vec<PackedStep>,
     arena: Vec<u8>,
     scratch: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum PackedStep {
-    Conv2d {
-        packed: PackedConv2d,
-        input: Range<usize>,
-        output: Range<usize>,
-    },
-    DepthwiseConv2d {
-        packed: PackedDepthwiseConv2d,
-        input: Range<usize>,
-        output: Range<usize>,
-    },
-    /// One that needs no packing, or cannot be packed.
-    Plain(Step),
 }
 
 impl<'a> PackedInt8Engine<'a> {
@@ -87,8 +68,7 @@ impl Engine for PackedInt8Engine<'_> {
         place.copy_from_slice(input);
         let weights = self.artifact.weights();
         for step in &self.steps {
-            step.run(self.set, weights, &mut self.arena, &mut self.scratch)
-                .ok_or(EngineError::Plan)?;
+            run(step, weights, &mut self.arena, &mut self.scratch).ok_or(EngineError::Plan)?;
         }
         let embedding = self.arena.get(to.range()).ok_or(EngineError::Plan)?;
         output.copy_from_slice(embedding);
@@ -96,79 +76,16 @@ impl Engine for PackedInt8Engine<'_> {
     }
 }
 
-impl PackedStep {
-    fn new(step: Step, set: InstructionSet, weights: &[u8]) -> Option<Self> {
-        let packed = match &step {
-            Step::Conv2d(conv) => {
-                let filters = filters(weights, conv, conv.filter_len())?;
-                let packed = PackedConv2d::new(set, conv, &filters);
-                packed.map(|packed| Self::Conv2d {
-                    packed,
-                    input: conv.input.range(),
-                    output: conv.output.range(),
-                })
-            }
-            Step::DepthwiseConv2d(conv) => {
-                let filters = filters(weights, conv, conv.taps())?;
-                let packed = PackedDepthwiseConv2d::new(set, conv, &filters);
-                packed.map(|packed| Self::DepthwiseConv2d {
-                    packed,
-                    input: conv.input.range(),
-                    output: conv.output.range(),
-                })
-            }
-            _ => None,
-        };
-        Some(packed.unwrap_or(Self::Plain(step)))
-    }
-
-    fn scratch_len(&self) -> usize {
-        match self {
-            Self::Conv2d { packed, .. } => packed.scratch_len(),
-            Self::DepthwiseConv2d { packed, .. } => packed.scratch_len(),
-            Self::Plain(_) => 0,
+/// Runs a step between its places in the arena.
+fn run(step: &PackedStep, weights: &[u8], arena: &mut [u8], scratch: &mut [u8]) -> Option<()> {
+    let (read, write) = match step.step() {
+        Step::Conv2d(conv) | Step::DepthwiseConv2d(conv) => (conv.input, conv.output),
+        Step::MaxPool(pool) => (pool.input, pool.output),
+        Step::Add(add) => (add.other, add.place),
+        Step::Prelu(prelu) => {
+            return step.compute(weights, &[], arena.get_mut(prelu.place.range())?, scratch);
         }
-    }
-
-    fn run(
-        &self,
-        set: InstructionSet,
-        weights: &[u8],
-        arena: &mut [u8],
-        scratch: &mut [u8],
-    ) -> Option<()> {
-        match self {
-            Self::Conv2d {
-                packed,
-                input,
-                output,
-            } => {
-                let (input, output) = split(arena, input.clone(), output.clone())?;
-                packed.run(input, output, scratch);
-            }
-            Self::DepthwiseConv2d {
-                packed,
-                input,
-                output,
-            } => {
-                let (input, output) = split(arena, input.clone(), output.clone())?;
-                packed.run(input, output, scratch);
-            }
-            Self::Plain(Step::Add(step)) => {
-                let (other, values) = split(arena, step.other.range(), step.place.range())?;
-                add::add(set, step, values, other);
-            }
-            Self::Plain(Step::MaxPool(step)) => {
-                let (input, output) = split(arena, step.input.range(), step.output.range())?;
-                max_pool::max_pool(set, step, input, output);
-            }
-            Self::Plain(Step::Prelu(step)) => {
-                let length = 4 * usize::from(step.place.channels);
-                let slopes = section(weights, step.slopes, length)?;
-                prelu::prelu(set, step, slopes, arena.get_mut(step.place.range())?);
-            }
-            Self::Plain(step) => run_step(step, weights, arena)?,
-        }
-        Some(())
-    }
+    };
+    let (input, output) = split(arena, read.range(), write.range())?;
+    step.compute(weights, input, output, scratch)
 }

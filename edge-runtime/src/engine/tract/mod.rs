@@ -1,4 +1,10 @@
 //! The tract engine: runs the quantized ONNX file of the same model.
+//!
+//! tract reads the file, infers shapes and orders the work; what our kernels compute, they
+//! compute, and what they do not know stays tract's own.
+
+mod operators;
+mod recognize;
 
 use std::format;
 use std::string::String;
@@ -36,9 +42,7 @@ impl TractEngine {
     /// [`EngineError::Tract`] when tract cannot load it.
     pub fn load(onnx: &[u8], artifact: &Artifact<'_>) -> Result<Self, EngineError> {
         let contract = *artifact.contract();
-        let model = tract_onnx::onnx()
-            .model_for_read(&mut &onnx[..])
-            .map_err(tract_error)?;
+        let model = read(onnx).map_err(tract_error)?;
         let model_id = stated_identity(&model)?;
         if model_id != artifact.model_id() {
             return Err(EngineError::OtherModel {
@@ -61,6 +65,17 @@ impl TractEngine {
             plan,
         })
     }
+}
+
+/// Reads a file, what our kernels compute as our operators.
+fn read(onnx: &[u8]) -> TractResult<InferenceModel> {
+    let mut reader = tract_onnx::onnx();
+    operators::register(&mut reader.op_register);
+    let mut model = reader.proto_model_for_read(&mut &onnx[..])?;
+    if let Some(graph) = &mut model.graph {
+        recognize::recognize(graph);
+    }
+    reader.model_for_proto_model(&model)
 }
 
 fn plan(mut model: InferenceModel, shape: &[usize]) -> TractResult<Arc<TypedRunnableModel>> {

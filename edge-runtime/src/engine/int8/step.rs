@@ -1,0 +1,94 @@
+//! One step, its weights packed.
+
+use shared::artifact::Step;
+use shared::artifact::plan::section;
+
+use super::filters;
+use crate::kernels::conv2d::packed::PackedConv2d;
+use crate::kernels::depthwise_conv2d::packed::PackedDepthwiseConv2d;
+use crate::kernels::{InstructionSet, add, conv2d, depthwise_conv2d, max_pool, prelu};
+
+/// A step that was packed for an instruction set.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct PackedStep {
+    step: Step,
+    set: InstructionSet,
+    packed: Packed,
+}
+
+#[derive(Clone, Debug)]
+enum Packed {
+    Conv2d(PackedConv2d),
+    DepthwiseConv2d(PackedDepthwiseConv2d),
+    /// One that needs no packing, or cannot be packed.
+    Nothing,
+}
+
+impl PackedStep {
+    /// Packs a step; none where its weights are not there.
+    pub(in crate::engine) fn new(step: Step, set: InstructionSet, weights: &[u8]) -> Option<Self> {
+        let packed = match &step {
+            Step::Conv2d(conv) => {
+                let filters = filters(weights, conv, conv.filter_len())?;
+                PackedConv2d::new(set, conv, &filters).map(Packed::Conv2d)
+            }
+            Step::DepthwiseConv2d(conv) => {
+                let filters = filters(weights, conv, conv.taps())?;
+                PackedDepthwiseConv2d::new(set, conv, &filters).map(Packed::DepthwiseConv2d)
+            }
+            Step::MaxPool(_) | Step::Add(_) | Step::Prelu(_) => None,
+        };
+        Some(Self {
+            step,
+            set,
+            packed: packed.unwrap_or(Packed::Nothing),
+        })
+    }
+
+    pub(super) fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// Bytes of scratch memory that computing it needs.
+    pub(in crate::engine) fn scratch_len(&self) -> usize {
+        match &self.packed {
+            Packed::Conv2d(packed) => packed.scratch_len(),
+            Packed::DepthwiseConv2d(packed) => packed.scratch_len(),
+            Packed::Nothing => 0,
+        }
+    }
+
+    /// Computes the step. `input` is the place that it reads; of a sum the other addend; of
+    /// a PReLU nothing. `output` is the place that it writes; sums and PReLU find in it
+    /// what they overwrite. `weights` are those that it was packed from.
+    pub(in crate::engine) fn compute(
+        &self,
+        weights: &[u8],
+        input: &[u8],
+        output: &mut [u8],
+        scratch: &mut [u8],
+    ) -> Option<()> {
+        match (&self.packed, &self.step) {
+            (Packed::Conv2d(packed), _) => packed.run(input, output, scratch),
+            (Packed::DepthwiseConv2d(packed), _) => packed.run(input, output, scratch),
+            (Packed::Nothing, Step::Conv2d(conv)) => {
+                let filters = filters(weights, conv, conv.filter_len())?;
+                conv2d::scalar::conv2d(conv, &filters, input, output);
+            }
+            (Packed::Nothing, Step::DepthwiseConv2d(conv)) => {
+                let filters = filters(weights, conv, conv.taps())?;
+                depthwise_conv2d::scalar::depthwise_conv2d(conv, &filters, input, output);
+            }
+            (Packed::Nothing, Step::MaxPool(step)) => {
+                max_pool::max_pool(self.set, step, input, output);
+            }
+            (Packed::Nothing, Step::Add(step)) => add::add(self.set, step, output, input),
+            (Packed::Nothing, Step::Prelu(step)) => {
+                let length = 4 * usize::from(step.place.channels);
+                let slopes = section(weights, step.slopes, length)?;
+                prelu::prelu(self.set, step, slopes, output);
+            }
+        }
+        Some(())
+    }
+}
