@@ -1,7 +1,5 @@
 //! The engines, each with the same network.
 
-use std::sync::OnceLock;
-
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
@@ -13,13 +11,12 @@ use host_trainer::export::plan::plan;
 use host_trainer::quantize::fused::FusedGraph;
 use host_trainer::quantize::int8::QuantizedGraph;
 use host_trainer::tower::{Shape, Tower};
-use ort::environment::Environment;
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::TensorRef;
 use shared::artifact::{Artifact, Contract, Task};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
-use tests::{made_up_ranges, signers, untrained};
+use tests::{made_up_ranges, onnx_runtime, signers, untrained};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
@@ -76,14 +73,9 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> (u64, Vec<Peer>) {
     let float = onnx::encode(&onnx::float(&fused, &preprocess, &[]));
     let operators = bytes_only(onnx::int8(&quantized, Format::Operators, &[]));
     let between = bytes_only(onnx::int8(&quantized, Format::DequantizeQuantize, &[]));
-    peers.push(onnx_runtime("ONNX Runtime, float32", &float, shape, input));
-    peers.push(onnx_runtime(
-        "ONNX Runtime, int8, Q/DQ",
-        &between,
-        shape,
-        input,
-    ));
-    peers.push(onnx_runtime(
+    peers.push(runtime("ONNX Runtime, float32", &float, shape, input));
+    peers.push(runtime("ONNX Runtime, int8, Q/DQ", &between, shape, input));
+    peers.push(runtime(
         "ONNX Runtime, int8, operators",
         &operators,
         shape,
@@ -157,17 +149,8 @@ fn bytes_only(mut model: ModelProto) -> Vec<u8> {
     onnx::encode(&model)
 }
 
-fn environment() -> &'static Environment {
-    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let path = std::env::var_os("ORT_DYLIB_PATH").expect("ORT_DYLIB_PATH: cargo xtask setup");
-        let environment = ort::init_from(std::path::PathBuf::from(path)).unwrap();
-        environment.with_telemetry(false).build().unwrap()
-    })
-}
-
-fn onnx_runtime(name: &str, onnx: &[u8], shape: [usize; 4], input: &'static [u8]) -> Peer {
-    let mut session = Session::builder(environment())
+fn runtime(name: &str, onnx: &[u8], shape: [usize; 4], input: &'static [u8]) -> Peer {
+    let mut session = Session::builder(onnx_runtime().unwrap())
         .unwrap()
         .with_optimization_level(GraphOptimizationLevel::All)
         .unwrap()

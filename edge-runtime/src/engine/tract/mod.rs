@@ -67,8 +67,11 @@ impl TractEngine {
     }
 }
 
-/// Reads a file, what our kernels compute as our operators.
-fn read(onnx: &[u8]) -> TractResult<InferenceModel> {
+/// Reads an ONNX file, ours or not; what our kernels compute is computed by them.
+///
+/// # Errors
+/// What tract says of the file.
+pub fn read(onnx: &[u8]) -> TractResult<InferenceModel> {
     let mut reader = tract_onnx::onnx();
     operators::register(&mut reader.op_register);
     let mut model = reader.proto_model_for_read(&mut &onnx[..])?;
