@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 use core::array::from_fn;
 
 use super::packed::{Tile, Tiles};
-use crate::kernels::requantize::avx512::{Requantize, store};
+use crate::kernels::requantize::avx512::{Requantize, store, store_four};
 
 pub(super) struct Avx512Vnni;
 
@@ -91,16 +91,35 @@ unsafe fn run<const PIXELS: usize, const GROUPS: usize, const WAYS: usize>(tile:
         let constants = Requantize::new(tile.zero_point);
         let multipliers: [__m512; GROUPS] =
             from_fn(|group| _mm512_loadu_ps(tile.multipliers.add(group * 16)));
-        for pixel in 0..PIXELS {
-            let total: [__m512i; GROUPS] = from_fn(|group| {
-                let mut total = sums[0][pixel][group];
-                for way in &sums[1..] {
-                    total = _mm512_add_epi32(total, way[pixel][group]);
+        // Apart from the sums, which must stay in registers, whatever becomes of the loops.
+        let mut totals = sums[0];
+        for way in &sums[1..] {
+            for (totals, sums) in totals.iter_mut().zip(way) {
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total = _mm512_add_epi32(*total, *sum);
                 }
-                total
-            });
+            }
+        }
+        let mut pixel = 0;
+        if tile.channels == 16 * GROUPS && 4 % GROUPS == 0 {
+            // Four registers make a whole one of bytes.
+            while pixel + 4 / GROUPS <= PIXELS {
+                let four = from_fn(|i| totals[pixel + i / GROUPS][i % GROUPS]);
+                let output = tile.output.add(pixel * tile.output_step);
+                store_four(four, &multipliers, &constants, output, tile.output_step);
+                pixel += 4 / GROUPS;
+            }
+        }
+        while pixel < PIXELS {
             let output = tile.output.add(pixel * tile.output_step);
-            store(total, &multipliers, &constants, output, tile.channels);
+            store(
+                totals[pixel],
+                &multipliers,
+                &constants,
+                output,
+                tile.channels,
+            );
+            pixel += 1;
         }
     }
 }

@@ -64,7 +64,45 @@ pub(in crate::kernels) unsafe fn store_interleaved(
     unsafe { _mm512_mask_storeu_epi8(output.cast(), u64::MAX >> (64 - channels), bytes) };
 }
 
-/// Requantizes the sums of one pixel and writes `channels` bytes of them.
+/// Requantizes four registers of sums, `GROUPS` for each pixel, and writes them.
+///
+/// # Safety
+/// `GROUPS` is 1, 2 or 4; `output` has room for `16 * GROUPS` bytes of each pixel, which
+/// begin `output_step` bytes after those of the one before.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(in crate::kernels) unsafe fn store_four<const GROUPS: usize>(
+    sums: [__m512i; 4],
+    multipliers: &[__m512; GROUPS],
+    constants: &Requantize,
+    output: *mut u8,
+    output_step: usize,
+) {
+    let all = [0, 1, 2, 3].map(|index| steps(sums[index], multipliers[index % GROUPS]));
+    let bytes = _mm512_permutexvar_epi32(constants.order, pack(all, constants));
+    // SAFETY: the caller promises room for each pixel.
+    unsafe {
+        if output_step == 16 * GROUPS || GROUPS == 4 {
+            _mm512_storeu_si512(output.cast(), bytes);
+        } else if GROUPS == 2 {
+            _mm256_storeu_si256(output.cast(), _mm512_castsi512_si256(bytes));
+            let second = _mm512_extracti64x4_epi64::<1>(bytes);
+            _mm256_storeu_si256(output.add(output_step).cast(), second);
+        } else {
+            let pixels = [
+                _mm512_castsi512_si128(bytes),
+                _mm512_extracti32x4_epi32::<1>(bytes),
+                _mm512_extracti32x4_epi32::<2>(bytes),
+                _mm512_extracti32x4_epi32::<3>(bytes),
+            ];
+            for (index, pixel) in pixels.into_iter().enumerate() {
+                _mm_storeu_si128(output.add(index * output_step).cast(), pixel);
+            }
+        }
+    }
+}
+
+/// Requantizes the sums of one pixel and writes `channels` bytes of them, 16 at a time.
 ///
 /// # Safety
 /// `output` has room for `channels` bytes, of which there are at most `16 * GROUPS`.
@@ -79,24 +117,14 @@ pub(in crate::kernels) unsafe fn store<const GROUPS: usize>(
 ) {
     // SAFETY: the masks keep the stores inside `channels` bytes.
     unsafe {
-        if GROUPS == 4 && channels == 64 {
-            let all = [0, 1, 2, 3].map(|group| steps(sums[group], multipliers[group]));
-            let bytes = _mm512_permutexvar_epi32(constants.order, pack(all, constants));
-            _mm512_storeu_si512(output.cast(), bytes);
-            return;
-        }
         for group in 0..GROUPS {
             let value =
                 _mm512_add_epi32(steps(sums[group], multipliers[group]), constants.zero_point);
             let value = _mm512_max_epi32(value, _mm512_setzero_si512());
             let bytes = _mm512_cvtusepi32_epi8(value);
-            let left = channels - group * 16;
+            let left = (channels - group * 16).min(16);
             let output = output.add(group * 16);
-            if left >= 16 {
-                _mm_storeu_si128(output.cast(), bytes);
-            } else {
-                _mm_mask_storeu_epi8(output.cast(), (1 << left) - 1, bytes);
-            }
+            _mm_mask_storeu_epi8(output.cast(), u16::MAX >> (16 - left), bytes);
         }
     }
 }
