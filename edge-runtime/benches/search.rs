@@ -1,15 +1,15 @@
 //! 1:N search beside what the machine can do at best, one thread.
 //!
 //! ```sh
-//! cargo bench --profile dev -p edge-runtime --bench search -- [--json] [ROWS]...
+//! cargo bench -p edge-runtime --bench search -- [--json] [ROWS]...
 //! ```
 //!
 //! Galleries of `ROWS` random embeddings of dimension 128, the 10 nearest to 1 query and
 //! to 16. The bound of one query is how fast the same bytes can be read: the sum of all,
 //! in the widest loads. The peak of 16 is how fast `vpdpbusd` multiplies what is in
-//! registers already, and their bound the slower of reading and multiplying so. All take turns in one run, so that a busy machine slows all alike;
-//! times are the thread's own, figures are medians over turns, and shares are between
-//! neighbours of one turn.
+//! registers already, and their bound the slower of reading and multiplying so. All take
+//! turns in one run, so that a busy machine slows all alike; times are the thread's own,
+//! figures are medians over turns, and shares are between neighbours of one turn.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::fs::read_to_string;

@@ -3,6 +3,7 @@
 //! One file (or folder) per verb. `process` runs other programs, `stage` prints
 //! headings and elapsed time, `workspace` knows where things are.
 
+mod bench;
 mod ci;
 mod demo;
 mod golden;
@@ -42,6 +43,7 @@ enum Verb {
     /// earlier run has made.
     Demo,
     Test(test::Arguments),
+    Bench(bench::Arguments),
     /// What must pass before a merge: `test` on the locked dependencies
     Ci,
     /// Rewrite the golden files from what the code does now
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Setup(arguments) => setup::run(&workspace, arguments),
         Verb::Demo => demo::run(&workspace),
         Verb::Test(arguments) => test::run(&workspace, arguments),
+        Verb::Bench(arguments) => bench::run(&workspace, &arguments),
         Verb::Ci => ci::run(&workspace),
         Verb::Golden => golden::run(&workspace),
         Verb::Tidy => tidy::run(&workspace),

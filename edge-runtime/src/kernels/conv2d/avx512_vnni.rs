@@ -17,7 +17,10 @@ impl Tiles for Avx512Vnni {
     const PACKED: usize = 64;
 
     fn pixels(groups: usize) -> usize {
-        [12, 12, 8, 6][groups - 1]
+        match groups {
+            1 | 2 => 12,
+            _ => 6,
+        }
     }
 
     fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
@@ -45,7 +48,6 @@ impl Tiles for Avx512Vnni {
         dispatch! {
             1: 1 x 4, 2 x 4, 3 x 2, 4 x 2, 5 x 2, 6 x 1, 7 x 1, 8 x 1, 9 x 1, 10 x 1, 11 x 1, 12 x 1;
             2: 1 x 4, 2 x 2, 3 x 1, 4 x 1, 5 x 1, 6 x 1, 7 x 1, 8 x 1, 9 x 1, 10 x 1, 11 x 1, 12 x 1;
-            3: 1 x 4, 2 x 2, 3 x 1, 4 x 1, 5 x 1, 6 x 1, 7 x 1, 8 x 1;
             4: 1 x 4, 2 x 1, 3 x 1, 4 x 1, 5 x 1, 6 x 1;
         }
     }

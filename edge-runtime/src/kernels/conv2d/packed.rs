@@ -46,7 +46,7 @@ pub(super) struct Tile<'a> {
 pub(super) trait Tiles {
     /// Channels of a group: 32-bit lanes of a register.
     const LANES: usize;
-    /// The most groups of a tile.
+    /// The most groups of a tile, a power of two; it can be any smaller one too.
     const GROUPS: usize;
     /// Bytes that the filters of a group take for four input bytes.
     const PACKED: usize;
@@ -231,12 +231,17 @@ impl PackedConv2d {
     }
 }
 
-/// Blocks of channels: as many groups each as a tile takes.
+/// Blocks of channels: as many groups each as a tile takes, the last ones a half or a
+/// quarter of it.
 fn blocks<T: Tiles>(channels: usize, steps: usize) -> Vec<Block> {
     let mut blocks = Vec::new();
     let (mut first_channel, mut weights) = (0, 0);
     while first_channel < channels {
-        let groups = (channels - first_channel).div_ceil(T::LANES).min(T::GROUPS);
+        let left = (channels - first_channel).div_ceil(T::LANES);
+        let mut groups = T::GROUPS;
+        while groups > left {
+            groups /= 2;
+        }
         let channels = (groups * T::LANES).min(channels - first_channel);
         blocks.push(Block {
             first_channel,
