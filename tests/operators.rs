@@ -21,6 +21,7 @@ use shared::artifact::Step;
 use shared::artifact::plan::{Conv2d, Place};
 use shared::preprocess::Quantization;
 use tests::{made_up_ranges, onnx_runtime, untrained};
+use tract_onnx::pb::AttributeProto;
 use tract_onnx::prelude::*;
 
 /// What is put on maps of some channels.
@@ -135,8 +136,8 @@ impl Case {
         graph
     }
 
-    fn check(&self) -> Result<(), TestCaseError> {
-        let tower = Tower {
+    fn tower(&self) -> Tower {
+        Tower {
             // A short name for graphs made by hand is not needed here.
             spec: TowerSpec::Conv4(Conv4 {
                 input: [16, 16],
@@ -146,14 +147,22 @@ impl Case {
             }),
             graph: self.graph(),
             normalized: false,
-        };
+        }
+    }
+
+    fn quantized(&self) -> QuantizedGraph {
+        let tower = self.tower();
         let fused = FusedGraph::new(&tower, &untrained(&tower, self.seed)).unwrap();
         let ranges = made_up_ranges(fused.values(), self.seed);
         let input = Quantization {
             scale: 1.0 / 255.0,
             zero_point: self.zero_point,
         };
-        let quantized = QuantizedGraph::new(&fused, &ranges, input).unwrap();
+        QuantizedGraph::new(&fused, &ranges, input).unwrap()
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let quantized = self.quantized();
         let plan = plan(&quantized).unwrap();
         let sample = noise(self.seed, self.shape.iter().product());
         let expected = run(&plan, InstructionSet::Scalar, &sample);
@@ -164,7 +173,7 @@ impl Case {
         let between = onnx::encode(&onnx::int8(&quantized, Format::DequantizeQuantize, &[]));
         // ONNX has channels first.
         let sample = channels_first(&sample, self.shape);
-        let output = tower.graph.output_shape();
+        let output = self.graph().output_shape();
         let expected = channels_first(&expected, [output.channels, output.height, output.width]);
         let found = onnx_runtime_bytes(&operators, self.shape, &sample);
         prop_assert!(found == expected, "ONNX Runtime differs");
@@ -306,6 +315,51 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
                 >> 40) as u8
         })
         .collect()
+}
+
+/// A convolution that our kernels do not know runs all the same, and as tract computes it.
+#[test]
+fn a_dilated_convolution_is_left_to_tract() {
+    let case = Case {
+        operator: Operator::Convolution {
+            filters: 5,
+            depthwise: false,
+        },
+        shape: [3, 8, 9],
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        zero_point: 7,
+        seed: 5,
+    };
+    let mut model = onnx::int8(&case.quantized(), Format::Operators, &[]);
+    let nodes = &mut model.graph.as_mut().unwrap().node;
+    let conv = nodes
+        .iter_mut()
+        .find(|node| node.op_type == "QLinearConv")
+        .unwrap();
+    let of_kind = |name: &str, ints: Vec<i64>| AttributeProto {
+        name: name.into(),
+        r#type: 7,
+        ints,
+        ..AttributeProto::default()
+    };
+    conv.attribute.retain(|attribute| attribute.name != "pads");
+    conv.attribute.push(of_kind("pads", vec![2; 4]));
+    conv.attribute.push(of_kind("dilations", vec![2, 2]));
+    let file = onnx::encode(&model);
+    let sample = noise(3, 3 * 8 * 9);
+    let stock = onnx().model_for_read(&mut &file[..]).unwrap();
+    let expected = tract_bytes(stock, case.shape, &sample);
+    let undilated = onnx::encode(&onnx::int8(&case.quantized(), Format::Operators, &[]));
+    assert_ne!(
+        tract_bytes(read(&undilated).unwrap(), case.shape, &sample),
+        expected
+    );
+    assert_eq!(
+        tract_bytes(read(&file).unwrap(), case.shape, &sample),
+        expected
+    );
 }
 
 proptest! {
