@@ -18,7 +18,8 @@ const SLACK: usize = 64;
 pub(super) enum Reads {
     /// So many bytes of a row of taps.
     Taps(usize),
-    /// So many channels of one tap.
+    /// So many channels of one tap; the padding beside a row is the kernel's own affair
+    /// where lines are not copied.
     Channels(usize),
     /// So many bytes of one tap of neighbouring outputs, all their channels.
     Outputs(usize),
@@ -44,6 +45,8 @@ pub(super) struct Lines {
     zero_point: u8,
     /// Bytes of a copied line; zero where the input is read as it is.
     line: usize,
+    /// Bytes of a row of zeros above and below an input that is read as it is.
+    zero_row: usize,
     channels: usize,
     /// Columns are sorted by their remainder modulo this, so that one tap's columns of
     /// neighbouring outputs follow each other.
@@ -70,6 +73,7 @@ impl Lines {
             input_row: input_width * channels,
             zero_point: conv.input_zero_point,
             line: 0,
+            zero_row: 0,
             channels,
             phases: 1,
         };
@@ -85,9 +89,12 @@ impl Lines {
                 false
             }
         };
-        if is_padded || !is_whole {
+        let needs_padding = is_padded && !matches!(reads, Reads::Channels(_));
+        if needs_padding || !is_whole {
             let length = lines.phases * lines.phase() + SLACK;
             lines.line = length.next_multiple_of(64);
+        } else if is_padded {
+            lines.zero_row = lines.input_row;
         }
         (lines.taps <= MOST_ROWS).then_some(lines)
     }
@@ -124,14 +131,17 @@ impl Lines {
 
     /// Bytes of the ring.
     pub(super) fn ring_len(&self) -> usize {
-        self.taps * self.line
+        self.taps * self.line + self.zero_row
+    }
+
+    /// Whether lines are copied, their padding with them.
+    pub(super) fn is_copied(&self) -> bool {
+        self.line > 0
     }
 
     /// Fills what copying rows leaves as it is: the padding beside them.
     pub(super) fn prepare(&self, ring: &mut [u8]) {
-        if self.line > 0 {
-            ring[..self.ring_len()].fill(self.zero_point);
-        }
+        ring[..self.ring_len()].fill(self.zero_point);
     }
 
     /// Where the rows of taps of output row `y` begin, the first [`taps`](Self::taps) of
@@ -146,8 +156,10 @@ impl Lines {
         };
         if self.line == 0 {
             for (tap, row) in rows.iter_mut().enumerate().take(self.taps) {
-                let first = inside(top + tap).unwrap_or(0) * self.input_row;
-                *row = input[first..first + self.input_row].as_ptr();
+                *row = match inside(top + tap) {
+                    Some(row) => input[row * self.input_row..][..self.input_row].as_ptr(),
+                    None => ring[..self.zero_row].as_ptr(),
+                };
             }
             return rows;
         }

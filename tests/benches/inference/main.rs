@@ -46,14 +46,31 @@ fn main() {
         {
             continue;
         }
-        let (macs, mut peers) = peers::all(&tower, batch);
+        let peers::Network {
+            macs,
+            embedding: mut peers,
+            mut loading,
+        } = peers::all(&tower, batch);
         if let Some(engine) = &engine {
             let mut place = 0..;
             peers.retain(|peer| place.next() == Some(0) || peer.name.contains(engine.as_str()));
         }
         let seconds = measure(&mut peers);
-        let result = report(name, macs, batch, &peers, &seconds, is_json);
-        results.push(result);
+        let title = format!(
+            "{name}, {:.2} million multiply-accumulates",
+            macs as f64 / 1e6
+        );
+        let work = macs as f64 * batch as f64;
+        let embedding = report(&title, Some(work), &peers, &seconds, is_json);
+        let seconds = measure(&mut loading);
+        let loading = report(name, None, &loading, &seconds, is_json);
+        results.push(json!({
+            "tower": name,
+            "macs": macs,
+            "batch": batch,
+            "embedding": embedding,
+            "loading": loading,
+        }));
     }
     if is_json {
         println!(
@@ -97,21 +114,18 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// Prints a table of peers, unless they go into JSON; `work` are the multiply-accumulates of
+/// one turn.
 fn report(
-    name: &str,
-    macs: u64,
-    batch: usize,
+    title: &str,
+    work: Option<f64>,
     peers: &[Peer],
     seconds: &[Vec<f64>],
     is_json: bool,
 ) -> serde_json::Value {
-    let total = macs * batch as u64;
     let mut rows = vec![];
     if !is_json {
-        println!(
-            "\n{name}, {:.2} million multiply-accumulates, batch {batch}",
-            macs as f64 / 1e6
-        );
+        println!("\n{title}");
         println!(
             "{:<34}{:>12}{:>12}{:>16}",
             "", "us", "GMAC/s", "ours : this"
@@ -119,30 +133,25 @@ fn report(
     }
     for (peer, times) in peers.iter().zip(seconds) {
         let time = median(times.clone());
-        let ratio = median(
-            seconds[0]
-                .iter()
-                .zip(times)
-                .map(|(ours, peer)| ours / peer)
-                .collect(),
-        );
+        let ratios = seconds[0].iter().zip(times).map(|(ours, peer)| ours / peer);
+        let ratio = median(ratios.collect());
+        let rate = work.map(|work| work / time / 1e9);
         if !is_json {
+            let rate = rate.map_or(String::new(), |rate| format!("{rate:.1}"));
             println!(
-                "{:<34}{:>12.1}{:>12.1}{:>16.3}",
+                "{:<34}{:>12.1}{rate:>12}{ratio:>16.3}",
                 peer.name,
-                time * 1e6,
-                total as f64 / time / 1e9,
-                ratio
+                time * 1e6
             );
         }
         rows.push(json!({
             "engine": peer.name,
             "median_us": time * 1e6,
-            "gmacs_per_second": total as f64 / time / 1e9,
+            "gmacs_per_second": rate,
             "ours_by_this": ratio,
         }));
     }
-    json!({ "tower": name, "macs": macs, "batch": batch, "engines": rows })
+    rows.into()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -26,8 +26,17 @@ pub(crate) struct Peer {
     pub(crate) run: Box<dyn FnMut() -> Vec<u8>>,
 }
 
-/// Multiply-accumulates of the network, and all peers, ours first.
-pub(crate) fn all(tower: &Tower, batch: usize) -> (u64, Vec<Peer>) {
+/// A network in all engines.
+pub(crate) struct Network {
+    pub(crate) macs: u64,
+    /// What embeds a batch, ours first.
+    pub(crate) embedding: Vec<Peer>,
+    /// What loads the network and embeds one sample, ours first.
+    pub(crate) loading: Vec<Peer>,
+}
+
+/// The network of a tower.
+pub(crate) fn all(tower: &Tower, batch: usize) -> Network {
     let Shape { height, width, .. } = tower.graph.input_shape();
     let preprocess = signers([height, width]).preprocess;
     let fused = FusedGraph::new(tower, &untrained(tower, 1)).unwrap();
@@ -104,7 +113,41 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> (u64, Vec<Peer>) {
             peer.name
         );
     }
-    (artifact.plan().macs(), peers)
+    Network {
+        macs: artifact.plan().macs(),
+        embedding: peers,
+        loading: loading(bytes, operators, shape, input),
+    }
+}
+
+/// What loads the network from bytes in memory and embeds the first sample.
+fn loading(
+    artifact: &'static [u8],
+    operators: Vec<u8>,
+    [_, channels, height, width]: [usize; 4],
+    input: &'static [u8],
+) -> Vec<Peer> {
+    let shape = [1, channels, height, width];
+    let input = &input[..shape.iter().product()];
+    let ours = Box::new(move || {
+        let artifact = Artifact::parse(artifact).unwrap();
+        let mut output = vec![0; artifact.plan().output().len()];
+        let set = InstructionSet::fastest();
+        let mut engine = PackedInt8Engine::new(artifact, set).unwrap();
+        engine.run(input, &mut output).unwrap();
+        output
+    });
+    let theirs = Box::new(move || {
+        (runtime("ONNX Runtime, int8, operators", &operators, shape, input).run)()
+    });
+    let peer = |name: &str, run: Box<dyn FnMut() -> Vec<u8>>| Peer {
+        name: name.into(),
+        run,
+    };
+    vec![
+        peer("load to first embedding, ours", ours),
+        peer("load to first, ONNX Runtime", theirs),
+    ]
 }
 
 fn noise(len: usize) -> Vec<u8> {

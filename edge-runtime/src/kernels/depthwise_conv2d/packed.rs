@@ -92,14 +92,16 @@ pub struct PackedDepthwiseConv2d {
     lines: Lines,
     /// Columns of the kernel.
     taps: usize,
-    /// Columns of the padded input.
+    /// Columns of the padded input, and of its padding on the left.
     columns: usize,
+    padding: usize,
     /// Columns between outputs.
     stride: usize,
     /// Whether a block is of several outputs.
     is_narrow: bool,
     weights: Aligned,
     constants: Constants,
+    input_zero_point: u8,
     zero_point: u8,
     channels: usize,
 }
@@ -168,10 +170,12 @@ impl PackedDepthwiseConv2d {
             lines,
             taps,
             columns: usize::from(conv.input.width) + 2 * usize::from(conv.padding[1]),
+            padding: conv.padding[1].into(),
             stride: conv.stride[1].into(),
             is_narrow,
             weights,
             constants,
+            input_zero_point: conv.input_zero_point,
             zero_point: conv.output_zero_point,
             channels,
         })
@@ -224,6 +228,10 @@ impl PackedDepthwiseConv2d {
         let unaligned = interleaved.as_ptr().align_offset(64);
         let interleaved = &mut interleaved[unaligned..];
         lines.prepare(ring);
+        if !self.is_narrow && !lines.is_copied() && self.padding > 0 {
+            // The padding beside the columns, which stays from row to row.
+            interleaved.fill(self.input_zero_point);
+        }
         let row_len = lines.width * self.channels;
         for (y, row) in output.chunks_exact_mut(row_len).enumerate() {
             let rows = lines.rows(y, input, ring);
@@ -245,11 +253,19 @@ impl PackedDepthwiseConv2d {
     ) {
         let blocks = self.channels.div_ceil(T::CHANNELS);
         let column_step = blocks * T::CHANNELS * ROWS;
-        let starts = (0..self.columns).flat_map(|column| {
+        let rows_step = self.columns * column_step;
+        let padding = if self.lines.is_copied() {
+            0
+        } else {
+            self.padding
+        };
+        let starts = (0..self.columns - 2 * padding).flat_map(|column| {
             (0..blocks).map(move |block| column * self.channels + block * T::CHANNELS)
         });
-        // SAFETY: a line holds all columns, and what a register more would read.
-        unsafe { interleave::<T>(rows, starts, interleaved) };
+        let inside = &mut interleaved[padding * column_step..];
+        // SAFETY: a row holds all columns; a line what a register more would read, too, and
+        // rows that are no lines have whole registers of channels.
+        unsafe { interleave::<T>(rows, starts, inside, rows_step) };
         for block in 0..blocks {
             let first = block * T::CHANNELS;
             let weights = block * self.fours() * self.taps * T::PACKED;
@@ -257,7 +273,7 @@ impl PackedDepthwiseConv2d {
                 columns: interleaved[first * ROWS..].as_ptr(),
                 column_step,
                 block_step: self.stride * column_step,
-                rows_step: self.columns * column_step,
+                rows_step,
                 taps: self.taps,
                 fours: self.fours(),
                 weights: self.weights.bytes()[weights..].as_ptr(),
@@ -285,17 +301,18 @@ impl PackedDepthwiseConv2d {
     ) {
         let blocks = output.len().div_ceil(T::CHANNELS);
         let column_step = T::CHANNELS * ROWS;
+        let rows_step = blocks * self.taps * column_step;
         let starts = (0..blocks).flat_map(|block| {
             (0..self.taps).map(move |tap| self.lines.tap(tap) + block * T::CHANNELS)
         });
         // SAFETY: a line holds the columns of all outputs, and what a register more would
         // read.
-        unsafe { interleave::<T>(rows, starts, interleaved) };
+        unsafe { interleave::<T>(rows, starts, interleaved, rows_step) };
         let tile = |first: usize, output: &mut [u8]| Tile {
             columns: interleaved[first * self.taps * column_step..].as_ptr(),
             column_step,
             block_step: self.taps * column_step,
-            rows_step: blocks * self.taps * column_step,
+            rows_step,
             taps: self.taps,
             fours: self.fours(),
             weights: self.weights.bytes().as_ptr(),
@@ -340,7 +357,8 @@ unsafe fn tiles<T: Tiles>(blocks: usize, mut tile: Tile) {
     }
 }
 
-/// Interleaves every four rows of taps, registers that begin at `starts` of each.
+/// Interleaves every four rows of taps, registers that begin at `starts` of each; those of
+/// the next four lie `rows_step` bytes further.
 ///
 /// # Safety
 /// As [`Tiles::interleave`], for each start of each row.
@@ -349,13 +367,14 @@ unsafe fn interleave<T: Tiles>(
     rows: &[*const u8],
     starts: impl Iterator<Item = usize> + Clone,
     interleaved: &mut [u8],
+    rows_step: usize,
 ) {
-    let mut targets = interleaved.chunks_exact_mut(T::CHANNELS * ROWS);
-    for four in rows.chunks(ROWS) {
+    for (index, four) in rows.chunks(ROWS).enumerate() {
         // Filters are zero for the rows that are not there.
         let mut all = [four[0]; ROWS];
         all[..four.len()].copy_from_slice(four);
-        for (start, target) in starts.clone().zip(&mut targets) {
+        let targets = interleaved[index * rows_step..].chunks_exact_mut(T::CHANNELS * ROWS);
+        for (start, target) in starts.clone().zip(targets) {
             // SAFETY: as the caller promises.
             unsafe { T::interleave(all.map(|row| row.add(start)), target.as_mut_ptr()) };
         }
