@@ -1,6 +1,8 @@
 //! The kernels of every instruction set against the definition, written as naively as can
 //! be.
 
+use core::fmt;
+
 use edge_runtime::kernels::conv2d::{self, Filters, packed::PackedConv2d};
 use edge_runtime::kernels::depthwise_conv2d::{self, packed::PackedDepthwiseConv2d};
 use edge_runtime::kernels::{InstructionSet, add, max_pool, prelu};
@@ -92,10 +94,10 @@ fn cases(
                 conv.filter_len()
             };
             (
-                prop::collection::vec(any::<i8>(), filter * channels),
+                bytes(any::<i8>(), [i8::MIN, i8::MAX], filter * channels),
                 prop::collection::vec(-100_000i32..100_000, channels),
                 prop::collection::vec(1e-5f32..0.1, channels),
-                prop::collection::vec(any::<u8>(), conv.input.len()),
+                bytes(any::<u8>(), [u8::MIN, u8::MAX], conv.input.len()),
             )
                 .prop_map(move |(weights, bias, multipliers, input)| Case {
                     conv,
@@ -107,6 +109,20 @@ fn cases(
                 })
         },
     )
+}
+
+/// Any bytes or, in a quarter of the cases, only the extreme ones, whose sums are the
+/// largest.
+fn bytes<T: Copy + fmt::Debug + 'static>(
+    any: impl Strategy<Value = T>,
+    extremes: [T; 2],
+    len: usize,
+) -> impl Strategy<Value = Vec<T>> {
+    let extreme = prop::sample::select(extremes.to_vec());
+    prop_oneof![
+        3 => prop::collection::vec(any, len),
+        1 => prop::collection::vec(extreme, len),
+    ]
 }
 
 /// One output value by the definition in `shared/docs/int8-arithmetic.md`.
@@ -233,8 +249,16 @@ fn sums_and_slopes_of_the_document() {
     assert_eq!(sloped(-7, 1.0, -1.0), 17);
 }
 
+/// A thousand cases, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(1000),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(config())]
 
     #[test]
     fn convolution_equals_the_definition(case in case()) {

@@ -1,19 +1,22 @@
 //! `test`: every check, the cheapest first.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::process;
-use crate::setup::bare_metal::{TARGET, Toolchain};
-use crate::setup::{self, ALL};
+use crate::setup::bare_metal::TARGET;
+use crate::setup::toolchain::Toolchain;
+use crate::setup::{self, aarch64};
 use crate::stage::Stages;
 use crate::tidy;
 use crate::workspace::{Workspace, variable};
 
 /// Set up, then run every check, the cheapest first
 ///
-/// In this order: format, tidy, dependencies, bare-metal and slim builds, clippy, all
-/// tests. Stops at the first stage that fails, and says at the end what was skipped.
+/// In this order: format, tidy, dependencies, bare-metal and slim builds, tests of the
+/// kernels on 64-bit Arm, clippy, all tests. Stops at the first stage that fails, and says at the end what was skipped.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Take what is installed; download nothing
@@ -37,7 +40,7 @@ impl Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     let mut stages = Stages::of("test");
     if !arguments.no_setup {
-        stages.run("set up", || setup::ensure(workspace, ALL))?;
+        stages.run("set up", || setup::ensure_all(workspace))?;
     }
     let locked = arguments.locked.then_some("--locked");
     stages.run("format", || {
@@ -48,6 +51,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     stages.run("dependencies", || dependencies(workspace))?;
     stages.run("bare-metal builds", || bare_metal(workspace, locked))?;
     stages.run("slim builds", || slim(workspace, locked))?;
+    stages.run("kernels on 64-bit Arm", || {
+        kernels_on_arm(workspace, locked)
+    })?;
     stages.run("clippy", || {
         let mut clippy = process::cargo(workspace);
         clippy
@@ -77,6 +83,11 @@ fn skipped(workspace: &Workspace) -> Vec<(&'static str, &'static str)> {
             has_deny(workspace),
             "licences and sources of the dependencies",
             "`cargo install --locked cargo-deny` provides the check",
+        ),
+        (
+            aarch64::is_there(workspace),
+            "the kernels of 64-bit Arm, on emulated processors",
+            "`cargo xtask setup --only aarch64` says what it takes",
         ),
         (
             variable("SEMBLANCE_DATA").is_some(),
@@ -144,10 +155,42 @@ fn bare_metal(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
             .args(["build", "--package", package, "--no-default-features"])
             .args(["--target", TARGET])
             .args(locked)
-            // Another compiler, so not beside what the host's has built.
             .arg("--target-dir")
-            .arg(workspace.target.join("bare-metal"));
+            .arg(other_machines(workspace));
         process::run(&mut cargo)?;
     }
     Ok(())
+}
+
+/// Compares the vector instructions of 64-bit Arm with the definition, on a processor that
+/// has the dot product and on one that has not. Emulation is slow, so with fewer cases.
+fn kernels_on_arm(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
+    for processor in ["max", "cortex-a53"] {
+        let Some(mut cargo) = aarch64::cargo(workspace, "test", processor) else {
+            eprintln!("skipped: compiler, linker or emulator is missing");
+            return Ok(());
+        };
+        cargo
+            .args(["--package", "edge-runtime"])
+            .args([
+                "--test",
+                "kernels",
+                "--test",
+                "packed_engine",
+                "--test",
+                "search",
+            ])
+            .args(locked)
+            .arg("--target-dir")
+            .arg(other_machines(workspace))
+            .env("PROPTEST_CASES", "64");
+        process::run(&mut cargo)?;
+    }
+    Ok(())
+}
+
+/// Where builds for other machines go: of another compiler, so not beside what the host's
+/// has built.
+fn other_machines(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("cross")
 }

@@ -14,17 +14,21 @@ pub enum InstructionSet {
     AvxVnni,
     /// x86-64 with AVX-512 and its Vector Neural Network Instructions: the same in 512 bits.
     Avx512Vnni,
-    /// Arm with NEON and the dot product instructions of Armv8.2.
+    /// 64-bit Arm with NEON, which nearly every one has: 16-bit products, which cannot
+    /// saturate.
+    Neon,
+    /// 64-bit Arm with NEON and the dot product instructions of Armv8.2.
     NeonDotprod,
 }
 
 impl InstructionSet {
     /// All, faster ones first.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Avx512Vnni,
         Self::AvxVnni,
         Self::Avx2,
         Self::NeonDotprod,
+        Self::Neon,
         Self::Scalar,
     ];
 
@@ -57,6 +61,8 @@ impl InstructionSet {
                     && std::is_x86_feature_detected!("avx512vnni")
             }
             #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
             Self::NeonDotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[allow(unreachable_patterns, reason = "sets of other processors")]
             _ => false,
@@ -70,6 +76,7 @@ impl InstructionSet {
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avx-vnni",
             Self::Avx512Vnni => "avx512-vnni",
+            Self::Neon => "neon",
             Self::NeonDotprod => "neon-dotprod",
         }
     }

@@ -25,6 +25,9 @@ mod packing;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod registers;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod sdot;
 mod window;
 
 pub use instruction_set::InstructionSet;

@@ -51,19 +51,22 @@ pub(super) enum Layout {
 /// What happens to sums, per output channel.
 #[derive(Clone, Debug)]
 pub(super) struct Constants {
-    /// Bias less input zero point times the filter's sum; then zeros.
+    /// Bias less the filter's sum times what the input zero point lacks of being zero;
+    /// then zeros.
     pub(super) bias: Vec<i32>,
     /// Multipliers; then zeros.
     pub(super) multipliers: Vec<f32>,
 }
 
 impl Constants {
-    /// Those of `conv`, padded to a multiple of `lanes`. None where a sum times its
+    /// Those of `conv`, whose input bytes are lowered by `offset` before they are
+    /// multiplied, padded to a multiple of `lanes`. None where a sum times its
     /// multiplier could reach 2^31, which vector instructions convert otherwise.
     pub(super) fn new(
         conv: &Conv2d,
         filters: &Filters<'_>,
         lanes: usize,
+        offset: u8,
         layout: Layout,
     ) -> Option<Self> {
         let channels = usize::from(conv.output.channels);
@@ -71,6 +74,7 @@ impl Constants {
             Layout::Dense => conv.filter_len(),
             Layout::Depthwise => conv.taps(),
         };
+        let zero = i64::from(conv.input_zero_point) - i64::from(offset);
         let padded = channels.next_multiple_of(lanes);
         let mut constants = Self {
             bias: vec![0; padded],
@@ -94,7 +98,7 @@ impl Constants {
             };
             let sum: i64 = (0..filter_len).map(weight).sum();
             let size: i64 = (0..filter_len).map(|index| weight(index).abs()).sum();
-            let shifted = i64::from(bias) - i64::from(conv.input_zero_point) * sum;
+            let shifted = i64::from(bias) - zero * sum;
             let largest = i64::from(bias).abs() + 255 * size;
             if largest as f64 * f64::from(multiplier) >= f64::from(i32::MAX - 1024) {
                 return None;

@@ -1,102 +1,15 @@
 //! The compiler's core library for boards without an operating system.
 
-use std::fs;
-use std::process::Command;
+use anyhow::Result;
 
-use anyhow::{Context, Result, bail};
-
-use super::debian_toolchain;
-use crate::process;
+use super::{debian_toolchain, toolchain};
 use crate::workspace::Workspace;
 
 /// The target that tests build for: Cortex-M4F and M7F.
 pub(crate) const TARGET: &str = "thumbv7em-none-eabihf";
 
-/// A toolchain that can build for a bare target.
-#[derive(Debug)]
-pub(crate) enum Toolchain {
-    /// The one that plain `cargo` takes.
-    Active,
-    /// The one that setup makes of Debian's packages.
-    Debian,
-}
-
-impl Toolchain {
-    /// The toolchain that can build for `target`, if there is one.
-    pub(crate) fn building_for(workspace: &Workspace, target: &str) -> Option<Self> {
-        [Self::Active, Self::Debian]
-            .into_iter()
-            .find(|toolchain| toolchain.has(workspace, target))
-    }
-
-    /// Its cargo, in the repository's root.
-    pub(crate) fn cargo(&self, workspace: &Workspace) -> Command {
-        match self {
-            Self::Active => process::cargo(workspace),
-            Self::Debian => process::cargo_of(workspace, debian_toolchain::NAME),
-        }
-    }
-
-    /// How one calls it.
-    fn shown(&self) -> String {
-        match self {
-            Self::Active => "cargo".to_owned(),
-            Self::Debian => format!("cargo +{}", debian_toolchain::NAME),
-        }
-    }
-
-    /// Whether its compiler runs and has a core library for `target`.
-    fn has(&self, workspace: &Workspace, target: &str) -> bool {
-        let mut rustc = process::command(workspace, "rustc");
-        if matches!(self, Self::Debian) {
-            rustc
-                .arg(format!("+{}", debian_toolchain::NAME))
-                .env_remove("RUSTUP_TOOLCHAIN");
-        }
-        let Some(folder) =
-            process::ask(rustc.args(["--print", "target-libdir", "--target", target]))
-        else {
-            return false;
-        };
-        fs::read_dir(folder.trim()).is_ok_and(|entries| {
-            entries.flatten().any(|entry| {
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                name.starts_with("libcore-") && name.ends_with(".rlib")
-            })
-        })
-    }
-}
-
 pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
-    if let Some(toolchain) = Toolchain::building_for(workspace, TARGET) {
-        eprintln!("{TARGET}: already there, of `{}`", toolchain.shown());
-        return Ok(());
-    }
-    // Where rustup may not download on its own, it is not asked to either.
-    if std::env::var_os("RUSTUP_AUTO_INSTALL").is_none_or(|value| value != "0") {
-        eprintln!("{TARGET}: not there; asking rustup for it, which says how large it is");
-        let added =
-            process::run(process::command(workspace, "rustup").args(["target", "add", TARGET]));
-        match added {
-            Ok(()) if Toolchain::Active.has(workspace, TARGET) => return Ok(()),
-            Ok(()) => bail!(
-                "rustup added {TARGET}, but `rustc` has no core library for it: is the `rustc` on PATH rustup's?"
-            ),
-            Err(error) => eprintln!("{error:#}\n{TARGET}: trying Debian's packages instead"),
-        }
-    }
-    debian_toolchain::make(workspace, TARGET)
-        .with_context(|| format!("a Rust toolchain for {TARGET} of Debian's packages"))?;
-    match Toolchain::building_for(workspace, TARGET) {
-        Some(toolchain) => {
-            eprintln!("{TARGET}: ready, of `{}`", toolchain.shown());
-            Ok(())
-        }
-        None => bail!(
-            "the toolchain `{}` was made, but cannot build for {TARGET}: see what `rustc +{}` says",
-            debian_toolchain::NAME,
-            debian_toolchain::NAME
-        ),
-    }
+    toolchain::provide(workspace, TARGET, || {
+        debian_toolchain::make(workspace, TARGET)
+    })
 }

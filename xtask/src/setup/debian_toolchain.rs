@@ -13,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::apt::{Apt, field_of};
 use super::cache;
 use crate::process;
 use crate::workspace::Workspace;
@@ -21,12 +22,6 @@ use crate::workspace::Workspace;
 pub(super) const NAME: &str = "debweb";
 
 pub(super) fn make(workspace: &Workspace, target: &str) -> Result<()> {
-    for (program, package) in [("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("tar", "tar")] {
-        ensure!(
-            process::ask(Command::new(program).arg("--version")).is_some(),
-            "`{program}` (package {package}) is missing: this way is for Debian. Elsewhere let rustup download: `rustup target add {target}`"
-        );
-    }
     let linked = linked()?;
     let ours = workspace.cache.join(NAME);
     if let Some(other) = linked.filter(|place| place.exists() && *place != ours) {
@@ -50,6 +45,47 @@ pub(super) fn make(workspace: &Workspace, target: &str) -> Result<()> {
     process::run(link.args(["toolchain", "link", NAME]).arg(place))
 }
 
+/// Adds the standard library for `target`, which Debian has compiled for its own
+/// `architecture`, to the toolchain.
+pub(super) fn add_library(workspace: &Workspace, target: &str, architecture: &str) -> Result<()> {
+    const FIRST: &str = "run `cargo xtask setup --only bare-metal`, which makes one";
+    let toolchain = linked()?
+        .filter(|place| place.exists())
+        .with_context(|| format!("rustup has no toolchain `{NAME}`: {FIRST}"))?;
+    let mut rustc = process::command(workspace, "rustc");
+    rustc.arg(format!("+{NAME}")).env_remove("RUSTUP_TOOLCHAIN");
+    let compiler = process::ask(rustc.arg("--version"))
+        .and_then(|printed| printed.split_whitespace().nth(1).map(str::to_owned))
+        .with_context(|| format!("`rustc +{NAME} --version` names no version"))?;
+    let name = format!("{NAME}-{target}");
+    // Only reached when what is there does not work.
+    cache::discard(workspace, &name)?;
+    eprintln!(
+        "{target}: not there, and not to be had from rustup; adding Debian's package to the toolchain: up to 80 MB download, 0.2 GB kept in {}",
+        workspace.cache.display()
+    );
+    let library = cache::piece(workspace, &name, |work, library| {
+        let apt = Apt::new(workspace, work, Some(architecture))?;
+        let package = format!("libstd-rust-web-dev:{architecture}");
+        let version = apt.field(&package, "Version").unwrap_or_default();
+        ensure!(
+            version.starts_with(&compiler),
+            "expected `{package}` of version {compiler}, found {version:?}: if Debian has a newer compiler, remove the toolchain by `rustup toolchain uninstall {NAME}` and {FIRST}"
+        );
+        let unpacked = work.join("unpacked");
+        apt.unpack(&[package], &unpacked)?;
+        take(
+            &unpacked.join("usr/lib/rustlib").join(target).join("lib"),
+            library,
+        )
+    })?;
+    let link = toolchain.join("lib/rustlib").join(target);
+    if link.is_symlink() {
+        fs::remove_file(&link)?;
+    }
+    symlink(library, &link).with_context(|| format!("cannot make {}", link.display()))
+}
+
 /// Where rustup's toolchain of our name is, if it has one.
 fn linked() -> Result<Option<PathBuf>> {
     let listed = process::ask(Command::new("rustup").args(["toolchain", "list", "--verbose"]))
@@ -67,7 +103,7 @@ fn place_in(listed: &str) -> Option<PathBuf> {
 
 /// Downloads the packages and unpacks them into a folder of `work`.
 fn unpack(workspace: &Workspace, work: &Path) -> Result<PathBuf> {
-    let apt = Apt::new(workspace, work)?;
+    let apt = Apt::new(workspace, work, None)?;
     let version = apt.field("rustc-web", "Version").context(
         "no package `rustc-web`: expected Debian 12 or later, with its security updates, in apt's sources",
     )?;
@@ -83,11 +119,7 @@ fn unpack(workspace: &Workspace, work: &Path) -> Result<PathBuf> {
     packages.extend(["rustc-web", "libstd-rust-web-dev"].map(str::to_owned));
     packages.push(library);
     let unpacked = work.join("unpacked");
-    fs::create_dir_all(&unpacked)?;
-    for package in apt.download(&packages)? {
-        let mut dpkg = Command::new("dpkg-deb");
-        process::run(dpkg.arg("--extract").arg(package).arg(&unpacked))?;
-    }
+    apt.unpack(&packages, &unpacked)?;
     // Of the sources, which are large, the standard library is enough.
     for package in apt.download(&["rust-web-src".to_owned()])? {
         let mut dpkg = Command::new("dpkg-deb");
@@ -195,73 +227,6 @@ panic = "abort"
 codegen-units = 1
 "#;
 
-/// Apt with lists of its own, so that it needs no rights and changes nothing.
-struct Apt<'a> {
-    workspace: &'a Workspace,
-    work: &'a Path,
-}
-
-impl<'a> Apt<'a> {
-    fn new(workspace: &'a Workspace, work: &'a Path) -> Result<Self> {
-        fs::create_dir_all(work.join("lists/partial"))?;
-        let apt = Self { workspace, work };
-        process::run(apt.command("apt-get").args(["--quiet", "update"]))?;
-        Ok(apt)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = process::command(self.workspace, program);
-        let folder = |option: &str, name: &str| {
-            format!("--option={option}={}", self.work.join(name).display())
-        };
-        command
-            .arg(folder("Dir::State::lists", "lists"))
-            .arg(folder("Dir::Cache", "apt"))
-            .arg("--option=Dir::Cache::pkgcache=")
-            .arg("--option=Dir::Cache::srcpkgcache=")
-            // Its download user may not write into our folder.
-            .arg("--option=APT::Sandbox::User=root")
-            // What graphical package managers show; of no use here.
-            .arg("--option=Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false")
-            // A fault of the network is for the user to see, in his own words.
-            .env("LC_ALL", "C");
-        command
-    }
-
-    /// A field of the package's current version.
-    fn field(&self, package: &str, field: &str) -> Option<String> {
-        let mut show = self.command("apt-cache");
-        let record = process::ask(show.args(["show", "--no-all-versions", package]))?;
-        field_of(&record, field)
-    }
-
-    /// The packages to install for `package` to work, itself among them, that
-    /// this machine does not have.
-    fn missing(&self, package: &str) -> Result<Vec<String>> {
-        let mut simulate = self.command("apt-get");
-        simulate.args(["--simulate", "--no-install-recommends", "install", package]);
-        Ok(installed_by(&process::output(&mut simulate)?))
-    }
-
-    /// Downloads packages; returns their files.
-    fn download(&self, packages: &[String]) -> Result<Vec<PathBuf>> {
-        let folder = self.work.join("packages").join(&packages[0]);
-        fs::create_dir_all(&folder)?;
-        let mut download = self.command("apt-get");
-        download.args(["--quiet", "download"]).args(packages);
-        process::run(download.current_dir(&folder))?;
-        entries(&folder)
-    }
-}
-
-/// The value of `Field: value` in a package's record.
-fn field_of(record: &str, field: &str) -> Option<String> {
-    let value = record
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
-    Some(value.trim().to_owned())
-}
-
 /// The first package of a dependency list whose name starts so.
 fn package_starting_with(depends: &str, start: &str) -> Option<String> {
     depends
@@ -269,15 +234,6 @@ fn package_starting_with(depends: &str, start: &str) -> Option<String> {
         .filter_map(|dependency| dependency.split_whitespace().next())
         .find(|name| name.starts_with(start))
         .map(str::to_owned)
-}
-
-/// The packages that a simulated installation would install.
-fn installed_by(simulation: &str) -> Vec<String> {
-    simulation
-        .lines()
-        .filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next())
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The compiler's name for this machine.
@@ -297,7 +253,7 @@ fn is_library(path: &Path) -> bool {
     name.ends_with(".so") || name.contains(".so.")
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("expected a folder {}", folder.display()))?;
     Ok(entries
@@ -326,22 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn apts_answers_are_read() {
-        let record = "Package: rustc-web\nVersion: 1.96.0+dfsg1-1\nDepends: libc6 (>= 2.36), libllvm22 (>= 1:22), gcc | clang\n";
+    fn a_dependency_is_found_by_the_start_of_its_name() {
+        let depends = "libc6 (>= 2.36), libllvm22 (>= 1:22), gcc | clang";
         assert_eq!(
-            field_of(record, "Version").as_deref(),
-            Some("1.96.0+dfsg1-1")
-        );
-        assert_eq!(field_of(record, "Vers"), None);
-        let depends = field_of(record, "Depends").unwrap_or_default();
-        assert_eq!(
-            package_starting_with(&depends, "libllvm").as_deref(),
+            package_starting_with(depends, "libllvm").as_deref(),
             Some("libllvm22")
         );
-        assert_eq!(package_starting_with(&depends, "libedit"), None);
-
-        let simulation = "Reading...\nInst libz3-4 (4.8 Debian [amd64])\nInst libllvm22 (1 Debian)\nConf libz3-4 (4.8)\n";
-        assert_eq!(installed_by(simulation), ["libz3-4", "libllvm22"]);
+        assert_eq!(package_starting_with(depends, "libedit"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::apt;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -22,28 +23,13 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
         Some(older) => eprintln!("{PROGRAM} {MAJOR}: only {older} is there"),
         None => eprintln!("{PROGRAM} {MAJOR}: not there"),
     }
-    ensure!(
-        process::ask(Command::new("apt-get").arg("--version")).is_some(),
-        "`apt-get` is missing: install {PROGRAM} {MAJOR} or later by your system's own means"
-    );
-    ensure!(
-        process::ask(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0"),
-        "installing {PROGRAM} needs root: run `sudo apt-get install {PROGRAM}` (on Debian 12 with `-t bookworm-backports`)"
-    );
-    eprintln!("installing it by apt, which says below how large it is");
-    let mut install = process::command(workspace, "apt-get");
-    install.args(["install", "--yes", "--no-install-recommends"]);
-    if is_bookworm() {
-        // Debian 12's own release is too old.
+    apt::ensure_can_install(&[PROGRAM])?;
+    // Debian 12's own release is too old.
+    let release = is_bookworm().then_some("bookworm-backports");
+    if release.is_some() {
         add_backports()?;
-        install.args(["--target-release", "bookworm-backports"]);
     }
-    process::run(process::command(workspace, "apt-get").args(["--quiet", "update"]))?;
-    process::run(
-        install
-            .arg(PROGRAM)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
+    apt::install(workspace, &[PROGRAM], release)?;
     let major = installed().context("apt installed it, but it does not run")?;
     ensure!(
         major >= MAJOR,

@@ -8,6 +8,9 @@ mod avx2;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod avx512;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod neon;
 
 #[cfg(feature = "std")]
 use {crate::kernels::InstructionSet, shared::artifact::plan::Add};
@@ -26,6 +29,11 @@ pub fn add(set: InstructionSet, add: &Add, values: &mut [u8], other: &[u8]) {
         InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_supported() => {
             // SAFETY: the processor has them.
             unsafe { avx2::add(add, values, other) }
+        }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        InstructionSet::Neon | InstructionSet::NeonDotprod if set.is_supported() => {
+            // SAFETY: the processor has them.
+            unsafe { neon::add(add, values, other) }
         }
         _ => scalar::add(add, values, other),
     }

@@ -13,6 +13,7 @@ impl Tiles for Avx2 {
     const LANES: usize = 8;
     const GROUPS: usize = 2;
     const PACKED: usize = Words::PACKED;
+    const OFFSET: u8 = 0;
 
     fn pixels(groups: usize) -> usize {
         [6, 4][groups - 1]

@@ -15,6 +15,7 @@ impl Tiles for Avx512Vnni {
     const LANES: usize = 16;
     const GROUPS: usize = 4;
     const PACKED: usize = 64;
+    const OFFSET: u8 = 0;
 
     fn pixels(groups: usize) -> usize {
         match groups {

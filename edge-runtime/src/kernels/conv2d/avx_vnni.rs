@@ -10,6 +10,7 @@ impl Tiles for AvxVnni {
     const LANES: usize = 8;
     const GROUPS: usize = 2;
     const PACKED: usize = Vnni::PACKED;
+    const OFFSET: u8 = 0;
 
     fn pixels(_groups: usize) -> usize {
         6

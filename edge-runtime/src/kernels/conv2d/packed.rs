@@ -2,9 +2,10 @@
 //!
 //! Outputs are computed in tiles of some pixels of a row by some groups of channels, whose
 //! sums stay in registers. Filters are packed in the order in which a tile reads them:
-//! `[block of groups][row of taps][4 input bytes][group][channel][4]`. Inputs are bytes
-//! from 0 on; that they count from their zero point is in the bias:
-//! `sum (x - z) w = sum x w - z sum w`.
+//! `[block of groups][row of taps][4 input bytes][group][channel][4]`. Inputs are multiplied
+//! as bytes from 0 on, or lowered by an offset `o` where instructions want signed ones; that
+//! they count from their zero point is in the bias:
+//! `sum (x - z) w = sum (x - o) w - (z - o) sum w`.
 
 use std::vec::Vec;
 
@@ -50,6 +51,8 @@ pub(super) trait Tiles {
     const GROUPS: usize;
     /// Bytes that the filters of a group take for four input bytes.
     const PACKED: usize;
+    /// What input bytes are lowered by before they are multiplied.
+    const OFFSET: u8;
 
     /// The most pixels of a tile of so many groups.
     fn pixels(groups: usize) -> usize;
@@ -106,6 +109,12 @@ impl PackedConv2d {
             InstructionSet::Avx512Vnni => {
                 Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
             }
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::Neon => Self::pack::<super::neon::Neon>(set, conv, filters),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::NeonDotprod => {
+                Self::pack::<super::neon_dotprod::NeonDotprod>(set, conv, filters)
+            }
             _ => None,
         }
     }
@@ -117,7 +126,7 @@ impl PackedConv2d {
         let lines = Lines::new(conv, Reads::Taps(STEP))?;
         let channels = usize::from(conv.output.channels);
         let filter_len = conv.filter_len();
-        let constants = Constants::new(conv, filters, T::LANES, Layout::Dense)?;
+        let constants = Constants::new(conv, filters, T::LANES, T::OFFSET, Layout::Dense)?;
         let steps = lines.run.div_ceil(STEP);
         let blocks = blocks::<T>(channels, lines.taps * steps);
         let packed_len = blocks
@@ -176,6 +185,12 @@ impl PackedConv2d {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512Vnni => {
                 self.compiled::<super::avx512_vnni::Avx512Vnni>(input, output, scratch)
+            }
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::Neon => self.compiled::<super::neon::Neon>(input, output, scratch),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::NeonDotprod => {
+                self.compiled::<super::neon_dotprod::NeonDotprod>(input, output, scratch)
             }
             _ => unreachable!("nothing is packed for other sets"),
         }

@@ -13,6 +13,7 @@ impl Tiles for Avx2 {
     const CHANNELS: usize = 32;
     const PACKED: usize = 4 * Words::PACKED;
     const BLOCKS: usize = 2;
+    const OFFSET: u8 = 0;
 
     fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
         let registers = weights

@@ -12,6 +12,7 @@ impl Tiles for Avx512Vnni {
     const CHANNELS: usize = 64;
     const PACKED: usize = 256;
     const BLOCKS: usize = 4;
+    const OFFSET: u8 = 0;
 
     fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
         for (quad, packed) in weights.iter().zip(packed.chunks_exact_mut(4)) {

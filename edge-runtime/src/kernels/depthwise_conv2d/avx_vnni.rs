@@ -10,6 +10,7 @@ impl Tiles for AvxVnni {
     const CHANNELS: usize = 32;
     const PACKED: usize = 4 * Vnni::PACKED;
     const BLOCKS: usize = 2;
+    const OFFSET: u8 = 0;
 
     fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
         let registers = weights

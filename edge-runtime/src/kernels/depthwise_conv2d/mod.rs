@@ -15,3 +15,9 @@ mod avx512_vnni;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod avx_vnni;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod neon;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod neon_dotprod;

@@ -60,6 +60,8 @@ pub(super) trait Tiles {
     const PACKED: usize;
     /// The most blocks of a tile.
     const BLOCKS: usize;
+    /// What input bytes are lowered by before they are multiplied.
+    const OFFSET: u8;
 
     /// Packs four weights of each of a block's channels, in the order of the lanes.
     fn pack(weights: &[[i8; ROWS]], packed: &mut [u8]);
@@ -119,6 +121,12 @@ impl PackedDepthwiseConv2d {
             InstructionSet::Avx512Vnni => {
                 Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
             }
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::Neon => Self::pack::<super::neon::Neon>(set, conv, filters),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::NeonDotprod => {
+                Self::pack::<super::neon_dotprod::NeonDotprod>(set, conv, filters)
+            }
             _ => None,
         }
     }
@@ -135,7 +143,8 @@ impl PackedDepthwiseConv2d {
         };
         let lines = Lines::new(conv, reads)?;
         let [rows, taps] = conv.kernel.map(usize::from);
-        let mut constants = Constants::new(conv, filters, T::CHANNELS, Layout::Depthwise)?;
+        let mut constants =
+            Constants::new(conv, filters, T::CHANNELS, T::OFFSET, Layout::Depthwise)?;
         let blocks = channels.div_ceil(T::CHANNELS);
         let order: Vec<usize> = (0..T::CHANNELS)
             .map(|lane| match is_narrow {
@@ -210,6 +219,12 @@ impl PackedDepthwiseConv2d {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512Vnni => {
                 self.compiled::<super::avx512_vnni::Avx512Vnni>(input, output, scratch)
+            }
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::Neon => self.compiled::<super::neon::Neon>(input, output, scratch),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::NeonDotprod => {
+                self.compiled::<super::neon_dotprod::NeonDotprod>(input, output, scratch)
             }
             _ => unreachable!("nothing is packed for other sets"),
         }

@@ -4,16 +4,16 @@
 //! and sums begin at 0.
 #![allow(
     unsafe_code,
-    reason = "bytes become registers, an instruction without a stable function, and a call that needs a feature"
+    reason = "bytes become registers, and a call that needs a feature"
 )]
 
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, uint8x16_t, vcgtq_s32, vdupq_n_s32, vdupq_n_u8, veorq_u8, vmaxvq_u32,
+    int32x4_t, uint8x16_t, vcgtq_s32, vdupq_n_s32, vdupq_n_u8, veorq_u8, vmaxvq_u32,
     vreinterpretq_s8_s32, vreinterpretq_s8_u8,
 };
-use core::arch::asm;
 
 use crate::kernels::InstructionSet;
+use crate::kernels::sdot::sdot;
 
 use super::{Collector, OFFSET, Queries, ROWS, Stripe, scalar};
 
@@ -99,30 +99,11 @@ fn multiply<const Q: usize>(
             let values = i32::from_le_bytes(values[query + place].map(i8::cast_unsigned));
             let values = vreinterpretq_s8_s32(vdupq_n_s32(values));
             for (sum, rows) in sums.iter_mut().zip(rows) {
-                *sum = add_dot(*sum, rows, values);
+                *sum = sdot(*sum, rows, values);
             }
         }
     }
     sums
-}
-
-/// Adds to each lane of `sum` the inner product of 4 components.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn add_dot(sum: int32x4_t, rows: int8x16_t, values: int8x16_t) -> int32x4_t {
-    let mut sum = sum;
-    // SAFETY: the instruction changes nothing but the register of `sum`, and the
-    // function is called where the processor has it.
-    unsafe {
-        asm!(
-            "sdot {sum:v}.4s, {rows:v}.16b, {values:v}.16b",
-            sum = inout(vreg) sum,
-            rows = in(vreg) rows,
-            values = in(vreg) values,
-            options(pure, nomem, nostack, preserves_flags),
-        );
-    }
-    sum
 }
 
 #[inline]

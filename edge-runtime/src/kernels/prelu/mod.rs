@@ -8,6 +8,9 @@ mod avx2;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod avx512;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod neon;
 
 #[cfg(feature = "std")]
 use {crate::kernels::InstructionSet, shared::artifact::plan::Prelu};
@@ -26,6 +29,11 @@ pub fn prelu(set: InstructionSet, prelu: &Prelu, slopes: &[u8], values: &mut [u8
         InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_supported() => {
             // SAFETY: the processor has them.
             unsafe { avx2::prelu(prelu, slopes, values) }
+        }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        InstructionSet::Neon | InstructionSet::NeonDotprod if set.is_supported() => {
+            // SAFETY: the processor has them.
+            unsafe { neon::prelu(prelu, slopes, values) }
         }
         _ => scalar::prelu(prelu, slopes, values),
     }

@@ -6,6 +6,9 @@ pub(super) mod avx2;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 pub(super) mod avx512;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub(super) mod neon;
 
 /// `clamp(round_half_even((f32)accumulator * multiplier) + zero_point, 0, 255)`,
 /// in IEEE 754 single precision, as ONNX defines QLinearConv's last step.

@@ -1,0 +1,326 @@
+//! The packed engine against the plain one, on networks at random.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use edge_runtime::Engine;
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::kernels::InstructionSet;
+use proptest::prelude::*;
+use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
+use shared::artifact::{Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, write};
+use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+use shared::support_set::{Comparison, Fusion};
+use shared::{Distance, EmbeddingFormat};
+
+/// Bytes of each of the two halves of the arena: layers read one and write the other.
+const HALF: u32 = 1 << 15;
+
+/// Odd kernels, padded by half their size.
+#[derive(Clone, Copy, Debug)]
+enum Layer {
+    Convolution {
+        kernel: u16,
+        stride: u16,
+        channels: u16,
+    },
+    Depthwise {
+        kernel: u16,
+        stride: u16,
+    },
+    MaxPool,
+    Prelu,
+    /// A depthwise convolution and the sum with what it read.
+    Residual,
+}
+
+fn layer() -> impl Strategy<Value = Layer> {
+    let kernel = || prop::sample::select(vec![1u16, 3, 5]);
+    prop_oneof![
+        (kernel(), 1u16..=2, 1u16..=40).prop_map(|(kernel, stride, channels)| {
+            Layer::Convolution {
+                kernel,
+                stride,
+                channels,
+            }
+        }),
+        (kernel(), 1u16..=2).prop_map(|(kernel, stride)| Layer::Depthwise { kernel, stride }),
+        Just(Layer::MaxPool),
+        Just(Layer::Prelu),
+        Just(Layer::Residual),
+    ]
+}
+
+/// A plan while it grows.
+struct Network {
+    steps: Vec<Step>,
+    weights: Vec<u8>,
+    last: Place,
+    noise: Noise,
+}
+
+/// Xorshift.
+struct Noise(u64);
+
+impl Noise {
+    fn byte(&mut self) -> u8 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u8
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.byte()).collect()
+    }
+
+    /// 0 to 1.
+    fn real(&mut self) -> f32 {
+        f32::from(self.byte()) / 255.0
+    }
+}
+
+impl Network {
+    fn of(input: [u16; 2], layers: &[Layer], channels: u16, seed: u64) -> Self {
+        let mut network = Self {
+            steps: vec![],
+            weights: vec![],
+            last: Place {
+                offset: 0,
+                height: input[0],
+                width: input[1],
+                channels: 1,
+            },
+            noise: Noise(seed | 1),
+        };
+        for &layer in layers {
+            network.grow(layer);
+        }
+        // Fully connected.
+        let whole = [network.last.height, network.last.width];
+        network.convolution(whole, 1, [0, 0], Some(channels));
+        network
+    }
+
+    fn grow(&mut self, layer: Layer) {
+        match layer {
+            Layer::Convolution {
+                kernel,
+                stride,
+                channels,
+            } => self.convolution([kernel; 2], stride, [kernel / 2; 2], Some(channels)),
+            Layer::Depthwise { kernel, stride } => {
+                self.convolution([kernel; 2], stride, [kernel / 2; 2], None);
+            }
+            Layer::MaxPool if self.last.height >= 2 && self.last.width >= 2 => self.max_pool(),
+            Layer::MaxPool => {}
+            Layer::Prelu => self.prelu(),
+            Layer::Residual => {
+                let other = self.last;
+                self.convolution([3; 2], 1, [1; 2], None);
+                let add = Add {
+                    place: self.last,
+                    other,
+                    zero_points: [self.noise.byte(), self.noise.byte()],
+                    output_zero_point: self.noise.byte(),
+                    multipliers: [self.noise.real(), self.noise.real()],
+                };
+                self.steps.push(Step::Add(add));
+            }
+        }
+    }
+
+    /// A depthwise one without a number of channels.
+    fn convolution(
+        &mut self,
+        kernel: [u16; 2],
+        stride: u16,
+        padding: [u16; 2],
+        channels: Option<u16>,
+    ) {
+        let input = self.last;
+        let size = |size: u16, axis: usize| (size + 2 * padding[axis] - kernel[axis]) / stride + 1;
+        let output = Place {
+            offset: HALF - input.offset,
+            height: size(input.height, 0),
+            width: size(input.width, 1),
+            channels: channels.unwrap_or(input.channels),
+        };
+        let seen = usize::from(if channels.is_some() {
+            input.channels
+        } else {
+            1
+        });
+        let filter = usize::from(kernel[0] * kernel[1]) * seen;
+        let filters = usize::from(output.channels);
+        let weights = self.noise.bytes(filter * filters);
+        let bias: Vec<u8> = (0..filters)
+            .flat_map(|_| (i32::from(self.noise.byte()) * 100 - 12_800).to_le_bytes())
+            .collect();
+        // Random sums grow with the root of their length; bytes should not all be cut.
+        let scale = 0.02 / (filter as f32).sqrt();
+        let multipliers: Vec<u8> = (0..filters)
+            .flat_map(|_| (self.noise.real() * scale).to_le_bytes())
+            .collect();
+        let conv = Conv2d {
+            input,
+            output,
+            kernel,
+            stride: [stride; 2],
+            padding,
+            input_zero_point: self.noise.byte(),
+            output_zero_point: self.noise.byte(),
+            weights: self.store(&weights),
+            bias: self.store(&bias),
+            multipliers: self.store(&multipliers),
+        };
+        self.last = output;
+        self.steps.push(match channels {
+            Some(_) => Step::Conv2d(conv),
+            None => Step::DepthwiseConv2d(conv),
+        });
+    }
+
+    fn max_pool(&mut self) {
+        let input = self.last;
+        self.last = Place {
+            offset: HALF - input.offset,
+            height: input.height / 2,
+            width: input.width / 2,
+            channels: input.channels,
+        };
+        self.steps.push(Step::MaxPool(MaxPool {
+            input,
+            output: self.last,
+            kernel: [2; 2],
+            stride: [2; 2],
+        }));
+    }
+
+    fn prelu(&mut self) {
+        let channels = self.last.channels;
+        let slopes: Vec<u8> = (0..channels)
+            .flat_map(|_| (self.noise.real() * 2.0 - 1.0).to_le_bytes())
+            .collect();
+        let prelu = Prelu {
+            place: self.last,
+            input_zero_point: self.noise.byte(),
+            output_zero_point: self.noise.byte(),
+            multiplier: self.noise.real() * 2.0,
+            slopes: self.store(&slopes),
+        };
+        self.steps.push(Step::Prelu(prelu));
+    }
+
+    /// Appends to the weights; where they begin.
+    fn store(&mut self, bytes: &[u8]) -> u32 {
+        let start = self.weights.len();
+        self.weights.extend(bytes);
+        let end = self.weights.len().next_multiple_of(4);
+        self.weights.resize(end, 0);
+        start as u32
+    }
+
+    fn artifact(&self, input: [u16; 2]) -> Vec<u8> {
+        let embedding = EmbeddingFormat {
+            dim: self.last.channels,
+            normalized: true,
+            zero_point: 128,
+            scale: EmbeddingFormat::UNIT_SCALE,
+        };
+        let expected = vec![0; usize::from(embedding.dim)];
+        let contents = Contents {
+            contract: &contract(input, embedding),
+            plan: &PlanHeader {
+                arena_len: 2 * HALF,
+                input: Place {
+                    offset: 0,
+                    height: input[0],
+                    width: input[1],
+                    channels: 1,
+                },
+                output: self.last,
+                steps: 0,
+            },
+            steps: &self.steps,
+            weights: &self.weights,
+            measured_on: "",
+            operating_points: &[ANY_POINT],
+            golden: &[(0, &expected)],
+            card: &Card {
+                name: "",
+                data: "",
+                terms: "",
+                onnx_sha256: [0; 32],
+            },
+        };
+        let mut bytes = vec![0; self.weights.len() + 4096];
+        let (length, _) = write(&contents, &mut bytes).unwrap();
+        bytes.truncate(length);
+        bytes
+    }
+}
+
+/// No artifact is without one.
+const ANY_POINT: OperatingPoint = OperatingPoint {
+    far_target: 0.5,
+    shots: 1,
+    threshold: 0.5,
+    margin: 0.0,
+    far: 0.5,
+    far_upper: 1.0,
+    frr: 0.5,
+    frr_upper: 1.0,
+    impostors: 1,
+    genuine: 1,
+};
+
+fn contract([height, width]: [u16; 2], embedding: EmbeddingFormat) -> Contract {
+    Contract {
+        task: Task::Embedding,
+        preprocess: Preprocess {
+            width,
+            height,
+            tone: Tone::Invert,
+            crop: Crop::Whole,
+            fit: Fit::Stretch,
+            quantization: Quantization {
+                scale: 0.5,
+                zero_point: 0,
+            },
+        },
+        comparison: Comparison {
+            embedding,
+            distance: Distance::Euclidean,
+            fusion: Fusion::Prototype,
+        },
+    }
+}
+
+proptest! {
+    #[test]
+    fn packed_steps_give_the_plain_engines_bytes(
+        input in prop::array::uniform2(1u16..=24),
+        layers in prop::collection::vec(layer(), 0..6),
+        channels in 1u16..=40,
+        seed: u64,
+    ) {
+        let mut network = Network::of(input, &layers, channels, seed);
+        let bytes = network.artifact(input);
+        let artifact = Artifact::parse(&bytes).unwrap();
+        let mut plain = Int8Engine::new(artifact.clone(), vec![0; artifact.plan().arena_len()]).unwrap();
+        let mut engines: Vec<_> = InstructionSet::supported()
+            .map(|set| PackedInt8Engine::new(artifact.clone(), set).unwrap())
+            .collect();
+        // Nothing of one picture may be left for the next.
+        for _ in 0..2 {
+            let picture = network.noise.bytes(artifact.plan().input().len());
+            let mut expected = vec![0; usize::from(channels)];
+            plain.run(&picture, &mut expected).unwrap();
+            for engine in &mut engines {
+                let mut found = vec![0; usize::from(channels)];
+                engine.run(&picture, &mut found).unwrap();
+                prop_assert_eq!(&found, &expected, "{}", engine.instruction_set());
+            }
+        }
+    }
+}
