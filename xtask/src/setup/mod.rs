@@ -52,7 +52,7 @@ pub(crate) enum Piece {
     BareMetal,
     /// What runs tests for 64-bit Arm Linux: a linker and qemu-user, installed by apt,
     /// which needs root, and the standard library, by rustup or of Debian's packages
-    /// (80 MB download, 0.3 GB on disk). Left out where it cannot be had
+    /// (100 MB download, 0.4 GB on disk). Left out where it cannot be had
     Aarch64,
     /// qemu-system-arm 10, installed by apt: needs root
     Qemu,
