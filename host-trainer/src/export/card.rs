@@ -61,6 +61,10 @@ pub struct Costs {
     pub artifact_bytes: u64,
     /// Bytes of activation memory.
     pub arena_bytes: u64,
+    /// The most bytes of activations that live during one step, which no arena is shorter
+    /// than; missing in older cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_bytes: Option<u64>,
 }
 
 /// How the int8 model was made, and how near it is.

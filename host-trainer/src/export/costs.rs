@@ -24,6 +24,9 @@ pub struct Costs {
     pub flash_bytes: u64,
     /// Bytes of activation memory.
     pub arena_bytes: u64,
+    /// The most bytes of activations that live during one step, which no arena is shorter
+    /// than.
+    pub live_bytes: u64,
 }
 
 /// Plans a tower of made-up weights as export would.
@@ -34,7 +37,22 @@ pub fn costs(tower: &Tower) -> Result<Costs> {
     let specifications = specifications(&tower.graph);
     let trainable = specifications.iter().filter(|s| s.is_trainable());
     let parameters = trainable.map(|s| s.len() as u64).sum();
-    let made_up: Parameters = specifications
+    let plan = plan(&made_up(tower)?)?;
+    Ok(Costs {
+        macs: plan.macs(),
+        parameters,
+        flash_bytes: plan.weights.len() as u64,
+        arena_bytes: u64::from(plan.header.arena_len),
+        live_bytes: plan.live_bytes as u64,
+    })
+}
+
+/// A tower with made-up weights and ranges, quantized.
+///
+/// # Errors
+/// As [`costs`].
+pub(super) fn made_up(tower: &Tower) -> Result<QuantizedGraph> {
+    let made_up: Parameters = specifications(&tower.graph)
         .into_iter()
         .map(|specification| {
             let value = match specification.initial {
@@ -58,12 +76,5 @@ pub fn costs(tower: &Tower) -> Result<Costs> {
         scale: 1.0 / 255.0,
         zero_point: 0,
     };
-    let quantized = QuantizedGraph::new(&fused, &vec![range; fused.values()], input)?;
-    let plan = plan(&quantized)?;
-    Ok(Costs {
-        macs: plan.macs(),
-        parameters,
-        flash_bytes: plan.weights.len() as u64,
-        arena_bytes: u64::from(plan.header.arena_len),
-    })
+    QuantizedGraph::new(&fused, &vec![range; fused.values()], input)
 }

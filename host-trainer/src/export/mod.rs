@@ -3,11 +3,15 @@
 
 pub mod arena;
 pub mod artifact;
+mod buffers;
 pub mod card;
 pub mod costs;
 pub mod model;
 pub mod onnx;
+pub mod patches;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 /// The float ONNX file of a model folder.
 pub const FLOAT_ONNX: &str = "model.onnx";

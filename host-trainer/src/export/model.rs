@@ -63,7 +63,9 @@ pub fn export(
     let calibration = Tensors::new(dataset, &samples, &config.preprocess)?;
     let ranges = ranges(&fused, &calibration)?;
     let quantized = QuantizedGraph::new(&fused, &ranges, config.preprocess.quantization)?;
-    let draft = Draft::new(contract(run, &quantized), plan(&quantized)?)?;
+    let plan = plan(&quantized)?;
+    let live_bytes = Some(plan.live_bytes as u64);
+    let draft = Draft::new(contract(run, &quantized), plan)?;
 
     say("measuring operating points on validation samples, int8 engine");
     let mut int8 = Int8Embedder::new(draft.unmeasured()?)?;
@@ -99,6 +101,7 @@ pub fn export(
         macs: parsed.plan().macs(),
         artifact_bytes: artifact.len() as u64,
         arena_bytes: parsed.plan().arena_len() as u64,
+        live_bytes,
     };
 
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;

@@ -1,12 +1,12 @@
 //! The quantized graph as the device runs it: steps over an arena, and one block of
 //! weights.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use shared::artifact::Step;
 use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
 
-use super::arena::{self, Lifetime};
-use crate::quantize::ValueId;
+use super::arena;
+use super::buffers::{Buffers, lifetimes, overwritten};
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 use crate::tower::Shape;
 
@@ -19,6 +19,9 @@ pub struct DevicePlan {
     pub steps: Vec<Step>,
     /// What the steps' offsets refer to.
     pub weights: Vec<u8>,
+    /// The most bytes of activations that live during one step, which no arena is shorter
+    /// than.
+    pub live_bytes: usize,
 }
 
 impl DevicePlan {
@@ -34,11 +37,12 @@ impl DevicePlan {
 /// When a size does not fit the format, or a later layer still reads what a sum or a PReLU
 /// overwrites.
 pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
-    let places = places(graph)?;
+    let buffers = Buffers::plan(&lifetimes(graph), overwritten(graph)?);
+    let places = places(graph, &buffers)?;
     let mut weights = vec![];
     let mut steps = vec![];
     for (index, node) in graph.nodes.iter().enumerate() {
-        let (input, output) = (places.0[node.inputs[0]], places.0[index + 1]);
+        let (input, output) = (places[node.inputs[0]], places[index + 1]);
         let [from, to] = [node.inputs[0], index + 1].map(|value| graph.quantizations[value]);
         steps.push(match &node.layer {
             QuantizedLayer::Conv2d(conv) => {
@@ -69,10 +73,14 @@ pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
                 stride: small(stride)?,
             }),
             QuantizedLayer::Add => {
-                let [a, b] = addends(graph, index)?;
+                let (a, b) = (node.inputs[0], node.inputs[1]);
+                let [a, b] = match buffers.overwritten[index] == Some(b) {
+                    true => [b, a],
+                    false => [a, b],
+                };
                 Step::Add(Add {
                     place: output,
-                    other: places.0[b],
+                    other: places[b],
                     zero_points: [a, b].map(|value| graph.quantizations[value].zero_point),
                     output_zero_point: to.zero_point,
                     multipliers: [a, b].map(|value| graph.ratio(index, value)),
@@ -88,99 +96,35 @@ pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
         });
     }
     let header = PlanHeader {
-        arena_len: u32::try_from(places.1)?,
-        input: places.0[0],
-        output: places.0[graph.nodes.len()],
+        arena_len: u32::try_from(buffers.placement.peak)?,
+        input: places[0],
+        output: places[graph.nodes.len()],
         steps: u16::try_from(steps.len())?,
     };
     Ok(DevicePlan {
         header,
         steps,
         weights,
+        live_bytes: arena::live_bytes(&buffers.lifetimes),
     })
 }
 
-/// The place of every value, and the arena's length.
-fn places(graph: &QuantizedGraph) -> Result<(Vec<Place>, usize)> {
-    let values = graph.nodes.len() + 1;
-    // A step that works in place gives its output the buffer of its input. Value n + 1 is
-    // written by step n; the input is there before step 0, the embedding outlives the last.
-    let mut buffers: Vec<usize> = vec![];
-    let mut lifetimes: Vec<Lifetime> = vec![];
-    for value in 0..values {
-        let overwritten = match value.checked_sub(1) {
-            Some(step) => in_place(graph, step)?,
-            None => None,
-        };
-        let buffer = match overwritten {
-            Some(input) => {
-                let buffer = buffers[input];
-                lifetimes[buffer].last = last_reader(graph, value);
-                buffer
-            }
-            None => {
-                lifetimes.push(Lifetime {
-                    len: graph.shape(value).len(),
-                    first: value.saturating_sub(1),
-                    last: last_reader(graph, value),
-                });
-                lifetimes.len() - 1
-            }
-        };
-        buffers.push(buffer);
-    }
-    let (offsets, peak) = arena::plan(&lifetimes);
-    let places = buffers.into_iter().enumerate().map(|(value, buffer)| {
+/// The place of every value.
+fn places(graph: &QuantizedGraph, buffers: &Buffers) -> Result<Vec<Place>> {
+    let place = |value| {
         let Shape {
             channels,
             height,
             width,
         } = graph.shape(value);
         Ok(Place {
-            offset: u32::try_from(offsets[buffer])?,
+            offset: u32::try_from(buffers.offset(value))?,
             height: u16::try_from(height)?,
             width: u16::try_from(width)?,
             channels: u16::try_from(channels)?,
         })
-    });
-    Ok((places.collect::<Result<_>>()?, peak))
-}
-
-/// The last step that reads a value; the embedding is read after all steps.
-fn last_reader(graph: &QuantizedGraph, value: ValueId) -> usize {
-    let mut steps = graph.nodes.iter();
-    let last = steps.rposition(|node| node.inputs.contains(&value));
-    last.unwrap_or(graph.nodes.len())
-}
-
-/// The input whose buffer a step overwrites with its output, if it works in place.
-fn in_place(graph: &QuantizedGraph, step: usize) -> Result<Option<ValueId>> {
-    let node = &graph.nodes[step];
-    match node.layer {
-        QuantizedLayer::Conv2d(_) | QuantizedLayer::MaxPool { .. } => Ok(None),
-        QuantizedLayer::Add => addends(graph, step).map(|[overwritten, _]| Some(overwritten)),
-        QuantizedLayer::Prelu { .. } => {
-            let input = node.inputs[0];
-            ensure!(last_reader(graph, input) == step, needs_last(&node.name));
-            Ok(Some(input))
-        }
-    }
-}
-
-/// Both inputs of a sum, first the one that nobody reads any more, which it overwrites.
-fn addends(graph: &QuantizedGraph, step: usize) -> Result<[ValueId; 2]> {
-    let node = &graph.nodes[step];
-    let (a, b) = (node.inputs[0], node.inputs[1]);
-    let mut orders = [[a, b], [b, a]].into_iter();
-    orders
-        .find(|&[overwritten, _]| last_reader(graph, overwritten) == step)
-        .with_context(|| needs_last(&node.name))
-}
-
-fn needs_last(name: &str) -> String {
-    format!(
-        "layer {name} works in place: expected an input that no later layer reads, found none: let the others read its output"
-    )
+    };
+    (0..=graph.nodes.len()).map(place).collect()
 }
 
 /// Filters with channels varying fastest: `[out, kernel height, kernel width, in]`, or

@@ -1,0 +1,176 @@
+//! Memory of every tower family.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use shared::artifact::{Contract, Task};
+use shared::preprocess::{Crop, Fit, Tone};
+use shared::support_set::{Comparison, Fusion};
+use shared::{Distance, EmbeddingFormat, Preprocess};
+
+use super::arena;
+use super::artifact::Draft;
+use super::buffers::{Buffers, lifetimes, overwritten};
+use super::costs::{costs, made_up};
+use super::patches::patch_costs;
+use super::plan::plan;
+use crate::quantize::int8::QuantizedGraph;
+use crate::tower::conv4::Conv4;
+use crate::tower::depthwise_separable::{Activation, DepthwiseSeparable};
+use crate::tower::residual::Residual;
+use crate::tower::{Tower, TowerSpec};
+
+fn conv4(height: usize, width: usize, channels: usize) -> TowerSpec {
+    TowerSpec::Conv4(Conv4 {
+        input: [height, width],
+        width: channels,
+        embedding: channels,
+        normalized: true,
+    })
+}
+
+fn residual(height: usize, width: usize, channels: usize, blocks: usize) -> TowerSpec {
+    TowerSpec::Residual(Residual {
+        input: [height, width],
+        width: channels,
+        blocks,
+        pooled: true,
+        embedding: 64,
+        normalized: true,
+    })
+}
+
+fn depthwise_separable(
+    height: usize,
+    width: usize,
+    multiplier: f64,
+    activation: Activation,
+) -> TowerSpec {
+    TowerSpec::DepthwiseSeparable(DepthwiseSeparable {
+        input: [height, width],
+        width: multiplier,
+        activation,
+        embedding: 64,
+        normalized: true,
+    })
+}
+
+/// Small, odd, oblong and large ones of every family.
+fn towers() -> Vec<(&'static str, Tower)> {
+    let towers = [
+        ("conv4 8 @16", conv4(16, 16, 8)),
+        ("conv4 64 @28", conv4(28, 28, 64)),
+        ("conv4 7 @33x47", conv4(33, 47, 7)),
+        ("conv4 32 @32x64", conv4(32, 64, 32)),
+        ("conv4 64 @96", conv4(96, 96, 64)),
+        ("residual 5 @16x21", residual(16, 21, 5, 2)),
+        ("residual 16 @28", residual(28, 28, 16, 1)),
+        ("residual 16 @32", residual(32, 32, 16, 1)),
+        ("residual 4 @49x64", residual(49, 64, 4, 1)),
+        ("residual 3 @97x112", residual(97, 112, 3, 3)),
+        ("residual 32 @112", residual(112, 112, 32, 2)),
+        (
+            "separable 0.125 @16 prelu",
+            depthwise_separable(16, 16, 0.125, Activation::Prelu),
+        ),
+        (
+            "separable 0.25 @28",
+            depthwise_separable(28, 28, 0.25, Activation::Relu),
+        ),
+        (
+            "separable 0.3 @33x47 prelu",
+            depthwise_separable(33, 47, 0.3, Activation::Prelu),
+        ),
+        (
+            "separable 0.25 @96",
+            depthwise_separable(96, 96, 0.25, Activation::Relu),
+        ),
+        (
+            "separable 0.5 @112 prelu",
+            depthwise_separable(112, 112, 0.5, Activation::Prelu),
+        ),
+    ];
+    towers
+        .map(|(name, tower)| (name, tower.build().unwrap()))
+        .to_vec()
+}
+
+/// Alignment included.
+#[test]
+fn arenas_are_at_most_a_tenth_longer_than_what_lives() {
+    println!("tower: live bytes, bytes with greedy orders only, bytes");
+    for (name, tower) in towers() {
+        let costs = costs(&tower).unwrap();
+        let graph = made_up(&tower).unwrap();
+        let buffers = Buffers::plan(&lifetimes(&graph), overwritten(&graph).unwrap());
+        let greedy = arena::greedy(&buffers.lifetimes).peak as u64;
+        let (live, arena) = (costs.live_bytes, costs.arena_bytes);
+        println!("{name}: {live}, {greedy}, {arena}");
+        assert!(live <= arena && arena <= greedy, "{name}");
+        assert!(10 * arena <= 11 * live, "{name}: {live}, {arena}");
+    }
+}
+
+/// The format's checks see no value overwritten that is still read.
+#[test]
+fn devices_accept_the_plans() {
+    for (name, tower) in towers() {
+        let graph = made_up(&tower).unwrap();
+        let draft = Draft::new(contract(&tower, &graph), plan(&graph).unwrap());
+        assert!(draft.is_ok(), "{name}: {:?}", draft.err());
+    }
+}
+
+fn contract(tower: &Tower, graph: &QuantizedGraph) -> Contract {
+    let [height, width] = tower.spec.input().map(|side| side as u16);
+    Contract {
+        task: Task::Embedding,
+        preprocess: Preprocess {
+            width,
+            height,
+            tone: Tone::Ink,
+            crop: Crop::Ink,
+            fit: Fit::Contain,
+            quantization: graph.quantizations[0],
+        },
+        comparison: Comparison {
+            embedding: EmbeddingFormat {
+                dim: tower.embedding_dim() as u16,
+                normalized: true,
+                zero_point: graph.output().zero_point,
+                scale: EmbeddingFormat::UNIT_SCALE,
+            },
+            distance: Distance::Cosine,
+            fusion: Fusion::Prototype,
+        },
+    }
+}
+
+/// Where large maps become small early, patches are worth their work: at most 0.6 of the
+/// memory for at most 1.85 times the work.
+#[test]
+fn patches_of_large_maps_save_memory() {
+    let worthwhile = ["conv4 64 @28", "residual 16 @32", "separable 0.25 @96"];
+    println!("tower: steps in patches, grid, bytes, bytes without patches, times the work");
+    for (name, tower) in towers() {
+        let whole = costs(&tower).unwrap().arena_bytes as usize;
+        let (split, grid, arena, work) = best_patches(&tower).unwrap();
+        println!("{name}: {split}, {grid:?}, {arena}, {whole}, {work:.3}");
+        if worthwhile.contains(&name) {
+            assert!(10 * arena <= 6 * whole, "{name}: {arena}, {whole}");
+        }
+    }
+}
+
+/// The split and the grid of 2 x 2 or 3 x 3 with the shortest arena for at most 1.85 times
+/// the work; that arena and the work.
+fn best_patches(tower: &Tower) -> Option<(usize, [usize; 2], usize, f64)> {
+    let graph = made_up(tower).unwrap();
+    let splits = 1..graph.nodes.len();
+    let candidates = splits.flat_map(|split| [[2, 2], [3, 3]].map(|grid| (split, grid)));
+    let costs = candidates.filter_map(|(split, grid)| {
+        let costs = patch_costs(&graph, split, grid).ok()?;
+        Some((split, grid, costs.arena_bytes, costs.work_ratio()))
+    });
+    costs
+        .filter(|&(.., work)| work <= 1.85)
+        .min_by_key(|&(_, _, arena, _)| arena)
+}
