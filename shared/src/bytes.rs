@@ -71,7 +71,13 @@ impl<'a> Writer<'a> {
     }
 }
 
-const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+/// A kilobyte on small processors; 16, which are several times as fast, on large ones.
+#[cfg(target_pointer_width = "64")]
+type CrcTable = crc::Table<16>;
+#[cfg(not(target_pointer_width = "64"))]
+type CrcTable = crc::Table<1>;
+
+static CRC: crc::Crc<u32, CrcTable> = crc::Crc::<u32, CrcTable>::new(&crc::CRC_32_ISO_HDLC);
 
 /// CRC-32 as zlib and Ethernet compute it (reflected, polynomial 0x04C11DB7).
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {

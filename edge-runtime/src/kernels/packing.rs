@@ -89,15 +89,10 @@ impl Constants {
         for (channel, (bias, multiplier)) in all.enumerate() {
             let bias = i32::from_le_bytes(*bias);
             let multiplier = f32::from_le_bytes(*multiplier);
-            let weight = |index: usize| {
-                let at = match layout {
-                    Layout::Dense => channel * filter_len + index,
-                    Layout::Depthwise => index * channels + channel,
-                };
-                i64::from(filters.weights[at] as i8)
+            let [sum, size] = match layout {
+                Layout::Dense => sums(filters.weights[channel * filter_len..][..filter_len].iter()),
+                Layout::Depthwise => sums(filters.weights[channel..].iter().step_by(channels)),
             };
-            let sum: i64 = (0..filter_len).map(weight).sum();
-            let size: i64 = (0..filter_len).map(|index| weight(index).abs()).sum();
             let shifted = i64::from(bias) - zero * sum;
             let largest = i64::from(bias).abs() + 255 * size;
             if largest as f64 * f64::from(multiplier) >= f64::from(i32::MAX - 1024) {
@@ -122,4 +117,13 @@ impl Constants {
             }
         }
     }
+}
+
+/// Sum of weights, and of their magnitudes.
+fn sums<'a>(weights: impl Iterator<Item = &'a u8> + Clone) -> [i64; 2] {
+    // A filter has at most `MAX_FILTER` weights: 32 bits hold its sums.
+    let signed = weights.clone().map(|&weight| i32::from(weight as i8));
+    let sum: i32 = signed.sum();
+    let size: i32 = weights.map(|&weight| i32::from(weight as i8).abs()).sum();
+    [sum.into(), size.into()]
 }

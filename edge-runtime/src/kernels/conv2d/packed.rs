@@ -133,23 +133,25 @@ impl PackedConv2d {
             .iter()
             .map(|block| block.groups * lines.taps * steps * T::PACKED);
         let mut weights = Aligned::zeroed(packed_len.sum());
-        let mut packed = weights.bytes_mut().chunks_exact_mut(T::PACKED);
         for block in &blocks {
-            for row in 0..lines.taps {
-                for step in 0..steps {
-                    for group in 0..block.groups {
-                        let mut quads = [[0i8; STEP]; 16];
-                        for (lane, quad) in quads.iter_mut().enumerate().take(T::LANES) {
-                            let channel = block.first_channel + group * T::LANES + lane;
-                            for (byte, weight) in quad.iter_mut().enumerate() {
-                                let tap = step * STEP + byte;
-                                if channel < channels && tap < lines.run {
-                                    let at = channel * filter_len + row * lines.run + tap;
-                                    *weight = filters.weights[at] as i8;
-                                }
-                            }
-                        }
-                        T::pack(&quads[..T::LANES], packed.next()?);
+            let packed = &mut weights.bytes_mut()[block.weights..];
+            let rows = packed.chunks_exact_mut(steps * block.groups * T::PACKED);
+            for (row, packed) in rows.take(lines.taps).enumerate() {
+                for group in 0..block.groups {
+                    let first = block.first_channel + group * T::LANES;
+                    let filters = filters.weights.chunks_exact(filter_len).skip(first);
+                    // The row of taps of each lane, by fours; what is left of them.
+                    let mut fours: [(&[[u8; STEP]], &[u8]); 16] = [(&[], &[]); 16];
+                    for (four, filter) in fours[..T::LANES].iter_mut().zip(filters) {
+                        *four = filter[row * lines.run..][..lines.run].as_chunks();
+                    }
+                    let groups = packed.chunks_exact_mut(T::PACKED).skip(group);
+                    for (step, packed) in groups.step_by(block.groups).enumerate() {
+                        let quads = fours.map(|(fours, rest)| {
+                            fours.get(step).copied().unwrap_or_else(|| padded(rest))
+                        });
+                        let quads = quads.map(|quad| quad.map(|weight| weight as i8));
+                        T::pack(&quads[..T::LANES], packed);
                     }
                 }
             }
@@ -244,6 +246,15 @@ impl PackedConv2d {
             }
         }
     }
+}
+
+/// What is left of a row of taps, and zeros.
+fn padded(rest: &[u8]) -> [u8; STEP] {
+    let mut four = [0; STEP];
+    rest.iter()
+        .zip(&mut four)
+        .for_each(|(tap, four)| *four = *tap);
+    four
 }
 
 /// Blocks of channels: as many groups each as a tile takes, the last ones a half or a
