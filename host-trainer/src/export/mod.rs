@@ -9,6 +9,8 @@ pub mod model;
 pub mod onnx;
 pub mod plan;
 
+mod quantized;
+
 /// The float ONNX file of a model folder.
 pub const FLOAT_ONNX: &str = "model.onnx";
 /// The quantized ONNX file of a model folder.
