@@ -97,7 +97,10 @@ pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
         rebuild.push(train(&args.out.join(CARD), &args.run));
     }
     let (from, to) = (relative(&args.run), relative(&args.out));
-    rebuild.push(format!("{PROGRAM} quantize {from} --out {to}{}", flags(args)));
+    rebuild.push(format!(
+        "{PROGRAM} quantize {from} --out {to}{}",
+        flags(args)
+    ));
     let options = Options {
         calibration: args.calibration.method(),
         tolerance: args.tolerance,

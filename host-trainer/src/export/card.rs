@@ -12,6 +12,7 @@ use shared::{Distance, Preprocess};
 use super::CARD;
 use crate::checkpoint::write_whole;
 use crate::config::TrainingConfig;
+use crate::evaluate::templates::TemplateFigures;
 use crate::quantize::fidelity::{LayerFidelity, SampleFidelity};
 use crate::quantize::recipe::{Recipe, Tried};
 use crate::tower::TowerSpec;
@@ -49,6 +50,9 @@ pub struct ModelCard {
     pub training: TrainingConfig,
     /// Thresholds with the error rates measured for them, as in the artifact.
     pub operating_points: Vec<OperatingPoint>,
+    /// What templates of fewer bits would tell, on validation samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateFigures>,
     /// What `evaluate --record` measured.
     #[serde(default)]
     pub figures: Vec<toml::Table>,

@@ -9,7 +9,7 @@ pub mod model;
 pub mod onnx;
 pub mod plan;
 
-mod quantized;
+pub(crate) mod quantized;
 
 /// The float ONNX file of a model folder.
 pub const FLOAT_ONNX: &str = "model.onnx";

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
-use shared::artifact::{Artifact, Card, Contract, Task};
 use shared::Distance;
+use shared::artifact::{Artifact, Card, Contract, Task};
 use shared::support_set::{Comparison, Fusion};
 
 use super::artifact::{Draft, Measured};
@@ -19,7 +19,7 @@ use crate::dataset::{Dataset, Part};
 use crate::engine::int8::Int8Embedder;
 use crate::engine::tract::TractFloatEmbedder;
 use crate::engine::{Embedder, ModelFacts};
-use crate::evaluate::{Embedded, operating_points};
+use crate::evaluate::{Embedded, operating_points, templates};
 use crate::quantize::calibrate::Method;
 use crate::quantize::fused::{FusedGraph, check_embedding};
 use crate::quantize::int8::QuantizedGraph;
@@ -154,6 +154,7 @@ pub fn export(
         tower: config.tower.clone(),
         training: config.training.clone(),
         operating_points: points.iter().map(OperatingPoint::from).collect(),
+        templates: templates::compare(&validation, config.distance)?,
         figures: vec![],
     };
     card.save(folder)?;

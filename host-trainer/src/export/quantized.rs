@@ -6,10 +6,11 @@ use shared::Preprocess;
 use super::card::Quantization;
 use super::model::Options;
 use crate::dataset::{Dataset, Part, Tensors};
+use crate::quantize::calibrate::Method;
 use crate::quantize::fidelity::{self, Fidelity};
 use crate::quantize::fused::FusedGraph;
 use crate::quantize::int8::QuantizedGraph;
-use crate::quantize::recipe::{Recipe, choose, quantize};
+use crate::quantize::recipe::{Quantized, Recipe, Tried, choose, quantize};
 
 /// Training samples that ranges are taken from, at most.
 const CALIBRATION_SAMPLES: usize = 1000;
@@ -57,46 +58,80 @@ impl Chosen {
     }
 }
 
-/// Quantizes a tower with the training samples of its data set; what was done and how near
-/// it is, but for the cosines on validation samples.
+/// A tower quantized by training samples.
+pub(crate) struct ByTraining {
+    /// The tower.
+    pub(crate) quantized: Quantized,
+    /// The recipes among which its own was chosen, if it was.
+    tried: Vec<Tried>,
+    calibration_samples: usize,
+    held_out: Tensors,
+}
+
+/// Quantizes a tower with the training samples of its data set, by one calibration method
+/// or by the best recipe.
 ///
 /// # Errors
-/// When samples cannot be read, there are none, or int8 embeddings are farther from the
-/// float ones than the options tolerate.
+/// When samples cannot be read or there are none.
+pub(crate) fn by_training(
+    fused: &FusedGraph,
+    dataset: &Dataset,
+    preprocess: &Preprocess,
+    calibration: Option<Method>,
+) -> Result<ByTraining> {
+    let chosen = Chosen::of(&dataset.split.samples(dataset, Part::Train));
+    let read = |indices: &[u32]| Tensors::new(dataset, indices, preprocess);
+    let (samples, held_out) = (read(&chosen.calibration)?, read(&chosen.held_out)?);
+    let (quantized, tried) = match calibration {
+        Some(calibration) => {
+            let recipe = Recipe {
+                calibration,
+                ..Recipe::default()
+            };
+            (quantize(fused, recipe, &samples)?, vec![])
+        }
+        None if chosen.choosing == chosen.calibration => choose(fused, &samples, &held_out)?,
+        None => {
+            let (best, tried) = choose(fused, &read(&chosen.choosing)?, &held_out)?;
+            (quantize(fused, best.recipe, &samples)?, tried)
+        }
+    };
+    Ok(ByTraining {
+        quantized,
+        tried,
+        calibration_samples: samples.len(),
+        held_out,
+    })
+}
+
+/// A tower quantized as the options say; what was done and how near it is, but for the
+/// cosines on validation samples.
+///
+/// # Errors
+/// As [`by_training`], and when int8 embeddings are farther from the float ones than the
+/// options tolerate.
 pub(super) fn quantized(
     fused: &FusedGraph,
     dataset: &Dataset,
     preprocess: &Preprocess,
     options: &Options,
 ) -> Result<(QuantizedGraph, Quantization)> {
-    let chosen = Chosen::of(&dataset.split.samples(dataset, Part::Train));
-    let read = |indices: &[u32]| Tensors::new(dataset, indices, preprocess);
-    let (calibration, held_out) = (read(&chosen.calibration)?, read(&chosen.held_out)?);
-    let (recipe, tried) = match options.calibration {
-        Some(calibration) => {
-            let recipe = Recipe {
-                calibration,
-                ..Recipe::default()
-            };
-            (recipe, vec![])
-        }
-        None => choose(fused, &read(&chosen.choosing)?, &held_out)?,
-    };
-    let quantized = quantize(fused, recipe, &calibration)?;
-    let fidelity = fidelity::measure(&quantized.graph, &quantized.fused, &held_out)?;
-    check(&quantized.graph, &fidelity, options.tolerance)?;
+    let made = by_training(fused, dataset, preprocess, options.calibration)?;
+    let Quantized { graph, fused, .. } = made.quantized;
+    let fidelity = fidelity::measure(&graph, &fused, &made.held_out)?;
+    check(&graph, &fidelity, options.tolerance)?;
     let summary = Quantization {
-        calibration_samples: calibration.len(),
+        calibration_samples: made.calibration_samples,
         mean_cosine: 0.0,
         least_cosine: 0.0,
-        recipe,
-        held_out_samples: held_out.len(),
+        recipe: made.quantized.recipe,
+        held_out_samples: made.held_out.len(),
         held_out_cosine: Some(fidelity.mean_cosine),
         layers: fidelity.layers,
         worst: fidelity.worst,
-        tried,
+        tried: made.tried,
     };
-    Ok((quantized.graph, summary))
+    Ok((graph, summary))
 }
 
 /// Refuses a tower that int8 changes too much, and says where it does.

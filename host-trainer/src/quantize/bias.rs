@@ -36,8 +36,17 @@ pub fn correct(graph: &mut QuantizedGraph, fused: &FusedGraph, samples: &Tensors
                 *bias = corrected(*bias, expected - found);
             }
         }
-        let last = |value: &usize| graph.nodes[index + 1..].iter().all(|n| !n.inputs.contains(value));
-        let done: Vec<usize> = graph.nodes[index].inputs.iter().copied().filter(last).collect();
+        let last = |value: &usize| {
+            graph.nodes[index + 1..]
+                .iter()
+                .all(|n| !n.inputs.contains(value))
+        };
+        let done: Vec<usize> = graph.nodes[index]
+            .inputs
+            .iter()
+            .copied()
+            .filter(last)
+            .collect();
         values.par_iter_mut().for_each(|values| {
             let output = graph.run_node(index, &inputs(graph, index, values));
             values.push(output);
@@ -50,7 +59,9 @@ pub fn correct(graph: &mut QuantizedGraph, fused: &FusedGraph, samples: &Tensors
 /// A bias with a correction, in its steps, kept within its bounds.
 fn corrected(bias: i32, by: f64) -> i32 {
     let limit = f64::from(MAX_BIAS);
-    (f64::from(bias) + by).round_ties_even().clamp(-limit, limit) as i32
+    (f64::from(bias) + by)
+        .round_ties_even()
+        .clamp(-limit, limit) as i32
 }
 
 fn inputs<'a>(graph: &QuantizedGraph, index: usize, values: &'a Values) -> Vec<&'a [u8]> {
@@ -68,7 +79,8 @@ fn sum_means(graph: &QuantizedGraph, index: usize, values: &[Values]) -> Vec<f64
     let totals = values.par_iter().map(|values| -> Vec<i64> {
         let sums = graph.sums(index, conv, inputs(graph, index, values)[0]);
         let maps = sums.chunks_exact(area);
-        maps.map(|map| map.iter().map(|&sum| i64::from(sum)).sum()).collect()
+        maps.map(|map| map.iter().map(|&sum| i64::from(sum)).sum())
+            .collect()
     });
     // Integers add up to the same in any order.
     let total = totals.reduce(

@@ -159,7 +159,9 @@ fn histograms(
     use rayon::prelude::*;
     let empty = || -> Vec<Histogram> {
         let of_nodes = channels.iter().skip(1);
-        of_nodes.map(|channels| Histogram::new(whole(channels))).collect()
+        of_nodes
+            .map(|channels| Histogram::new(whole(channels)))
+            .collect()
     };
     let count = |mut counts: Vec<Histogram>, index: usize| -> Result<Vec<Histogram>> {
         for (histogram, output) in counts.iter_mut().zip(float.run(samples.sample(index))?) {

@@ -33,30 +33,53 @@ struct Pair {
     between: Vec<ValueId>,
 }
 
-/// The tower with equalized channels, the same function but for rounding; `None` where it
-/// has no two convolutions in line.
-pub fn equalized(fused: &FusedGraph, statistics: &Statistics) -> Option<FusedGraph> {
-    let pairs = pairs(fused);
-    let mut result = fused.clone();
-    for pair in &pairs {
-        let FusedLayer::Conv2d(second) = &result.nodes[pair.second].layer else {
-            continue;
+/// What moves from one convolution into the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    /// The node whose filters and biases are divided by the factors.
+    pub first: usize,
+    /// The node whose input channels are multiplied by them.
+    pub second: usize,
+    /// `S`, for each channel between, above 0 to 1.
+    pub factors: Vec<f32>,
+}
+
+/// What equalizes the channels of a tower with these statistics; nothing where it has no
+/// two convolutions in line.
+pub fn equalization(fused: &FusedGraph, statistics: &Statistics) -> Vec<Moved> {
+    let moved = |pair: Pair| {
+        let FusedLayer::Conv2d(second) = &fused.nodes[pair.second].layer else {
+            return None;
         };
-        let factors = factors(&magnitudes(pair, &statistics.channels), second);
-        if let FusedLayer::Conv2d(conv) = &mut result.nodes[pair.second].layer {
-            scale_inputs(conv, &factors);
+        Some(Moved {
+            first: pair.first,
+            second: pair.second,
+            factors: factors(&magnitudes(&pair, &statistics.channels), second),
+        })
+    };
+    pairs(fused).into_iter().filter_map(moved).collect()
+}
+
+/// The tower with equalized channels: the same function but for rounding.
+pub fn equalized(fused: &FusedGraph, equalization: &[Moved]) -> FusedGraph {
+    let mut result = fused.clone();
+    for moved in equalization {
+        if let FusedLayer::Conv2d(conv) = &mut result.nodes[moved.second].layer {
+            scale_inputs(conv, &moved.factors);
         }
-        if let FusedLayer::Conv2d(conv) = &mut result.nodes[pair.first].layer {
-            scale_outputs(conv, &factors);
+        if let FusedLayer::Conv2d(conv) = &mut result.nodes[moved.first].layer {
+            scale_outputs(conv, &moved.factors);
         }
     }
-    (!pairs.is_empty()).then_some(result)
+    result
 }
 
 fn pairs(fused: &FusedGraph) -> Vec<Pair> {
     let is_convolution = |node: &usize| matches!(fused.nodes[*node].layer, FusedLayer::Conv2d(_));
     let convolutions = (0..fused.nodes.len()).filter(is_convolution);
-    convolutions.filter_map(|first| pair(fused, first)).collect()
+    convolutions
+        .filter_map(|first| pair(fused, first))
+        .collect()
 }
 
 fn pair(fused: &FusedGraph, first: usize) -> Option<Pair> {
@@ -96,13 +119,16 @@ fn magnitudes(pair: &Pair, channels: &[Vec<Range>]) -> Vec<f32> {
     (0..channels[pair.first + 1].len()).map(of).collect()
 }
 
-/// `s` of each channel, the largest of them 1.
+/// `s` of each channel, the largest of them 1. Of the second filters only what the shares
+/// in each filter's largest weight say counts, which scaling their outputs does not change.
 fn factors(magnitudes: &[f32], second: &FusedConv2d) -> Vec<f32> {
     let factors: Vec<f32> = match second.groups {
         1 => {
             let shares = input_shares(second, magnitudes.len());
             let balanced = magnitudes.iter().zip(shares);
-            balanced.map(|(m, share)| (m / share.max(1e-6)).sqrt()).collect()
+            balanced
+                .map(|(m, share)| (m / share.max(1e-6)).sqrt())
+                .collect()
         }
         _ => magnitudes.to_vec(),
     };

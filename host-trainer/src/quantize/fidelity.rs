@@ -122,11 +122,7 @@ impl Sums {
 ///
 /// # Errors
 /// When the real-numbered tower cannot be run.
-pub fn measure(
-    graph: &QuantizedGraph,
-    fused: &FusedGraph,
-    samples: &Tensors,
-) -> Result<Fidelity> {
+pub fn measure(graph: &QuantizedGraph, fused: &FusedGraph, samples: &Tensors) -> Result<Fidelity> {
     let float = FloatGraph::new(fused, &samples.preprocess)?;
     let found = float.map(samples, |index, reals| -> Result<(Vec<Sums>, f64)> {
         let bytes = graph.run(samples.sample(index));
@@ -144,7 +140,10 @@ pub fn measure(
     let mut cosines = vec![];
     for found in found {
         let (sums, cosine) = found?;
-        layers.iter_mut().zip(sums).for_each(|(layer, sums)| layer.add(sums));
+        layers
+            .iter_mut()
+            .zip(sums)
+            .for_each(|(layer, sums)| layer.add(sums));
         cosines.push(cosine);
     }
     let layer = |(sums, name): (&Sums, &String)| LayerFidelity {
@@ -153,7 +152,11 @@ pub fn measure(
         cosine: sums.cosine(),
     };
     Ok(Fidelity {
-        layers: layers.iter().zip(graph.nodes.iter().map(|node| &node.name)).map(layer).collect(),
+        layers: layers
+            .iter()
+            .zip(graph.nodes.iter().map(|node| &node.name))
+            .map(layer)
+            .collect(),
         mean_cosine: mean(&cosines),
         worst: worst(samples, &cosines),
     })
@@ -217,6 +220,8 @@ impl Fidelity {
         };
         let layers = self.layers.iter().enumerate();
         let drops = layers.filter_map(|entry| Some((entry.1, drop(entry)?)));
-        drops.filter(|(_, drop)| *drop > 0.0).max_by(|a, b| a.1.total_cmp(&b.1))
+        drops
+            .filter(|(_, drop)| *drop > 0.0)
+            .max_by(|a, b| a.1.total_cmp(&b.1))
     }
 }

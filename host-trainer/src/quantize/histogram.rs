@@ -212,9 +212,18 @@ mod tests {
     #[test]
     fn rectified_values_keep_zero_and_nothing_has_no_width() {
         let rectified = of(&[0.0, 0.0, 1.0, 2.0, 3.0]);
-        assert_eq!(rectified.percentile(0.0), Range { least: 0.0, most: 3.0 });
+        assert_eq!(
+            rectified.percentile(0.0),
+            Range {
+                least: 0.0,
+                most: 3.0
+            }
+        );
         assert_eq!(rectified.least_error().least, 0.0);
-        let nothing = Range { least: 0.0, most: 0.0 };
+        let nothing = Range {
+            least: 0.0,
+            most: 0.0,
+        };
         assert_eq!(of(&[0.0; 4]).percentile(0.1), nothing);
         assert_eq!(of(&[0.0; 4]).least_error(), nothing);
     }

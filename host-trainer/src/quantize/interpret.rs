@@ -40,7 +40,8 @@ impl QuantizedGraph {
             QuantizedLayer::Add => {
                 let [a, b] = [0, 1].map(|input| self.ratio(index, node.inputs[input]));
                 let pairs = inputs[0].iter().zip(inputs[1]);
-                let real = |byte: u8, zero_point, ratio| (i32::from(byte) - zero_point) as f32 * ratio;
+                let real =
+                    |byte: u8, zero_point, ratio| (i32::from(byte) - zero_point) as f32 * ratio;
                 pairs
                     .map(|(&x, &y)| byte(real(x, from(0), a) + real(y, from(1), b), to))
                     .collect()
@@ -79,7 +80,14 @@ impl QuantizedGraph {
             let first = if conv.groups == 1 { 0 } else { filter };
             for (channel, weights) in weights.chunks_exact(taps).enumerate() {
                 let place = (first + channel) * map;
-                correlate(&centred[place..place + map], from, weights, conv, &mut sum, to);
+                correlate(
+                    &centred[place..place + map],
+                    from,
+                    weights,
+                    conv,
+                    &mut sum,
+                    to,
+                );
             }
             sums.extend(sum);
         }

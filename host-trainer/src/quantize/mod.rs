@@ -1,4 +1,4 @@
-//! From trained real numbers to int8, without more training.
+//! From trained real numbers to int8.
 //!
 //! ```text
 //! graph + parameters -> fused -> (equalize) -> calibrate -> int8 -> (bias)
@@ -7,10 +7,13 @@
 //! ```
 //!
 //! [`recipe`] chooses what is done; [`fidelity`] says how near the result is, by way of
-//! [`float`] and [`interpret`], which have every value of both towers in reach.
+//! [`float`] and [`interpret`], which have every value of both towers in reach. `aware`
+//! is the tower as int8 will compute it, to learn what makes up for the rounding.
 
 mod agreement;
 
+#[cfg(feature = "libtorch")]
+pub mod aware;
 pub mod bias;
 pub mod calibrate;
 pub mod equalize;

@@ -1,10 +1,10 @@
 //! Which ways of quantizing a tower are there, and which keeps its embeddings best.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Method, Statistics};
-use super::equalize::equalized;
+use super::equalize::{Moved, equalization, equalized};
 use super::float::FloatGraph;
 use super::fused::FusedGraph;
 use super::int8::QuantizedGraph;
@@ -46,39 +46,55 @@ pub struct Tried {
 /// A quantized tower, and the real-numbered one whose values it stands for.
 #[derive(Clone, Debug)]
 pub struct Quantized {
+    /// What was done.
+    pub recipe: Recipe,
     /// In int8.
     pub graph: QuantizedGraph,
     /// In real numbers: the tower itself, or with equalized channels.
     pub fused: FusedGraph,
+    /// How it was equalized.
+    pub equalization: Vec<Moved>,
 }
 
 /// A tower, as it is or equalized, with its statistics.
 struct Measured {
     fused: FusedGraph,
+    equalization: Vec<Moved>,
     statistics: Statistics,
 }
 
 impl Measured {
-    fn new(fused: FusedGraph, samples: &Tensors) -> Result<Self> {
+    fn new(fused: FusedGraph, equalization: Vec<Moved>, samples: &Tensors) -> Result<Self> {
         Ok(Self {
             statistics: Statistics::collect(&fused, samples)?,
             fused,
+            equalization,
         })
     }
 
+    /// The tower equalized, where there is something to equalize.
     fn equalized(&self, samples: &Tensors) -> Result<Option<Self>> {
-        let fused = equalized(&self.fused, &self.statistics);
-        fused.map(|fused| Self::new(fused, samples)).transpose()
+        let equalization = equalization(&self.fused, &self.statistics);
+        if equalization.is_empty() {
+            return Ok(None);
+        }
+        let fused = equalized(&self.fused, &equalization);
+        Self::new(fused, equalization, samples).map(Some)
     }
 
-    fn quantized(&self, recipe: Recipe, samples: &Tensors) -> Result<QuantizedGraph> {
+    fn quantized(&self, recipe: Recipe, samples: &Tensors) -> Result<Quantized> {
         let ranges = self.statistics.ranges(recipe.calibration);
         let input = samples.preprocess.quantization;
         let mut graph = QuantizedGraph::new(&self.fused, &ranges, input)?;
         if recipe.bias_corrected {
             bias::correct(&mut graph, &self.fused, &samples.spread(CORRECTING_SAMPLES))?;
         }
-        Ok(graph)
+        Ok(Quantized {
+            recipe,
+            graph,
+            fused: self.fused.clone(),
+            equalization: self.equalization.clone(),
+        })
     }
 }
 
@@ -87,20 +103,50 @@ impl Measured {
 /// # Errors
 /// When there are no samples, the tower cannot be run, or no scales are found.
 pub fn quantize(fused: &FusedGraph, recipe: Recipe, samples: &Tensors) -> Result<Quantized> {
-    let plain = Measured::new(fused.clone(), samples)?;
+    let plain = Measured::new(fused.clone(), vec![], samples)?;
     let measured = match recipe.equalized {
         true => plain.equalized(samples)?.unwrap_or(plain),
         false => plain,
     };
-    Ok(Quantized {
-        graph: measured.quantized(recipe, samples)?,
-        fused: measured.fused,
-    })
+    measured.quantized(recipe, samples)
 }
 
-/// The recipe that keeps the embeddings of `held_out` samples best, and all that were
-/// tried: every calibration method, with the best of them equalization, with what is best
-/// then bias correction. Of two that are about as good the simpler one.
+/// Candidates so far, and the best of them.
+struct Trial<'a> {
+    samples: &'a Tensors,
+    held_out: &'a Tensors,
+    floats: Vec<Vec<f32>>,
+    tried: Vec<Tried>,
+    best: Option<(f64, Quantized)>,
+}
+
+impl Trial<'_> {
+    fn attempt(&mut self, measured: &Measured, recipe: Recipe) -> Result<()> {
+        let quantized = measured.quantized(recipe, self.samples)?;
+        let mean_cosine = fidelity::mean_cosine(&quantized.graph, &self.floats, self.held_out)?;
+        self.tried.push(Tried {
+            recipe,
+            mean_cosine,
+        });
+        let loss = 1.0 - mean_cosine;
+        let best = self.best.as_ref();
+        if best.is_none_or(|(least, _)| loss < EARNED * least) {
+            self.best = Some((loss, quantized));
+        }
+        Ok(())
+    }
+
+    /// The best so far.
+    fn recipe(&self) -> Recipe {
+        self.best
+            .as_ref()
+            .map_or(Recipe::default(), |(_, best)| best.recipe)
+    }
+}
+
+/// Quantizes a tower, calibrated on `samples`, by the recipe that keeps the embeddings of
+/// `held_out` samples best; and all that were tried: every calibration method, with
+/// equalization too, then bias correction. Of two that are about as good the simpler one.
 ///
 /// # Errors
 /// As [`quantize`].
@@ -108,53 +154,41 @@ pub fn choose(
     fused: &FusedGraph,
     samples: &Tensors,
     held_out: &Tensors,
-) -> Result<(Recipe, Vec<Tried>)> {
+) -> Result<(Quantized, Vec<Tried>)> {
     let float = FloatGraph::new(fused, &held_out.preprocess)?;
-    let floats = float.map(held_out, |_, mut outputs| outputs.pop().unwrap_or_default())?;
-    let mut tried: Vec<Tried> = vec![];
-    let mut best: Option<Tried> = None;
-    let mut attempt = |measured: &Measured, recipe: Recipe| -> Result<Recipe> {
-        let graph = measured.quantized(recipe, samples)?;
-        let mean_cosine = fidelity::mean_cosine(&graph, &floats, held_out)?;
-        let entry = Tried {
-            recipe,
-            mean_cosine,
-        };
-        tried.push(entry);
-        if best.is_none_or(|best| 1.0 - mean_cosine < EARNED * (1.0 - best.mean_cosine)) {
-            best = Some(entry);
-        }
-        Ok(best.map_or(recipe, |best| best.recipe))
+    let mut trial = Trial {
+        samples,
+        held_out,
+        floats: float.map(held_out, |_, mut outputs| outputs.pop().unwrap_or_default())?,
+        tried: vec![],
+        best: None,
     };
-    let plain = Measured::new(fused.clone(), samples)?;
-    let mut chosen = Recipe::default();
-    let methods = [Method::MinMax, Method::Percentile, Method::Mse];
-    for calibration in methods {
-        let recipe = Recipe {
-            calibration,
-            ..Recipe::default()
-        };
-        chosen = attempt(&plain, recipe)?;
-    }
+    let plain = Measured::new(fused.clone(), vec![], samples)?;
     let balanced = plain.equalized(samples)?;
-    if let Some(balanced) = &balanced {
-        for calibration in methods {
+    let methods = [Method::MinMax, Method::Percentile, Method::Mse];
+    for (measured, equalized) in [(Some(&plain), false), (balanced.as_ref(), true)] {
+        for (measured, calibration) in measured.into_iter().flat_map(|m| methods.map(|c| (m, c))) {
             let recipe = Recipe {
                 calibration,
-                equalized: true,
-                ..chosen
+                equalized,
+                bias_corrected: false,
             };
-            chosen = attempt(balanced, recipe)?;
+            trial.attempt(measured, recipe)?;
         }
     }
-    let measured = match (&balanced, chosen.equalized) {
+    let recipe = trial.recipe();
+    let measured = match (&balanced, recipe.equalized) {
         (Some(balanced), true) => balanced,
         _ => &plain,
     };
-    let recipe = Recipe {
+    let corrected = Recipe {
         bias_corrected: true,
-        ..chosen
+        ..recipe
     };
-    chosen = attempt(measured, recipe)?;
-    Ok((chosen, tried))
+    trial.attempt(measured, corrected)?;
+    let best = trial.best.map(|(_, best)| best);
+    Ok((
+        best.context("expected a recipe to try, found none")?,
+        trial.tried,
+    ))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::cli::percent;
 use crate::export::card::{ModelCard, Quantization};
 use crate::quantize::recipe::Recipe;
 
@@ -17,13 +18,28 @@ pub(super) fn card(folder: &Path, card: &ModelCard, out: &mut impl Write) -> Res
         card.costs.artifact_bytes, card.costs.arena_bytes, card.costs.macs
     )?;
     quantization(&card.quantization, out)?;
+    for figures in &card.templates {
+        writeln!(
+            out,
+            "{} templates, {} bytes an embedding: EER {}, {}-way 1-shot {} (validation samples)",
+            figures.precision,
+            figures.bytes,
+            percent(figures.eer),
+            figures.ways,
+            percent(figures.accuracy)
+        )?;
+    }
     operating_points(card, out)
 }
 
 fn quantization(quantization: &Quantization, out: &mut impl Write) -> Result<()> {
     let chosen = &quantization.recipe;
     for tried in &quantization.tried {
-        let mark = if tried.recipe == *chosen { ", taken" } else { "" };
+        let mark = if tried.recipe == *chosen {
+            ", taken"
+        } else {
+            ""
+        };
         writeln!(
             out,
             "tried {}: mean cosine {:.5}{mark}",
