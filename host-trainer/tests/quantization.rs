@@ -18,7 +18,7 @@ use host_trainer::quantize::calibrate::{Method, Statistics};
 use host_trainer::quantize::equalize::{equalization, equalized};
 use host_trainer::quantize::fidelity::{self, LayerFidelity, SampleFidelity};
 use host_trainer::quantize::float::FloatGraph;
-use host_trainer::quantize::fused::FusedGraph;
+use host_trainer::quantize::fused::{FusedGraph, FusedLayer};
 use host_trainer::quantize::recipe::{Recipe, Tried, choose, quantize};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
@@ -177,13 +177,8 @@ fn equalized_channels_are_the_same_function_and_of_one_magnitude() {
         };
         for moved in &moved {
             let value = moved.first + 1;
-            let is_depthwise = |node: usize| {
-                matches!(
-                    &balanced.nodes[node].layer,
-                    host_trainer::quantize::fused::FusedLayer::Conv2d(conv) if conv.groups > 1
-                )
-            };
-            if is_depthwise(moved.second) {
+            if matches!(&balanced.nodes[moved.second].layer, FusedLayer::Conv2d(c) if c.groups > 1)
+            {
                 assert!(used(&after, value) >= 0.999 * used(&statistics, value));
             }
         }
