@@ -199,7 +199,7 @@ fn corrected_biases_bring_layers_nearer() {
         let quantized = quantize(&fused, recipe, &training).unwrap();
         let float = FloatGraph::new(&fused, &training.preprocess).unwrap();
         let last = quantized.graph.output();
-        let mut errors = vec![0.0; 16];
+        let mut errors = [0.0; 16];
         for index in 0..training.len() {
             let raw = quantized.graph.run(training.sample(index)).pop().unwrap();
             let real = float.run(training.sample(index)).unwrap().pop().unwrap();

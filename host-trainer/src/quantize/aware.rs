@@ -129,29 +129,31 @@ impl FakeQuantization {
         };
         let zeros = || Tensor::zeros(filters, (Kind::Float, device));
         let own = tensors.get(&format!("{name}.bias"));
-        let mut bias = own.map_or_else(zeros, Tensor::shallow_clone);
-        let mut weight = weight.shallow_clone();
-        if let Some(norm) = &self.norms[index] {
-            let of = |part: &str| &tensors[&format!("{norm}.{part}")];
-            let factor = of("weight") / (of("running_var") + EPSILON).sqrt();
-            weight = weight * factor.reshape([-1, 1, 1, 1]);
-            bias = of("bias") + (bias - of("running_mean")) * factor;
-        }
+        let bias = own.map_or_else(zeros, Tensor::shallow_clone);
+        let (weight, bias) = match &self.norms[index] {
+            Some(norm) => {
+                let of = |part: &str| &tensors[&format!("{norm}.{part}")];
+                let factor = of("weight") / (of("running_var") + EPSILON).sqrt();
+                let bias = of("bias") + (bias - of("running_mean")) * &factor;
+                (weight * factor.reshape([-1, 1, 1, 1]), bias)
+            }
+            None => (weight.shallow_clone(), bias),
+        };
         let [inputs, outputs] = &self.moved[index];
-        if let Some(inputs) = inputs {
-            let shape = if conv.groups == 1 {
-                [1, -1, 1, 1]
-            } else {
-                [-1, 1, 1, 1]
-            };
-            weight = weight * inputs.to_device(device).reshape(shape);
+        let weight = match inputs {
+            Some(factors) if conv.groups == 1 => {
+                weight * factors.to_device(device).reshape([1, -1, 1, 1])
+            }
+            Some(factors) => weight * factors.to_device(device).reshape([-1, 1, 1, 1]),
+            None => weight,
+        };
+        match outputs {
+            Some(divisors) => {
+                let divisors = divisors.to_device(device);
+                (weight / divisors.reshape([-1, 1, 1, 1]), bias / divisors)
+            }
+            None => (weight, bias),
         }
-        if let Some(outputs) = outputs {
-            let outputs = outputs.to_device(device);
-            weight = weight / outputs.reshape([-1, 1, 1, 1]);
-            bias = bias / outputs;
-        }
-        (weight, bias)
     }
 }
 
