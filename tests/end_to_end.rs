@@ -15,7 +15,7 @@ use host_trainer::tower::conv4::Conv4;
 use shared::Distance;
 use shared::artifact::Artifact;
 use shared::support_set::Fusion;
-use tests::{data, root, run, signers};
+use tests::{data, options, root, run, signers};
 
 const FILES: [&str; 4] = [ARTIFACT, FLOAT_ONNX, INT8_ONNX, CARD];
 
@@ -35,7 +35,7 @@ fn the_same_run_gives_the_same_files() {
     let export = || {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("model");
-        export(&run, &dataset, &folder, vec![], &mut |_| ()).unwrap();
+        export(&run, &dataset, &folder, &options(), &mut |_| ()).unwrap();
         FILES.map(|file| fs::read(folder.join(file)).unwrap())
     };
     assert_eq!(export(), export());
@@ -47,7 +47,7 @@ fn a_model_of_other_data_is_refused() {
     let mut dataset = signers(tower().input());
     dataset.classes[3].name = "somebody else".into();
     let folder = tempfile::tempdir().unwrap();
-    let refused = export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap_err();
+    let refused = export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap_err();
     assert!(refused.to_string().contains("split"), "{refused}");
 }
 
@@ -58,7 +58,7 @@ fn mixed_model_folders_are_refused() {
     let [one, other] = [1, 2].map(|seed| {
         let folder = tempfile::tempdir().unwrap();
         let run = run(tower(), Distance::Euclidean, seed).unwrap();
-        export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+        export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
         folder
     });
     fs::copy(other.path().join(INT8_ONNX), one.path().join(INT8_ONNX)).unwrap();

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use shared::Distance;
 use shared::artifact::Artifact;
-use tests::{run, signers};
+use tests::{options, run, signers};
 
 /// Offsets of the format's version 1.
 const CHECKSUM: usize = 16;
@@ -47,7 +47,7 @@ fn artifact(tower: TowerSpec) -> Vec<u8> {
         &run,
         &signers(tower.input()),
         folder.path(),
-        vec![],
+        &options(),
         &mut |_| (),
     )
     .unwrap();

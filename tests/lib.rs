@@ -9,6 +9,7 @@ use host_trainer::checkpoint::Run;
 use host_trainer::config::{RunConfig, TrainingConfig};
 use host_trainer::dataset::synthetic_signatures::{RenderOptions, Signer, render};
 use host_trainer::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
+use host_trainer::export::model::Options;
 use host_trainer::quantize::calibrate::Range;
 use host_trainer::tower::{Layer, Parameters, Tensor, Tower, TowerSpec};
 use rand::{RngExt, SeedableRng};
@@ -93,6 +94,14 @@ pub fn run(tower: TowerSpec, distance: Distance, seed: u64) -> Result<Run> {
             tower,
         },
     })
+}
+
+/// Exports whatever int8 makes of a tower that was never trained.
+pub fn options() -> Options {
+    Options {
+        tolerance: -1.0,
+        ..Options::default()
+    }
 }
 
 /// Twenty-four generated signers, eight per part, eight genuine and four forged signatures each.

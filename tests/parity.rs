@@ -22,7 +22,7 @@ use host_trainer::tower::residual::Residual;
 use shared::Distance;
 use shared::artifact::Artifact;
 use shared::support_set::Fusion;
-use tests::{data, root, run, signers};
+use tests::{data, options, root, run, signers};
 
 const ENGINES: [EngineName; 3] = [EngineName::Int8, EngineName::Tract, EngineName::Ort];
 
@@ -113,7 +113,7 @@ fn engines_agree_bit_for_bit(towers: Vec<TowerSpec>) {
         let dataset = signers(tower.input());
         let run = run(tower.clone(), Distance::Euclidean, seed).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+        export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
         let mut int8 = open(folder.path(), EngineName::Int8, None).unwrap();
         let test = Embedded::new(int8.as_mut(), &dataset, Part::Test).unwrap();
         let Embeddings::Int8 { values, .. } = &test.embeddings else {
@@ -198,7 +198,7 @@ fn float_engines_agree_closely_and_int8_follows_them() {
         let dataset = signers(tower.input());
         let run = run(tower, Distance::Euclidean, 5).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let card = export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+        let card = export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
         assert!(
             card.quantization.least_cosine > least_cosine,
             "{:?}",
@@ -230,7 +230,7 @@ fn evaluations_agree(distance: Distance, head: Head) {
     let dataset = signers(tower.input());
     let run = run(tower, distance, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+    export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
     let reports = ENGINES.map(|engine| {
         let mut embedder = open(folder.path(), engine, None).unwrap();
         let verification = verification::Options {
@@ -269,7 +269,7 @@ fn a_fine_tuned_head_is_refused_for_another_distance() {
     let dataset = signers(tower.input());
     let run = run(tower, Distance::Manhattan, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    export(&run, &dataset, folder.path(), vec![], &mut |_| ()).unwrap();
+    export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
     let mut int8 = open(folder.path(), EngineName::Int8, None).unwrap();
     let mut options = few_shot::Options {
         ways: 2,

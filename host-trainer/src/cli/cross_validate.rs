@@ -15,7 +15,7 @@ use crate::dataset::{Dataset, DatasetName};
 use crate::engine::{Embedder, EngineName, open};
 use crate::evaluate::cross_validation::{Report, evaluate};
 use crate::evaluate::operating_points;
-use crate::export::model::export;
+use crate::export::model::{Options, export};
 use crate::train::Trainer;
 use crate::train::device::Choice;
 use crate::train::progress::Progress;
@@ -96,7 +96,8 @@ fn train(
     let mut trainer = Trainer::new(config, dataset, args.device.open()?)?;
     let mut progress = Progress::new(run)?;
     trainer.run(run, &mut |event| progress.show(event))?;
-    export(&Run::load(run)?, dataset, model, vec![], &mut |what| {
+    let options = Options::default();
+    export(&Run::load(run)?, dataset, model, &options, &mut |what| {
         tell(what)
     })?;
     open(model, EngineName::Int8, None)

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{percent, tell};
+#[cfg(feature = "libtorch")]
+use crate::checkpoint::write_whole;
 use crate::engine::{self, EngineName};
 use crate::head::support::{Enrolment, Support};
 use crate::head::{Head, HeadName, Tuning};
@@ -51,7 +53,7 @@ pub struct FinetuneArgs {
     json: bool,
 }
 
-/// In the folder of a run that was fine-tuned: how it came about.
+/// In the folder of a run that goes on from another one: how it came about.
 const HISTORY: &str = "finetune.toml";
 
 /// See [`HISTORY`].
@@ -61,7 +63,7 @@ struct History {
     commands: Vec<String>,
 }
 
-/// The commands that made a fine-tuned run; none of one that was not.
+/// The commands that made a run from another one; none of one that was trained afresh.
 ///
 /// # Errors
 /// When there are some and they cannot be read.
@@ -72,13 +74,23 @@ pub(super) fn history(run: &Path) -> Result<Vec<String>> {
     }
     let context = || {
         format!(
-            "{}: expected what `host-trainer finetune --whole` wrote",
+            "{}: expected what `host-trainer finetune --whole` or `train --quantization-aware` wrote",
             path.display()
         )
     };
     let text = std::fs::read_to_string(&path).with_context(context)?;
     let history: History = toml::from_str(&text).with_context(context)?;
     Ok(history.commands)
+}
+
+/// Writes down the commands that made a run from another one.
+///
+/// # Errors
+/// When the run's folder cannot be written.
+#[cfg(feature = "libtorch")]
+pub(super) fn record(run: &Path, commands: Vec<String>) -> Result<()> {
+    let history = toml::to_string(&History { commands })?;
+    write_whole(&run.join(HISTORY), history.as_bytes())
 }
 
 fn weight(text: &str) -> Result<f64, String> {

@@ -1,10 +1,12 @@
 //! `host-trainer quantize`.
 
+mod print;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{DataArgs, tell};
 use crate::checkpoint::Run;
@@ -12,7 +14,8 @@ use crate::checkpoint::Run;
 use crate::config::RunConfig;
 use crate::dataset::DatasetName;
 use crate::export::CARD;
-use crate::export::model::export;
+use crate::export::model::{Options, export};
+use crate::quantize::calibrate::Method;
 
 /// Quantize a run to int8 and export it: model.bin, model.onnx, model.int8.onnx, model.toml
 #[derive(Debug, Args)]
@@ -24,9 +27,62 @@ pub struct QuantizeArgs {
     out: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    /// How ranges are taken from training samples
+    #[arg(long, value_enum, default_value = "auto")]
+    calibration: Calibration,
+    /// The least mean cosine between int8 and float embeddings of training samples that
+    /// were left out of the calibration; below it nothing is exported
+    #[arg(long, default_value_t = Options::USUAL_TOLERANCE, value_parser = cosine)]
+    tolerance: f64,
     /// Print the card as one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// How ranges are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Calibration {
+    /// As keeps the embeddings of left-out training samples best, with equalized channels
+    /// and corrected biases where they help
+    Auto,
+    /// From the smallest number that occurred to the largest
+    MinMax,
+    /// Without the outermost ten-thousandth at each end
+    Percentile,
+    /// With the least expected squared error
+    Mse,
+}
+
+impl Calibration {
+    fn method(self) -> Option<Method> {
+        match self {
+            Self::Auto => None,
+            Self::MinMax => Some(Method::MinMax),
+            Self::Percentile => Some(Method::Percentile),
+            Self::Mse => Some(Method::Mse),
+        }
+    }
+}
+
+fn cosine(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(cosine) if (-1.0..=1.0).contains(&cosine) => Ok(cosine),
+        _ => Err("expected a number from -1 to 1, such as 0.9".into()),
+    }
+}
+
+/// The flags that are not as usual, for the command in the card.
+fn flags(args: &QuantizeArgs) -> String {
+    let mut flags = String::new();
+    if let Some(value) = args.calibration.to_possible_value()
+        && args.calibration != Calibration::Auto
+    {
+        flags += &format!(" --calibration {}", value.get_name());
+    }
+    if args.tolerance != Options::USUAL_TOLERANCE {
+        flags += &format!(" --tolerance {}", args.tolerance);
+    }
+    flags
 }
 
 /// Runs the command.
@@ -41,45 +97,21 @@ pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
         rebuild.push(train(&args.out.join(CARD), &args.run));
     }
     let (from, to) = (relative(&args.run), relative(&args.out));
-    rebuild.push(format!("{PROGRAM} quantize {from} --out {to}"));
-    let card = export(&run, &dataset, &args.out, rebuild, &mut |what| tell(what))?;
+    rebuild.push(format!(
+        "{PROGRAM} quantize {from} --out {to}{}",
+        flags(args)
+    ));
+    let options = Options {
+        calibration: args.calibration.method(),
+        tolerance: args.tolerance,
+        rebuild,
+    };
+    let card = export(&run, &dataset, &args.out, &options, &mut |what| tell(what))?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&card)?)?;
         return Ok(());
     }
-    writeln!(out, "{}: model {}", args.out.display(), card.model_id)?;
-    writeln!(
-        out,
-        "{} bytes, {} bytes of activation memory, {} multiply-accumulates an embedding",
-        card.costs.artifact_bytes, card.costs.arena_bytes, card.costs.macs
-    )?;
-    writeln!(
-        out,
-        "int8 against float embeddings: mean cosine {:.5}, least {:.5}",
-        card.quantization.mean_cosine, card.quantization.least_cosine
-    )?;
-    writeln!(
-        out,
-        "operating points (validation classes; upper ends of 95 % intervals in brackets):"
-    )?;
-    writeln!(
-        out,
-        "  shots  FAR aimed at  threshold  FAR               FRR"
-    )?;
-    for point in &card.operating_points {
-        writeln!(
-            out,
-            "  {:>5}  {:>10.2} %  {:>9.4}  {:>5.2} % (< {:>5.2} %)  {:>5.2} % (< {:>5.2} %)",
-            point.shots,
-            100.0 * point.far_target,
-            point.threshold,
-            100.0 * point.far,
-            100.0 * point.far_upper,
-            100.0 * point.frr,
-            100.0 * point.frr_upper
-        )?;
-    }
-    Ok(())
+    print::card(&args.out, &card, out)
 }
 
 /// How cards call this program.

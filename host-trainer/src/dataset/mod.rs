@@ -255,6 +255,19 @@ impl Tensors {
         self.classes.is_empty()
     }
 
+    /// At most `most` of the samples, evenly spread.
+    pub fn spread(&self, most: usize) -> Self {
+        let step = self.len().div_ceil(most).max(1);
+        let kept = (0..self.len()).step_by(step);
+        Self {
+            preprocess: self.preprocess,
+            pixels: kept.clone().flat_map(|i| self.sample(i).to_vec()).collect(),
+            classes: kept.clone().map(|index| self.classes[index]).collect(),
+            kinds: kept.clone().map(|index| self.kinds[index]).collect(),
+            indices: kept.map(|index| self.indices[index]).collect(),
+        }
+    }
+
     /// The bytes of one sample.
     pub fn sample(&self, index: usize) -> &[u8] {
         let length = self.preprocess.output_len();

@@ -15,6 +15,7 @@ pub mod open_set;
 pub mod operating_points;
 pub mod reference;
 pub mod scores;
+pub mod templates;
 pub mod trials;
 pub mod verification;
 

@@ -12,6 +12,9 @@ use shared::{Distance, Preprocess};
 use super::CARD;
 use crate::checkpoint::write_whole;
 use crate::config::TrainingConfig;
+use crate::evaluate::templates::TemplateFigures;
+use crate::quantize::fidelity::{LayerFidelity, SampleFidelity};
+use crate::quantize::recipe::{Recipe, Tried};
 use crate::tower::TowerSpec;
 
 /// `model.toml`.
@@ -47,6 +50,9 @@ pub struct ModelCard {
     pub training: TrainingConfig,
     /// Thresholds with the error rates measured for them, as in the artifact.
     pub operating_points: Vec<OperatingPoint>,
+    /// What templates of fewer bits would tell, on validation samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateFigures>,
     /// What `evaluate --record` measured.
     #[serde(default)]
     pub figures: Vec<toml::Table>,
@@ -76,6 +82,25 @@ pub struct Quantization {
     pub mean_cosine: f64,
     /// The smallest of them.
     pub least_cosine: f64,
+    /// What was done; of an older card, calibration from the smallest to the largest.
+    #[serde(flatten)]
+    pub recipe: Recipe,
+    /// Training samples that were left out of the calibration while the recipe was chosen.
+    #[serde(default)]
+    pub held_out_samples: usize,
+    /// Mean cosine between int8 and float embeddings of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_cosine: Option<f64>,
+    /// How near each layer's output is on those: name, signal to quantization noise in
+    /// decibels, cosine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerFidelity>,
+    /// Those whose embeddings differ most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worst: Vec<SampleFidelity>,
+    /// The recipes among which one was chosen, where one was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
 }
 
 /// [`shared::artifact::OperatingPoint`] for people.

@@ -13,6 +13,8 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
+pub(crate) mod quantized;
+
 /// The float ONNX file of a model folder.
 pub const FLOAT_ONNX: &str = "model.onnx";
 /// The quantized ONNX file of a model folder.

@@ -5,26 +5,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
+use shared::Distance;
 use shared::artifact::{Artifact, Card, Contract, Task};
 use shared::support_set::{Comparison, Fusion};
-use shared::{Distance, EmbeddingFormat};
 
 use super::artifact::{Draft, Measured};
 use super::card::{Costs, ModelCard, OperatingPoint, Quantization, sha256};
 use super::plan::plan;
+use super::quantized::quantized;
 use super::{ARTIFACT, FLOAT_ONNX, INT8_ONNX, onnx};
 use crate::checkpoint::{Run, write_whole};
-use crate::dataset::{Dataset, Part, Tensors};
+use crate::dataset::{Dataset, Part};
 use crate::engine::int8::Int8Embedder;
 use crate::engine::tract::TractFloatEmbedder;
 use crate::engine::{Embedder, ModelFacts};
-use crate::evaluate::{Embedded, operating_points};
-use crate::quantize::calibrate::ranges;
+use crate::evaluate::{Embedded, operating_points, templates};
+use crate::quantize::calibrate::Method;
 use crate::quantize::fused::{FusedGraph, check_embedding};
 use crate::quantize::int8::QuantizedGraph;
-
-/// Training samples that ranges are taken from.
-const CALIBRATION_SAMPLES: usize = 1000;
 
 /// Validation samples that int8 and float embeddings are compared on.
 const COMPARED_SAMPLES: usize = 1000;
@@ -32,17 +30,45 @@ const COMPARED_SAMPLES: usize = 1000;
 /// What is being done, for somebody who waits.
 pub type Say<'a> = &'a mut dyn FnMut(&str);
 
+/// How a run is quantized and exported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How ranges are taken from samples, and nothing more is done; `None` takes the
+    /// recipe that keeps embeddings best.
+    pub calibration: Option<Method>,
+    /// The least mean cosine between int8 and float embeddings, -1 to 1.
+    pub tolerance: f64,
+    /// The commands that make the model anew.
+    pub rebuild: Vec<String>,
+}
+
+impl Options {
+    /// The usual [`Self::tolerance`]: trained towers keep more than 0.95, most 0.999.
+    pub const USUAL_TOLERANCE: f64 = 0.9;
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            calibration: None,
+            tolerance: Self::USUAL_TOLERANCE,
+            rebuild: vec![],
+        }
+    }
+}
+
 /// Quantizes a run and writes its model folder: artifact, both ONNX files and, last,
 /// the card. The same run, data and build give the same bytes.
 ///
 /// # Errors
-/// When the data set is not the one that was trained on, has too few samples, or the
-/// folder cannot be written.
+/// When the data set is not the one that was trained on, has too few samples, int8
+/// embeddings are farther from the float ones than the options tolerate, or the folder
+/// cannot be written.
 pub fn export(
     run: &Run,
     dataset: &Dataset,
     folder: &Path,
-    rebuild: Vec<String>,
+    options: &Options,
     say: Say<'_>,
 ) -> Result<ModelCard> {
     let config = &run.config;
@@ -56,13 +82,7 @@ pub fn export(
     let fused = FusedGraph::new(&tower, &run.parameters)?;
     check_embedding(&fused)?;
     say("calibrating on training samples");
-    let samples = spread(
-        dataset.split.samples(dataset, Part::Train),
-        CALIBRATION_SAMPLES,
-    );
-    let calibration = Tensors::new(dataset, &samples, &config.preprocess)?;
-    let ranges = ranges(&fused, &calibration)?;
-    let quantized = QuantizedGraph::new(&fused, &ranges, config.preprocess.quantization)?;
+    let (quantized, summary) = quantized(&fused, dataset, &config.preprocess, options)?;
     let plan = plan(&quantized)?;
     let live_bytes = Some(plan.live_bytes as u64);
     let draft = Draft::new(contract(run, &quantized), plan)?;
@@ -83,7 +103,12 @@ pub fn export(
     let metadata = [(onnx::MODEL_ID, model_id.as_str())];
     let float_onnx = onnx::encode(&onnx::float(&fused, &config.preprocess, &metadata));
     let int8_onnx = onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata));
-    let quantization = compare(&validation, &float_onnx, facts, calibration.len())?;
+    let [mean_cosine, least_cosine] = compare(&validation, &float_onnx, facts)?;
+    let quantization = Quantization {
+        mean_cosine,
+        least_cosine,
+        ..summary
+    };
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let card = Card {
         name: &name,
@@ -121,7 +146,7 @@ pub fn export(
         split_sha256: split,
         seed: config.seed,
         distance: config.distance,
-        rebuild,
+        rebuild: options.rebuild.clone(),
         costs,
         quantization,
         files: files
@@ -132,66 +157,44 @@ pub fn export(
         tower: config.tower.clone(),
         training: config.training.clone(),
         operating_points: points.iter().map(OperatingPoint::from).collect(),
+        templates: templates::compare(&validation, config.distance)?,
         figures: vec![],
     };
     card.save(folder)?;
     Ok(card)
 }
 
-/// At most `most` of `samples`, evenly spread.
-fn spread(samples: Vec<u32>, most: usize) -> Vec<u32> {
-    let step = samples.len().div_ceil(most).max(1);
-    samples.into_iter().step_by(step).collect()
-}
-
 fn contract(run: &Run, quantized: &QuantizedGraph) -> Contract {
-    let output = quantized.output();
-    let mut embedding = EmbeddingFormat {
-        dim: quantized.shape(quantized.nodes.len()).channels as u16,
-        normalized: quantized.normalized,
-        zero_point: output.zero_point,
-        scale: output.scale,
-    };
-    if embedding.normalized {
-        embedding.scale = EmbeddingFormat::UNIT_SCALE;
-    } else if embedding.is_halved() {
-        embedding.scale *= 2.0;
-    }
     Contract {
         task: Task::Embedding,
         preprocess: run.config.preprocess,
         comparison: Comparison {
-            embedding,
+            embedding: quantized.embedding(),
             distance: run.config.distance,
             fusion: Fusion::Prototype,
         },
     }
 }
 
-/// How near the int8 embeddings of validation samples are to the float ones.
-fn compare(
-    validation: &Embedded,
-    float_onnx: &[u8],
-    facts: ModelFacts,
-    calibration_samples: usize,
-) -> Result<Quantization> {
-    let length = facts.preprocess.output_len();
+/// How near the int8 embeddings of validation samples are to the float ones: the mean
+/// cosine, and the least.
+fn compare(validation: &Embedded, float_onnx: &[u8], facts: ModelFacts) -> Result<[f64; 2]> {
     let count = validation.tensors.len();
-    let chosen = spread((0..count as u32).collect(), COMPARED_SAMPLES);
+    let chosen: Vec<usize> = (0..count)
+        .step_by(count.div_ceil(COMPARED_SAMPLES).max(1))
+        .collect();
     let pixels: Vec<u8> = chosen
         .iter()
-        .flat_map(|&index| validation.tensors.sample(index as usize).iter().copied())
+        .flat_map(|&index| validation.tensors.sample(index).iter().copied())
         .collect();
-    debug_assert_eq!(pixels.len(), chosen.len() * length);
     let floats = TractFloatEmbedder::new(float_onnx, facts)?.embed(&pixels)?;
     let cosines = chosen.iter().enumerate().map(|(place, &index)| {
-        let (float, int8) = (floats.get(place), validation.embeddings.get(index as usize));
+        let (float, int8) = (floats.get(place), validation.embeddings.get(index));
         Ok(1.0 - f64::from(Distance::Cosine.between(float, int8)?))
     });
     let cosines = cosines.collect::<Result<Vec<f64>>>()?;
-    Ok(Quantization {
-        calibration_samples,
-        mean_cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
-        least_cosine: cosines.iter().copied().fold(1.0, f64::min),
-    })
+    Ok([
+        cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
+        cosines.iter().copied().fold(1.0, f64::min),
+    ])
 }

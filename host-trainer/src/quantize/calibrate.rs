@@ -1,13 +1,16 @@
 //! Which real numbers occur where: the ranges that int8 must cover.
 
-use std::sync::Arc;
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use shared::preprocess::Quantization;
 
-use anyhow::{Context, Result, ensure};
-use tract_onnx::prelude::*;
-
+use super::float::FloatGraph;
 use super::fused::FusedGraph;
+use super::histogram::Histogram;
 use crate::dataset::Tensors;
-use crate::export::onnx::{encode, float, layer};
+
+/// Share of a value's numbers that [`Method::Percentile`] cuts off at each end.
+const CUT: f64 = 1e-4;
 
 /// The smallest and the largest number that a value took.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,62 +21,160 @@ pub struct Range {
     pub most: f32,
 }
 
-/// Runs the real-numbered tower on `samples`: the range of every value, each
-/// widened to hold zero, which must have an exact quantized counterpart.
-///
-/// # Errors
-/// When there are no samples or the tower cannot be run.
-pub fn ranges(fused: &FusedGraph, samples: &Tensors) -> Result<Vec<Range>> {
-    ensure!(
-        !samples.is_empty(),
-        "expected samples to calibrate with, found none: the training part of the data set is empty"
-    );
-    let preprocess = &samples.preprocess;
-    let model = float(fused, preprocess, &[]);
-    let plan = plan(&encode(&model), fused)
-        .map_err(|error| anyhow::anyhow!("{error:#}"))
-        .context("the float tower does not load for calibration")?;
-    let shape = [
-        1,
-        1,
-        usize::from(preprocess.height),
-        usize::from(preprocess.width),
-    ];
-    let mut ranges = vec![
-        Range {
-            least: 0.0,
-            most: 0.0
-        };
-        fused.values()
-    ];
-    for index in 0..samples.len() {
-        let outputs = Tensor::from_shape(&shape, samples.sample(index))
-            .and_then(|input| plan.run(tvec!(input.into_tvalue())))
-            .map_err(|error| anyhow::anyhow!("{error:#}"))
-            .context("the float tower does not run for calibration")?;
-        for (range, output) in ranges.iter_mut().skip(1).zip(&outputs) {
-            let values = output
-                .try_as_plain_ram()
-                .and_then(|plain| plain.as_slice::<f32>());
-            let values = values.map_err(|error| anyhow::anyhow!("{error:#}"))?;
-            range.least = values.iter().copied().fold(range.least, f32::min);
-            range.most = values.iter().copied().fold(range.most, f32::max);
-        }
-    }
-    let scale = preprocess.quantization.scale;
-    let zero_point = f32::from(preprocess.quantization.zero_point);
-    ranges[0] = Range {
-        least: -zero_point * scale,
-        most: (255.0 - zero_point) * scale,
-    };
-    Ok(ranges)
+/// How the range of a value is taken from the numbers that occurred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// From the smallest to the largest.
+    #[default]
+    MinMax,
+    /// Without the outermost ten-thousandth at each end; of the embedding, whose
+    /// direction outliers decide, all.
+    Percentile,
+    /// With the least expected squared error; see [`Histogram::least_error`].
+    Mse,
 }
 
-/// The tower with the output of every node in reach.
-fn plan(model: &[u8], fused: &FusedGraph) -> TractResult<Arc<TypedRunnableModel>> {
-    let mut model = onnx().model_for_read(&mut &model[..])?;
-    let shape = [1, 1, fused.input.height, fused.input.width];
-    model.set_input_fact(0, u8::fact(shape).into())?;
-    model.select_outputs_by_name(fused.nodes.iter().map(|node| layer(&node.name)))?;
-    model.into_optimized()?.into_runnable()
+impl Method {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MinMax => "min-max",
+            Self::Percentile => "percentile",
+            Self::Mse => "mse",
+        }
+    }
+}
+
+/// What a real-numbered tower's values are on samples.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// The range of each channel of each value, the input first.
+    pub channels: Vec<Vec<Range>>,
+    /// The numbers of each node's output.
+    histograms: Vec<Histogram>,
+}
+
+impl Range {
+    /// A range of nothing but zero, which has an exact byte in every range.
+    pub const ZERO: Self = Self {
+        least: 0.0,
+        most: 0.0,
+    };
+
+    /// That of numbers, widened to hold zero.
+    pub fn of(numbers: &[f32]) -> Self {
+        Self {
+            least: numbers.iter().copied().fold(0.0, f32::min),
+            most: numbers.iter().copied().fold(0.0, f32::max),
+        }
+    }
+
+    /// The smallest range that holds both.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.max(other.most),
+        }
+    }
+
+    /// The largest magnitude in it.
+    pub fn magnitude(self) -> f32 {
+        self.most.max(-self.least)
+    }
+
+    /// All that bytes can stand for.
+    fn representable(bytes: Quantization) -> Self {
+        let zero_point = f32::from(bytes.zero_point);
+        Self {
+            least: -zero_point * bytes.scale,
+            most: (255.0 - zero_point) * bytes.scale,
+        }
+    }
+}
+
+impl Statistics {
+    /// Runs the real-numbered tower on `samples` twice: first for the ranges, then for
+    /// histograms in them.
+    ///
+    /// # Errors
+    /// When there are no samples or the tower cannot be run.
+    pub fn collect(fused: &FusedGraph, samples: &Tensors) -> Result<Self> {
+        ensure!(
+            !samples.is_empty(),
+            "expected samples to calibrate with, found none: the training part of the data set is empty"
+        );
+        let float = FloatGraph::new(fused, &samples.preprocess)?;
+        let area = |value| {
+            let shape = fused.shape(value);
+            shape.height * shape.width
+        };
+        let of_one = |_, outputs: Vec<Vec<f32>>| -> Vec<Vec<Range>> {
+            let maps = |(node, output): (usize, &Vec<f32>)| {
+                output.chunks_exact(area(node + 1)).map(Range::of).collect()
+            };
+            outputs.iter().enumerate().map(maps).collect()
+        };
+        let input = Range::representable(samples.preprocess.quantization);
+        let mut channels = vec![vec![input; fused.input.channels]];
+        channels.extend((1..fused.values()).map(|v| vec![Range::ZERO; fused.shape(v).channels]));
+        for found in float.map(samples, of_one)? {
+            let pairs = channels.iter_mut().skip(1).zip(&found);
+            for (range, more) in pairs.flat_map(|(ranges, more)| ranges.iter_mut().zip(more)) {
+                *range = range.and(*more);
+            }
+        }
+        let histograms = histograms(&float, samples, &channels)?;
+        Ok(Self {
+            channels,
+            histograms,
+        })
+    }
+
+    /// The range of every value, the input first, each holding zero.
+    pub fn ranges(&self, method: Method) -> Vec<Range> {
+        let whole = self.channels.iter().map(|channels| whole(channels));
+        let embedding = self.histograms.len();
+        let chosen = |(value, whole): (usize, Range)| match (value.checked_sub(1), method) {
+            (None, _) | (_, Method::MinMax) => whole,
+            (_, Method::Percentile) if value == embedding => whole,
+            (Some(node), Method::Percentile) => self.histograms[node].percentile(CUT),
+            (Some(node), Method::Mse) => self.histograms[node].least_error(),
+        };
+        whole.enumerate().map(chosen).collect()
+    }
+}
+
+/// The range of all channels.
+fn whole(channels: &[Range]) -> Range {
+    channels.iter().copied().fold(Range::ZERO, Range::and)
+}
+
+/// The numbers of every node's output. Counts add up to the same in any order.
+fn histograms(
+    float: &FloatGraph,
+    samples: &Tensors,
+    channels: &[Vec<Range>],
+) -> Result<Vec<Histogram>> {
+    use rayon::prelude::*;
+    let empty = || -> Vec<Histogram> {
+        let of_nodes = channels.iter().skip(1);
+        of_nodes
+            .map(|channels| Histogram::new(whole(channels)))
+            .collect()
+    };
+    let count = |mut counts: Vec<Histogram>, index: usize| -> Result<Vec<Histogram>> {
+        for (histogram, output) in counts.iter_mut().zip(float.run(samples.sample(index))?) {
+            histogram.add(&output);
+        }
+        Ok(counts)
+    };
+    let sum = |mut counts: Vec<Histogram>, more: Vec<Histogram>| {
+        counts.iter_mut().zip(&more).for_each(|(a, b)| a.merge(b));
+        Ok(counts)
+    };
+    (0..samples.len())
+        .into_par_iter()
+        .try_fold(empty, count)
+        .try_reduce(empty, sum)
 }

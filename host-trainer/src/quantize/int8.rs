@@ -3,6 +3,7 @@
 //! `shared/docs/int8-arithmetic.md` specifies the arithmetic that these numbers are for.
 
 use anyhow::{Context, Result, bail, ensure};
+use shared::EmbeddingFormat;
 use shared::artifact::plan::{MAX_BIAS, MAX_FILTER};
 use shared::preprocess::Quantization;
 
@@ -122,6 +123,23 @@ impl QuantizedGraph {
     /// What the bytes of the embedding mean.
     pub fn output(&self) -> Quantization {
         self.quantizations[self.quantizations.len() - 1]
+    }
+
+    /// How embeddings are stored and compared.
+    pub fn embedding(&self) -> EmbeddingFormat {
+        let output = self.output();
+        let mut format = EmbeddingFormat {
+            dim: self.shape(self.nodes.len()).channels as u16,
+            normalized: self.normalized,
+            zero_point: output.zero_point,
+            scale: output.scale,
+        };
+        if format.normalized {
+            format.scale = EmbeddingFormat::UNIT_SCALE;
+        } else if format.is_halved() {
+            format.scale *= 2.0;
+        }
+        format
     }
 
     /// `scale(input) * scale(filter) / scale(output)` of each channel of node `node`,

@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::graph::{Graph, Layer, Node, NodeId};
 use super::parameters::{self, Initial, Parameters, Specification};
+use crate::quantize::aware::FakeQuantization;
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
@@ -23,6 +24,8 @@ pub struct TorchTower {
     kind: Kind,
     /// The last node that reads each node's output.
     last_readers: Vec<NodeId>,
+    /// What rounds its layers to int8, where it learns to be rounded.
+    rounding: Option<FakeQuantization>,
 }
 
 /// Whether batch statistics or running ones are used.
@@ -57,6 +60,7 @@ impl TorchTower {
             device,
             kind: Kind::Float,
             last_readers: last_readers(graph),
+            rounding: None,
         }
     }
 
@@ -64,6 +68,20 @@ impl TorchTower {
     /// embeddings stay in single precision, and so does inference.
     pub fn training_in(self, kind: Kind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// The same tower, computed as int8 would be: layers rounded, batch normalization by
+    /// running statistics, in single precision, in training too.
+    pub fn rounded(self, rounding: FakeQuantization) -> Self {
+        Self {
+            rounding: Some(rounding),
+            ..self
+        }
+    }
+
+    /// Whether it is computed as int8 would be.
+    pub fn is_rounded(&self) -> bool {
+        self.rounding.is_some()
     }
 
     /// A tower with given weights.
@@ -150,6 +168,25 @@ impl TorchTower {
 
     /// Embeddings `[n, dim]` of real inputs `[n, channels, height, width]`.
     pub fn forward(&self, input: &Tensor, mode: Mode) -> Tensor {
+        let last = match &self.rounding {
+            Some(rounding) => {
+                let mut values = rounding.values(&self.tensors, &channels_last(input));
+                values.pop().unwrap_or_else(|| input.shallow_clone())
+            }
+            None => self.last(input, mode),
+        };
+        let embedding = last.flatten(1, -1);
+        let embedding = embedding.to_kind(Kind::Float);
+        if self.normalized {
+            let norm = embedding.square().sum_dim_intlist(1, true, Kind::Float);
+            embedding * (norm + 1e-12).rsqrt()
+        } else {
+            embedding
+        }
+    }
+
+    /// What the last layer gives.
+    fn last(&self, input: &Tensor, mode: Mode) -> Tensor {
         let kind = match mode {
             Mode::Training => self.kind,
             Mode::Inference => Kind::Float,
@@ -176,15 +213,7 @@ impl TorchTower {
             }
             outputs.push(Some(output));
         }
-        let last = outputs.pop().flatten().unwrap_or(input);
-        let embedding = last.flatten(1, -1);
-        let embedding = embedding.to_kind(Kind::Float);
-        if self.normalized {
-            let norm = embedding.square().sum_dim_intlist(1, true, Kind::Float);
-            embedding * (norm + 1e-12).rsqrt()
-        } else {
-            embedding
-        }
+        outputs.pop().flatten().unwrap_or(input)
     }
 
     /// What a layer of one input makes of it.

@@ -7,6 +7,7 @@
 
 pub mod augment;
 pub mod average;
+pub mod aware;
 pub mod data;
 pub mod device;
 pub mod event;
@@ -279,7 +280,10 @@ impl Trainer {
             self.best = Some(Best { epoch, validation });
             write_tensors(&folder.join(WEIGHTS), &kept, Default::default())?;
         }
-        resume::save(self, folder)?;
+        // One that goes on from another run does not begin as this one would.
+        if !self.tower.is_rounded() {
+            resume::save(self, folder)?;
+        }
         emit(&Event::Epoch {
             epoch,
             loss,

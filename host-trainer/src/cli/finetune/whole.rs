@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 
-use super::{FinetuneArgs, HISTORY, History, history};
-use crate::checkpoint::{Run, write_whole};
+use super::{FinetuneArgs, history, record};
+use crate::checkpoint::Run;
 use crate::cli::{count, learning_rate, percent, quantize, tell};
 use crate::config::CONFIG;
 use crate::dataset::{Dataset, folder};
@@ -90,8 +90,7 @@ pub(super) fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
         "{} finetune {from} --whole --epochs {epochs} --learning-rate {learning_rate} --batch {batch} --seed {seed} --out {to}",
         quantize::PROGRAM
     ));
-    let history = toml::to_string(&History { commands })?;
-    write_whole(&args.out.join(HISTORY), history.as_bytes())?;
+    record(&args.out, commands)?;
     if args.json {
         writeln!(
             out,

@@ -5,7 +5,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto};
 
 use super::builder::{Builder, convolution_window, integer, window};
-use super::{EMBEDDING, IMAGE, layer};
+use super::{EMBEDDING, IMAGE, before_relu, layer};
 use crate::quantize::fused::{FusedConv2d, FusedGraph, FusedLayer};
 
 /// A fused tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
@@ -78,7 +78,7 @@ fn activated(
     attributes: Vec<AttributeProto>,
 ) -> String {
     if relu {
-        let sum = builder.node(operator, inputs, &format!("{name}.sum"), attributes);
+        let sum = builder.node(operator, inputs, &before_relu(name), attributes);
         builder.node("Relu", &[&sum], name, vec![])
     } else {
         builder.node(operator, inputs, name, attributes)

@@ -31,6 +31,11 @@ pub fn layer(name: &str) -> String {
     format!("tower/{name}")
 }
 
+/// The name of what a layer that ends with a ReLU makes before it.
+pub fn before_relu(layer: &str) -> String {
+    format!("{layer}.sum")
+}
+
 /// The bytes of an ONNX file.
 pub fn encode(model: &pb::ModelProto) -> Vec<u8> {
     model.encode_to_vec()
