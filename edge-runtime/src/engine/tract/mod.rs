@@ -3,6 +3,7 @@
 //! tract reads the file, infers shapes and orders the work; what our kernels compute, they
 //! compute, and what they do not know stays tract's own.
 
+mod kernel;
 mod operators;
 mod recognize;
 

@@ -3,9 +3,7 @@
 //! Each moves its inputs to height x width x channels, where tract cancels what a neighbour
 //! moved back, and computes one step of a plan.
 
-use std::cell::RefCell;
 use std::string::String;
-use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
 use std::{boxed::Box, format};
@@ -18,6 +16,7 @@ use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::expandable::{Expansion, expand};
 
+use super::kernel::{Kernel, Link};
 use super::recognize::{ADD, CONVOLUTION, MAX_POOL, PRELU};
 use crate::engine::int8::step::PackedStep;
 use crate::kernels::InstructionSet;
@@ -123,7 +122,7 @@ impl Expansion for Operator {
         model: &mut TypedModel,
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
-        let kernel = Kernel::new(self, model, inputs)?;
+        let kernel = self.kernel(model, inputs)?;
         let mut moved: TVec<OutletId> = tvec![];
         let read: &[usize] = if matches!(self, Self::Add) {
             &[0, 3]
@@ -159,20 +158,9 @@ fn windows(
     Ok(shape)
 }
 
-/// A packed step, on `[batch, height, width, channels]`.
-#[derive(Clone, Debug)]
-struct Kernel {
-    name: StaticName,
-    step: Arc<PackedStep>,
-    weights: Arc<Vec<u8>>,
-    /// Shape of one output.
-    output: [usize; 3],
-    /// Whether the step overwrites its first input.
-    in_place: bool,
-}
-
-impl Kernel {
-    fn new(operator: &Operator, model: &TypedModel, inputs: &[OutletId]) -> TractResult<Self> {
+impl Operator {
+    /// The operator as a packed step, its constants taken from the graph.
+    fn kernel(&self, model: &TypedModel, inputs: &[OutletId]) -> TractResult<Kernel> {
         let constants = Constants { model, inputs };
         let shape = |index: usize| -> TractResult<Place> {
             let fact = model.outlet_fact(inputs[index])?;
@@ -185,8 +173,8 @@ impl Kernel {
         };
         let input = shape(0)?;
         let mut weights = vec![];
-        let (step, output) = match operator {
-            &Operator::Convolution {
+        let (step, output) = match self {
+            &Self::Convolution {
                 stride,
                 padding,
                 groups,
@@ -197,7 +185,7 @@ impl Kernel {
                     _ => (Step::DepthwiseConv2d(conv), conv.output),
                 }
             }
-            &Operator::MaxPool { kernel, stride } => {
+            &Self::MaxPool { kernel, stride } => {
                 let output = output(input, kernel, stride, [0, 0], input.channels)?;
                 let pool = MaxPool {
                     input,
@@ -207,7 +195,7 @@ impl Kernel {
                 };
                 (Step::MaxPool(pool), output)
             }
-            Operator::Add => {
+            Self::Add => {
                 let scale = constants.scalar::<f32>(6)?;
                 let [a, b] = [1, 4].map(|index| constants.scalar::<f32>(index));
                 let [za, zb] = [2, 5].map(|index| constants.scalar::<u8>(index));
@@ -220,7 +208,7 @@ impl Kernel {
                 };
                 (Step::Add(add), input)
             }
-            Operator::Prelu => {
+            Self::Prelu => {
                 let slopes = constants.values::<f32>(3)?;
                 ensure!(
                     slopes.len() == usize::from(input.channels),
@@ -241,13 +229,15 @@ impl Kernel {
             }
         };
         let packed = PackedStep::new(step, InstructionSet::fastest(), &weights);
-        Ok(Self {
-            name: operator.name(),
-            step: Arc::new(packed.context("expected weights of the sizes that are stated")?),
-            weights: Arc::new(weights),
-            output: [output.height, output.width, output.channels].map(usize::from),
-            in_place: matches!(operator, Operator::Add | Operator::Prelu),
-        })
+        Ok(Kernel::new(
+            self.name(),
+            Link {
+                step: packed.context("expected weights of the sizes that are stated")?,
+                weights,
+                output: [output.height, output.width, output.channels].map(usize::from),
+                in_place: matches!(self, Self::Add | Self::Prelu),
+            },
+        ))
     }
 }
 
@@ -373,77 +363,5 @@ impl Constants<'_> {
             bias: bias_at.try_into()?,
             multipliers: multipliers_at.try_into()?,
         })
-    }
-}
-
-impl PartialEq for Kernel {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.step, &other.step)
-    }
-}
-
-impl Eq for Kernel {}
-
-impl Op for Kernel {
-    fn name(&self) -> StaticName {
-        self.name.clone()
-    }
-
-    op_as_typed_op!();
-}
-
-std::thread_local! {
-    /// What kernels keep lines in; it grows to what the largest needs.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
-}
-
-impl EvalOp for Kernel {
-    op_out_of_plan!();
-
-    fn eval(&self, _: &EvalContext<'_>, mut inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let first = inputs.remove(0);
-        let batch = first.shape()[0];
-        let [height, width, channels] = self.output;
-        let (read, mut written) = match self.in_place {
-            true => (inputs.pop(), first.into_tensor()),
-            false => (
-                Some(first),
-                Tensor::zero::<u8>(&[batch, height, width, channels])?,
-            ),
-        };
-        let read = read
-            .as_ref()
-            .map(|read| read.try_as_plain_ram())
-            .transpose()?;
-        let input = match &read {
-            Some(plain) => plain.as_slice::<u8>()?,
-            None => &[],
-        };
-        let mut plain = written.try_as_plain_ram_mut()?;
-        let output = plain.as_slice_mut::<u8>()?;
-        let from = input.len() / batch.max(1);
-        SCRATCH.with_borrow_mut(|scratch| {
-            if scratch.len() < self.step.scratch_len() {
-                scratch.resize(self.step.scratch_len(), 0);
-            }
-            let samples = output.chunks_exact_mut(height * width * channels);
-            for (sample, output) in samples.enumerate() {
-                let input = &input[sample * from..(sample + 1) * from];
-                let done = self.step.compute(&self.weights, input, output, scratch);
-                done.context("expected weights of the sizes that are stated")?;
-            }
-            TractResult::Ok(())
-        })?;
-        Ok(tvec!(written.into_tvalue()))
-    }
-}
-
-impl TypedOp for Kernel {
-    as_op!();
-
-    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let [height, width, channels] = self.output.map(|size| size.to_dim());
-        let shape = [inputs[0].shape[0].clone(), height, width, channels];
-        Ok(tvec!(u8::datum_type().fact(&shape)))
     }
 }
