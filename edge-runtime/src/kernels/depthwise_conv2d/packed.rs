@@ -244,8 +244,9 @@ impl PackedDepthwiseConv2d {
         let interleaved = &mut interleaved[unaligned..];
         lines.prepare(ring);
         if !self.is_narrow && !lines.is_copied() && self.padding > 0 {
-            // The padding beside the columns, which stays from row to row.
-            interleaved.fill(self.input_zero_point);
+            // The padding beside the columns, which stays from row to row; as interleaving
+            // leaves bytes.
+            interleaved.fill(self.input_zero_point.wrapping_sub(T::OFFSET));
         }
         let row_len = lines.width * self.channels;
         for (y, row) in output.chunks_exact_mut(row_len).enumerate() {
