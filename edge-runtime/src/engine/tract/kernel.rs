@@ -4,7 +4,7 @@
 //! small layer's work. So steps that follow each other, with no other reader between, become
 //! one operator: only what leaves it is a tensor of tract's.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;

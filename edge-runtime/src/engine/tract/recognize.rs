@@ -245,7 +245,7 @@ fn drop_unread(graph: &mut GraphProto) {
     let mut read: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
     let mut kept: Vec<NodeProto> = vec![];
     // Nodes are in topological order: readers come after what they read.
-    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+    for node in core::mem::take(&mut graph.node).into_iter().rev() {
         if node.output.iter().any(|output| read.contains(output)) {
             read.extend(node.input.iter().cloned());
             kept.push(node);
