@@ -7,7 +7,7 @@ use host_trainer::dataset::{DatasetName, Part, omniglot};
 use host_trainer::engine::{EngineName, open};
 use host_trainer::evaluate::{Embedded, few_shot, omniglot_runs};
 use host_trainer::export::card::{ModelCard, sha256};
-use host_trainer::export::model::export;
+use host_trainer::export::model::{Source, export};
 use host_trainer::export::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX};
 use host_trainer::head::{Head, Tuning};
 use host_trainer::tower::TowerSpec;
@@ -35,7 +35,14 @@ fn the_same_run_gives_the_same_files() {
     let export = || {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("model");
-        export(&run, &dataset, &folder, &options(), &mut |_| ()).unwrap();
+        export(
+            &Source::of_run(run.clone()).unwrap(),
+            &dataset,
+            &folder,
+            &options(),
+            &mut |_| (),
+        )
+        .unwrap();
         FILES.map(|file| fs::read(folder.join(file)).unwrap())
     };
     assert_eq!(export(), export());
@@ -47,7 +54,14 @@ fn a_model_of_other_data_is_refused() {
     let mut dataset = signers(tower().input());
     dataset.classes[3].name = "somebody else".into();
     let folder = tempfile::tempdir().unwrap();
-    let refused = export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap_err();
+    let refused = export(
+        &Source::of_run(run.clone()).unwrap(),
+        &dataset,
+        folder.path(),
+        &options(),
+        &mut |_| (),
+    )
+    .unwrap_err();
     assert!(refused.to_string().contains("split"), "{refused}");
 }
 
@@ -58,7 +72,14 @@ fn mixed_model_folders_are_refused() {
     let [one, other] = [1, 2].map(|seed| {
         let folder = tempfile::tempdir().unwrap();
         let run = run(tower(), Distance::Euclidean, seed).unwrap();
-        export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
+        export(
+            &Source::of_run(run.clone()).unwrap(),
+            &dataset,
+            folder.path(),
+            &options(),
+            &mut |_| (),
+        )
+        .unwrap();
         folder
     });
     fs::copy(other.path().join(INT8_ONNX), one.path().join(INT8_ONNX)).unwrap();

@@ -5,7 +5,7 @@
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use host_trainer::export::ARTIFACT;
-use host_trainer::export::model::export;
+use host_trainer::export::model::{Source, export};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
 use host_trainer::tower::residual::Residual;
@@ -44,7 +44,7 @@ fn artifact(tower: TowerSpec) -> Vec<u8> {
     let run = run(tower.clone(), Distance::Cosine, 9).unwrap();
     let folder = tempfile::tempdir().unwrap();
     export(
-        &run,
+        &Source::of_run(run).unwrap(),
         &signers(tower.input()),
         folder.path(),
         &options(),

@@ -2,9 +2,9 @@
 //! always there, and the real data when they are.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use host_trainer::checkpoint::Run;
 use host_trainer::config::{RunConfig, TrainingConfig};
 use host_trainer::dataset::synthetic_signatures::{RenderOptions, Signer, render};
@@ -14,7 +14,7 @@ use host_trainer::quantize::calibrate::Range;
 use host_trainer::tower::{Layer, Parameters, Tensor, Tower, TowerSpec};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 use shared::{Distance, Preprocess};
 
 /// The repository's root.
@@ -67,6 +67,7 @@ pub fn untrained(tower: &Tower, seed: u64) -> Parameters {
             Layer::Prelu => add("weight", vec![channels], -0.1, 0.5),
             Layer::Input(_)
             | Layer::Relu
+            | Layer::Relu6
             | Layer::Add
             | Layer::MaxPool { .. }
             | Layer::GlobalAveragePool => {}
@@ -142,6 +143,7 @@ pub fn signers([height, width]: [usize; 2]) -> Dataset {
         preprocess: Preprocess {
             width: width as u16,
             height: height as u16,
+            colour: Colour::Grey,
             tone: Tone::Ink,
             crop: Crop::Ink,
             fit: Fit::Contain,
@@ -151,25 +153,6 @@ pub fn signers([height, width]: [usize; 2]) -> Dataset {
             },
         },
     }
-}
-
-/// ONNX Runtime, the peer. A program must not use the trainer's besides.
-///
-/// # Errors
-/// When it is not there.
-pub fn onnx_runtime() -> Result<&'static ort::environment::Environment> {
-    static ENVIRONMENT: OnceLock<ort::environment::Environment> = OnceLock::new();
-    // Two made at once, one of them dropped, bring ONNX Runtime down.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(environment) = ENVIRONMENT.get() {
-        return Ok(environment);
-    }
-    let path = std::env::var_os("ORT_DYLIB_PATH");
-    let path = path.context("expected ORT_DYLIB_PATH, found none: run `cargo xtask setup`")?;
-    let environment = ort::init_from(PathBuf::from(path))?;
-    let environment = environment.with_telemetry(false).build()?;
-    Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 
 /// Ranges as a calibration might find them, drawn from `seed`: golden files must not

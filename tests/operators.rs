@@ -7,6 +7,7 @@ use edge_runtime::engine::tract::read;
 use edge_runtime::kernels::conv2d::{self, Filters, packed::PackedConv2d};
 use edge_runtime::kernels::depthwise_conv2d::{self, packed::PackedDepthwiseConv2d};
 use edge_runtime::kernels::{InstructionSet, add, max_pool, prelu};
+use host_trainer::engine::ort::environment;
 use host_trainer::export::onnx::{self, EMBEDDING_Q8, Format};
 use host_trainer::export::plan::{DevicePlan, plan};
 use host_trainer::quantize::fused::FusedGraph;
@@ -20,7 +21,7 @@ use proptest::test_runner::TestCaseError;
 use shared::artifact::Step;
 use shared::artifact::plan::{Conv2d, Place};
 use shared::preprocess::Quantization;
-use tests::{made_up_ranges, onnx_runtime, untrained};
+use tests::{made_up_ranges, untrained};
 use tract_onnx::pb::AttributeProto;
 use tract_onnx::prelude::*;
 
@@ -64,9 +65,9 @@ fn case(
                 // Windows fit, and no window lies in the padding alone.
                 let padding = [0, 1].map(|axis| padding[axis].min(kernel[axis] - 1));
                 let size = [height, width];
-                let size = [0, 1].map(|axis| match operator {
-                    Operator::MaxPool => size[axis].max(kernel[axis]),
-                    _ => size[axis].max(kernel[axis].saturating_sub(2 * padding[axis])),
+                let size = [0, 1].map(|axis| {
+                    let least = kernel[axis].saturating_sub(2 * padding[axis]);
+                    size[axis].max(least)
                 });
                 Case {
                     operator,
@@ -110,6 +111,7 @@ impl Case {
                 let pool = Layer::MaxPool {
                     kernel: self.kernel,
                     stride: self.stride,
+                    padding: self.padding,
                 };
                 // A pool of bytes that somebody made, as in every tower.
                 let from = graph
@@ -265,7 +267,7 @@ fn onnx_runtime_bytes(
     [channels, height, width]: [usize; 3],
     sample: &[u8],
 ) -> Vec<u8> {
-    let mut session = Session::builder(onnx_runtime().unwrap())
+    let mut session = Session::builder(environment().unwrap())
         .unwrap()
         // Optimized, it adds in other arithmetic.
         .with_optimization_level(GraphOptimizationLevel::Disable)

@@ -12,7 +12,7 @@ use host_trainer::dataset::{DatasetName, Part};
 use host_trainer::engine::{Embeddings, EngineName, Precision, open};
 use host_trainer::evaluate::{Details, Embedded, few_shot, verification};
 use host_trainer::export::costs::costs;
-use host_trainer::export::model::export;
+use host_trainer::export::model::{Source, export};
 use host_trainer::export::{ARTIFACT, INT8_ONNX};
 use host_trainer::head::{Head, Tuning};
 use host_trainer::tower::TowerSpec;
@@ -113,7 +113,14 @@ fn engines_agree_bit_for_bit(towers: Vec<TowerSpec>) {
         let dataset = signers(tower.input());
         let run = run(tower.clone(), Distance::Euclidean, seed).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
+        export(
+            &Source::of_run(run.clone()).unwrap(),
+            &dataset,
+            folder.path(),
+            &options(),
+            &mut |_| (),
+        )
+        .unwrap();
         let mut int8 = open(folder.path(), EngineName::Int8, None).unwrap();
         let test = Embedded::new(int8.as_mut(), &dataset, Part::Test).unwrap();
         let Embeddings::Int8 { values, .. } = &test.embeddings else {
@@ -201,7 +208,14 @@ fn float_engines_agree_closely_and_int8_follows_them() {
         let dataset = signers(tower.input());
         let run = run(tower, Distance::Euclidean, 5).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let card = export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
+        let card = export(
+            &Source::of_run(run.clone()).unwrap(),
+            &dataset,
+            folder.path(),
+            &options(),
+            &mut |_| (),
+        )
+        .unwrap();
         assert!(
             card.quantization.least_cosine > least_cosine,
             "{:?}",
@@ -233,7 +247,14 @@ fn evaluations_agree(distance: Distance, head: Head) {
     let dataset = signers(tower.input());
     let run = run(tower, distance, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
+    export(
+        &Source::of_run(run.clone()).unwrap(),
+        &dataset,
+        folder.path(),
+        &options(),
+        &mut |_| (),
+    )
+    .unwrap();
     let reports = ENGINES.map(|engine| {
         let mut embedder = open(folder.path(), engine, None).unwrap();
         let verification = verification::Options {
@@ -272,7 +293,14 @@ fn a_fine_tuned_head_is_refused_for_another_distance() {
     let dataset = signers(tower.input());
     let run = run(tower, Distance::Manhattan, 6).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    export(&run, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
+    export(
+        &Source::of_run(run.clone()).unwrap(),
+        &dataset,
+        folder.path(),
+        &options(),
+        &mut |_| (),
+    )
+    .unwrap();
     let mut int8 = open(folder.path(), EngineName::Int8, None).unwrap();
     let mut options = few_shot::Options {
         ways: 2,

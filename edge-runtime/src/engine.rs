@@ -1,6 +1,8 @@
 //! What runs a tower: preprocessed bytes in, raw embedding bytes out.
 
 pub mod int8;
+#[cfg(feature = "std")]
+pub mod planes;
 #[cfg(feature = "tract")]
 pub mod tract;
 
@@ -107,10 +109,10 @@ pub fn self_test(
     input: &mut [u8],
     output: &mut [u8],
 ) -> Result<(u16, u16), EngineError> {
-    let width = usize::from(engine.contract().preprocess.width);
+    let row_len = engine.contract().preprocess.row_len();
     let (mut passed, mut total) = (0u16, 0u16);
     for (seed, expected) in golden.iter() {
-        golden::fill_input(seed, width, input);
+        golden::fill_input(seed, row_len, input);
         engine.run(input, output)?;
         total = total.saturating_add(1);
         passed = passed.saturating_add(u16::from(output == expected));

@@ -8,7 +8,7 @@ use edge_runtime::kernels::InstructionSet;
 use proptest::prelude::*;
 use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
 use shared::artifact::{Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, write};
-use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 
@@ -193,6 +193,7 @@ impl Network {
             output: self.last,
             kernel: [2; 2],
             stride: [2; 2],
+            padding: [0; 2],
         }));
     }
 
@@ -280,6 +281,7 @@ fn contract([height, width]: [u16; 2], embedding: EmbeddingFormat) -> Contract {
         preprocess: Preprocess {
             width,
             height,
+            colour: Colour::Grey,
             tone: Tone::Invert,
             crop: Crop::Whole,
             fit: Fit::Stretch,

@@ -34,6 +34,8 @@ pub mod checkpoint;
 #[cfg(feature = "libtorch")]
 pub mod finetune;
 
+pub mod import;
+
 pub mod quantize;
 
 pub mod export;

@@ -12,7 +12,7 @@ use host_trainer::tower::conv4::Conv4;
 use host_trainer::tower::depthwise_separable::{Activation, DepthwiseSeparable};
 use host_trainer::tower::residual::Residual;
 use host_trainer::tower::torch::{Mode, TorchTower};
-use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 use tch::{Device, Kind, Tensor};
@@ -60,6 +60,7 @@ fn facts(tower: &TowerSpec) -> ModelFacts {
         preprocess: Preprocess {
             width: width as u16,
             height: height as u16,
+            colour: Colour::Grey,
             tone: Tone::Keep,
             crop: Crop::Whole,
             fit: Fit::Stretch,

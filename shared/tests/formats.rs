@@ -84,6 +84,7 @@ fn a_plan_that_would_not_end_soon_is_refused() {
             output,
             kernel: [window; 2],
             stride: [1; 2],
+            padding: [0; 2],
         });
         let mut bytes = vec![0; 256];
         let length = postcard::to_slice(&(header, step), &mut bytes)
@@ -218,6 +219,7 @@ fn a_plan_reads_only_what_it_has_written() {
             output,
             kernel: [2, 2],
             stride: [2, 2],
+            padding: [0, 0],
         })
     };
     let parse = |output, steps: &[Step]| {

@@ -3,12 +3,13 @@
 
 use proptest::prelude::*;
 use shared::Preprocess;
-use shared::preprocess::{Crop, Fit, Image, MAX_SIDE, PreprocessError, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Image, MAX_SIDE, PreprocessError, Quantization, Tone};
 
 fn spec(width: u16, height: u16) -> Preprocess {
     Preprocess {
         width,
         height,
+        colour: Colour::Grey,
         tone: Tone::Keep,
         crop: Crop::Whole,
         fit: Fit::Stretch,
@@ -102,6 +103,35 @@ proptest! {
         let refused = spec.run(&image, &mut output);
         let is_length = matches!(refused, Err(PreprocessError::Output { .. }));
         prop_assert!(is_length, "{:?}", refused);
+    }
+
+    /// Each channel of a coloured input is what its plane alone, a grey picture, gives.
+    #[test]
+    fn colours_are_planes(
+        spec in specs(), width in 2u32..30, height in 1u32..30, seed in 0u32..1000,
+    ) {
+        prop_assume!(spec.tone != Tone::Ink && spec.crop != Crop::Ink);
+        let coloured = Preprocess { colour: Colour::Rgb, ..spec };
+        prop_assert!(coloured.is_valid());
+        let ink = Preprocess { tone: Tone::Ink, ..coloured };
+        prop_assert!(!ink.is_valid());
+        let byte = |i: u32| ((i + seed).wrapping_mul(0x9E37_79B1) >> 24) as u8;
+        let pixels: Vec<u8> = (0..3 * width * height).map(byte).collect();
+        let image = Image::new(width, height, 3, &pixels).unwrap();
+        let mut output = vec![0; coloured.output_len()];
+        prop_assume!(coloured.run(&image, &mut output).is_ok());
+        for channel in 0..3 {
+            let of = |values: &[u8]| -> Vec<u8> {
+                values.iter().copied().skip(channel).step_by(3).collect()
+            };
+            let plane = of(&pixels);
+            let grey = Image::new(width, height, 1, &plane).unwrap();
+            let mut expected = vec![0; spec.output_len()];
+            // A plane may be the same everywhere where the picture is not.
+            if spec.run(&grey, &mut expected).is_ok() {
+                prop_assert_eq!(&of(&output), &expected);
+            }
+        }
     }
 
     /// Ink on paper: the paper vanishes, whatever its grey, and the darkest ink is 255.

@@ -34,7 +34,7 @@ use host_trainer::train::Trainer;
 use host_trainer::train::optimizer::Optimizer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 use shared::{Distance, Preprocess};
 use tch::{Device, Kind, Tensor};
 
@@ -205,6 +205,7 @@ fn signers() -> Dataset {
         preprocess: Preprocess {
             width: 28,
             height: 28,
+            colour: Colour::Grey,
             tone: Tone::Ink,
             crop: Crop::Ink,
             fit: Fit::Contain,

@@ -16,7 +16,8 @@ use crate::workspace::{Workspace, variable};
 /// Set up, then run every check, the cheapest first
 ///
 /// In this order: format, tidy, dependencies, bare-metal and slim builds, tests of the
-/// kernels on 64-bit Arm, clippy, all tests. Stops at the first stage that fails, and says at the end what was skipped.
+/// kernels on 64-bit Arm, clippy, all tests. Stops at the first stage that fails, and says
+/// at the end what was skipped.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Take what is installed; download nothing

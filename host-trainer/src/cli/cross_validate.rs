@@ -15,7 +15,7 @@ use crate::dataset::{Dataset, DatasetName};
 use crate::engine::{Embedder, EngineName, open};
 use crate::evaluate::cross_validation::{Report, evaluate};
 use crate::evaluate::operating_points;
-use crate::export::model::{Options, export};
+use crate::export::model::{Options, Source, export};
 use crate::train::Trainer;
 use crate::train::device::Choice;
 use crate::train::progress::Progress;
@@ -97,9 +97,13 @@ fn train(
     let mut progress = Progress::new(run)?;
     trainer.run(run, &mut |event| progress.show(event))?;
     let options = Options::default();
-    export(&Run::load(run)?, dataset, model, &options, &mut |what| {
-        tell(what)
-    })?;
+    export(
+        &Source::of_run(Run::load(run)?)?,
+        dataset,
+        model,
+        &options,
+        &mut |what| tell(what),
+    )?;
     open(model, EngineName::Int8, None)
 }
 

@@ -4,6 +4,8 @@
 pub mod cross_validate;
 pub mod evaluate;
 pub mod finetune;
+pub mod import;
+pub mod picture;
 pub mod quantize;
 pub mod report;
 #[cfg(feature = "libtorch")]
@@ -28,6 +30,8 @@ pub enum Cli {
     Train(train::TrainArgs),
     /// Quantize a run to int8 and export it for devices
     Quantize(quantize::QuantizeArgs),
+    /// Make a model of somebody's embedding network, an ONNX file
+    Import(import::ImportArgs),
     /// Measure how good a run or model is
     Evaluate(evaluate::EvaluateArgs),
     /// Train and judge a network for each fold of the classes, beside pixels and eigenfaces
@@ -65,6 +69,7 @@ impl Cli {
             #[cfg(feature = "libtorch")]
             Self::Train(args) => train::run(args),
             Self::Quantize(args) => quantize::run(args, out),
+            Self::Import(args) => import::run(args, out),
             Self::Evaluate(args) => evaluate::run(args, out),
             #[cfg(feature = "libtorch")]
             Self::CrossValidate(args) => cross_validate::run(args, out),

@@ -8,25 +8,35 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::picture::named;
 use super::{DataArgs, tell};
 use crate::checkpoint::Run;
+use crate::config::CONFIG;
 #[cfg(feature = "libtorch")]
 use crate::config::RunConfig;
 use crate::dataset::DatasetName;
 use crate::export::CARD;
-use crate::export::model::{Options, export};
+use crate::export::card::ModelCard;
+use crate::export::model::{Options, Source, export};
 use crate::quantize::calibrate::Method;
 
 /// Quantize a run to int8 and export it: model.bin, model.onnx, model.int8.onnx, model.toml
 #[derive(Debug, Args)]
 pub struct QuantizeArgs {
-    /// The training run
+    /// The training run; or a model folder, whose real-numbered network is quantized anew
     run: PathBuf,
     /// The model folder to write
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    export: ExportArgs,
+}
+
+/// How a network is quantized and what is said of it.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
     /// How ranges are taken from training samples
     #[arg(long, value_enum, default_value = "auto")]
     calibration: Calibration,
@@ -36,7 +46,7 @@ pub struct QuantizeArgs {
     tolerance: f64,
     /// Print the card as one JSON object
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// How ranges are taken.
@@ -71,18 +81,27 @@ fn cosine(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The flags that are not as usual, for the command in the card.
-fn flags(args: &QuantizeArgs) -> String {
-    let mut flags = String::new();
-    if let Some(value) = args.calibration.to_possible_value()
-        && args.calibration != Calibration::Auto
-    {
-        flags += &format!(" --calibration {}", value.get_name());
+impl ExportArgs {
+    /// What is asked for, and the commands that do the same.
+    pub fn options(&self, rebuild: Vec<String>) -> Options {
+        Options {
+            calibration: self.calibration.method(),
+            tolerance: self.tolerance,
+            rebuild,
+        }
     }
-    if args.tolerance != Options::USUAL_TOLERANCE {
-        flags += &format!(" --tolerance {}", args.tolerance);
+
+    /// The flags that are not as usual, for the command in the card.
+    pub fn flags(&self) -> String {
+        let mut flags = String::new();
+        if self.calibration != Calibration::Auto {
+            flags += &named("calibration", Some(self.calibration));
+        }
+        if self.tolerance != Options::USUAL_TOLERANCE {
+            flags += &format!(" --tolerance {}", self.tolerance);
+        }
+        flags
     }
-    flags
 }
 
 /// Runs the command.
@@ -90,28 +109,61 @@ fn flags(args: &QuantizeArgs) -> String {
 /// # Errors
 /// When the run or its data set cannot be read, or the folder not written.
 pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
-    let run = Run::load(&args.run)?;
-    let dataset = DatasetName::parse(&run.config.dataset)?.load(args.data.data.as_deref())?;
-    let mut rebuild = super::finetune::history(&args.run)?;
-    if rebuild.is_empty() {
-        rebuild.push(train(&args.out.join(CARD), &args.run));
-    }
-    let (from, to) = (relative(&args.run), relative(&args.out));
-    rebuild.push(format!(
-        "{PROGRAM} quantize {from} --out {to}{}",
-        flags(args)
-    ));
-    let options = Options {
-        calibration: args.calibration.method(),
-        tolerance: args.tolerance,
-        rebuild,
+    let is_model = !args.run.join(CONFIG).is_file() && args.run.join(CARD).is_file();
+    let (source, mut rebuild, from) = match is_model {
+        true => {
+            let (rebuild, from) = before_quantization(&args.run)?;
+            (Source::of_model(&args.run)?, rebuild, from)
+        }
+        false => {
+            let source = Source::of_run(Run::load(&args.run)?)?;
+            let mut rebuild = super::finetune::history(&args.run)?;
+            if rebuild.is_empty() {
+                rebuild.push(train(&args.out.join(CARD), &args.run));
+            }
+            (source, rebuild, relative(&args.run))
+        }
     };
-    let card = export(&run, &dataset, &args.out, &options, &mut |what| tell(what))?;
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string(&card)?)?;
-        return Ok(());
+    let name = DatasetName::parse(&source.config.dataset)?;
+    let dataset = name.load(args.data.data.as_deref())?;
+    let (to, flags) = (relative(&args.out), args.export.flags());
+    rebuild.push(format!("{PROGRAM} quantize {from} --out {to}{flags}"));
+    let options = args.export.options(rebuild);
+    let card = export(&source, &dataset, &args.out, &options, &mut |what| {
+        tell(what)
+    })?;
+    print(&args.out, &card, args.export.json, out)
+}
+
+/// The commands that made a model before it was quantized, and what was quantized then. Of
+/// an imported model, which is made in one, all commands and the model itself.
+fn before_quantization(model: &Path) -> Result<(Vec<String>, String)> {
+    let mut commands = ModelCard::load(model)?.rebuild;
+    let quantized = commands.last().and_then(|command| {
+        let mut words = command.split_whitespace();
+        words.find(|&word| word == "quantize")?;
+        words.next().map(str::to_owned)
+    });
+    match quantized {
+        Some(run) => {
+            commands.pop();
+            Ok((commands, run))
+        }
+        None => Ok((commands, relative(model))),
     }
-    print::card(&args.out, &card, out)
+}
+
+/// Tells what was exported.
+pub(super) fn print(
+    folder: &Path,
+    card: &ModelCard,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<()> {
+    match json {
+        true => Ok(writeln!(out, "{}", serde_json::to_string(card)?)?),
+        false => print::card(folder, card, out),
+    }
 }
 
 /// How cards call this program.

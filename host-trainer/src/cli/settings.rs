@@ -5,9 +5,9 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use shared::embedding::MAX_DIM;
-use shared::preprocess::{Crop, Fit, Tone};
 use shared::{Distance, Preprocess};
 
+use super::picture::{DistanceName, PictureArgs};
 use super::{count, learning_rate};
 use crate::config::{Augment, LossConfig, Miner, Precision, RunConfig, SamplerConfig};
 use crate::dataset::{Dataset, DatasetName};
@@ -72,29 +72,11 @@ pub struct Settings {
     /// Whether embeddings are scaled to unit length
     #[arg(long)]
     normalized: Option<bool>,
-    /// The tower's input, WIDTHxHEIGHT pixels
-    #[arg(long)]
-    input: Option<Size>,
-    /// What is done to intensities: photographs keep, drawings invert, scanned ink ink
-    #[arg(long, value_enum)]
-    tone: Option<ToneName>,
-    /// Which part of a picture is kept
-    #[arg(long, value_enum)]
-    crop: Option<CropName>,
-    /// How the kept part is placed in the input
-    #[arg(long, value_enum)]
-    fit: Option<FitName>,
+    #[command(flatten)]
+    picture: PictureArgs,
     /// Any entry of run.toml, such as training.loss.temperature=0.05; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DistanceName {
-    Euclidean,
-    SquaredEuclidean,
-    Cosine,
-    Manhattan,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -102,26 +84,6 @@ enum AugmentName {
     None,
     Affine,
     Elastic,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ToneName {
-    Keep,
-    Invert,
-    Ink,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum CropName {
-    Whole,
-    CentreSquare,
-    Ink,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FitName {
-    Stretch,
-    Contain,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,26 +103,6 @@ impl FromStr for Margin {
             Ok(margin) if margin > 0.0 && f64::is_finite(margin) => Ok(Self::Hard(margin)),
             _ => Err("expected `soft` or a number above 0".into()),
         }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    width: u16,
-    height: u16,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let size = text.split_once('x').and_then(|(width, height)| {
-            Some(Self {
-                width: width.parse().ok().filter(|&side| side > 0)?,
-                height: height.parse().ok().filter(|&side| side > 0)?,
-            })
-        });
-        size.ok_or_else(|| "expected WIDTHxHEIGHT, such as 64x32".into())
     }
 }
 
@@ -186,16 +128,13 @@ impl Settings {
             width: None,
             embedding: None,
             normalized: None,
-            input: None,
-            tone: None,
-            crop: None,
-            fit: None,
+            picture,
             set,
         } = self
         else {
             return false;
         };
-        set.is_empty()
+        set.is_empty() && *picture == PictureArgs::default()
     }
 
     /// The configuration of a new run: `base`, or what is usual for the data set, with
@@ -222,19 +161,13 @@ impl Settings {
     /// Choices that bring numbers of their own.
     fn choose(&self, config: &mut RunConfig) -> Result<()> {
         config.seed = self.seed.unwrap_or(config.seed);
-        config.preprocess = self.preprocess(config.preprocess);
+        config.preprocess = self.picture.preprocess(config.preprocess);
         let input = [config.preprocess.height, config.preprocess.width].map(usize::from);
         if let Some(tower) = self.tower {
             config.tower = recipe::architecture(tower, &config.tower);
         }
         config.tower.set_input(input);
-        config.distance = match self.distance {
-            None => config.distance,
-            Some(DistanceName::Euclidean) => Distance::Euclidean,
-            Some(DistanceName::SquaredEuclidean) => Distance::SquaredEuclidean,
-            Some(DistanceName::Cosine) => Distance::Cosine,
-            Some(DistanceName::Manhattan) => Distance::Manhattan,
-        };
+        config.distance = self.distance.map_or(config.distance, Distance::from);
         let training = &mut config.training;
         if let Some(loss) = self.loss {
             training.loss = recipe::loss(loss, config.distance);
@@ -310,35 +243,6 @@ impl Settings {
             self.normalized.map(|value| value.to_string()),
         );
         entries
-    }
-
-    fn preprocess(&self, usual: Preprocess) -> Preprocess {
-        let size = self.input.unwrap_or(Size {
-            width: usual.width,
-            height: usual.height,
-        });
-        Preprocess {
-            width: size.width,
-            height: size.height,
-            tone: match self.tone {
-                None => usual.tone,
-                Some(ToneName::Keep) => Tone::Keep,
-                Some(ToneName::Invert) => Tone::Invert,
-                Some(ToneName::Ink) => Tone::Ink,
-            },
-            crop: match self.crop {
-                None => usual.crop,
-                Some(CropName::Whole) => Crop::Whole,
-                Some(CropName::CentreSquare) => Crop::CentreSquare,
-                Some(CropName::Ink) => Crop::Ink,
-            },
-            fit: match self.fit {
-                None => usual.fit,
-                Some(FitName::Stretch) => Fit::Stretch,
-                Some(FitName::Contain) => Fit::Contain,
-            },
-            quantization: usual.quantization,
-        }
     }
 }
 

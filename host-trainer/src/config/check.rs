@@ -3,6 +3,7 @@
 
 use anyhow::{Result, ensure};
 use shared::Distance;
+use shared::preprocess::Colour;
 
 use super::{
     Augment, LossConfig, Miner, OptimizerConfig, RunConfig, SamplerConfig, TrainingConfig,
@@ -14,6 +15,11 @@ impl RunConfig {
     /// # Errors
     /// What was expected, what was found, and what to choose instead.
     pub fn check(&self) -> Result<()> {
+        ensure!(
+            self.preprocess.colour == Colour::Grey,
+            "expected grey pictures to train on, found preprocessing that keeps colours: set preprocess.colour=grey, \
+             and a tower for one channel"
+        );
         ranges(&self.training)?;
         let input = [self.preprocess.height, self.preprocess.width].map(usize::from);
         ensure!(

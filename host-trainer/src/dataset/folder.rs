@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use edge_runtime::picture::{EXTENSIONS, is_picture};
 use shared::Preprocess;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
 use super::{Class, Dataset, Kind, Sample, Source, Split};
 
@@ -21,6 +21,7 @@ fn preprocess() -> Preprocess {
     Preprocess {
         width: 64,
         height: 64,
+        colour: Colour::Grey,
         tone: Tone::Keep,
         crop: Crop::CentreSquare,
         fit: Fit::Stretch,

@@ -13,11 +13,13 @@ pub mod split;
 pub mod synthetic_signatures;
 mod turn;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use edge_runtime::engine::planes::planes;
 use edge_runtime::picture::{self, Picture};
 use rayon::prelude::*;
 use shared::Preprocess;
@@ -210,7 +212,7 @@ impl Sample {
 pub struct Tensors {
     /// The spec that made them.
     pub preprocess: Preprocess,
-    /// `len * height * width` bytes, row by row.
+    /// `len * height * width * channels` bytes, row by row.
     pub pixels: Vec<u8>,
     /// Class of each sample, an index into the data set's classes.
     pub classes: Vec<u32>,
@@ -266,6 +268,11 @@ impl Tensors {
             kinds: kept.clone().map(|index| self.kinds[index]).collect(),
             indices: kept.map(|index| self.indices[index]).collect(),
         }
+    }
+
+    /// One sample, plane by plane as an ONNX graph reads it.
+    pub fn planes(&self, index: usize) -> Cow<'_, [u8]> {
+        planes(&self.preprocess, self.sample(index))
     }
 
     /// The bytes of one sample.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use shared::Preprocess;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
 use super::archive::for_each_entry;
 use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
@@ -29,6 +29,7 @@ fn preprocess() -> Preprocess {
     Preprocess {
         width: 46,
         height: 56,
+        colour: Colour::Grey,
         tone: Tone::Keep,
         crop: Crop::Whole,
         fit: Fit::Stretch,

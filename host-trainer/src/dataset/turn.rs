@@ -50,7 +50,7 @@ mod tests {
 
     use image::GrayImage;
     use proptest::prelude::*;
-    use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 
     use super::*;
     use crate::dataset::preprocess_into;
@@ -79,6 +79,7 @@ mod tests {
             let spec = Preprocess {
                 width: side,
                 height: side,
+                colour: Colour::Grey,
                 tone: Tone::Invert,
                 crop: Crop::Whole,
                 fit: Fit::Stretch,

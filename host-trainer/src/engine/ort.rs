@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use edge_runtime::engine::planes::{planes, shape};
 use ort::environment::Environment;
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::TensorRef;
@@ -63,18 +64,14 @@ impl Embedder for OrtEmbedder {
     }
 
     fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings> {
-        let size = self.facts.preprocess;
+        let preprocess = self.facts.preprocess;
         let format = self.facts.comparison.embedding;
-        let (length, dim) = (size.output_len(), usize::from(format.dim));
+        let (length, dim) = (preprocess.output_len(), usize::from(format.dim));
         let (mut floats, mut bytes) = (vec![], vec![]);
         for batch in inputs.chunks(BATCH * length) {
-            let shape = [
-                batch.len() / length,
-                1,
-                usize::from(size.height),
-                usize::from(size.width),
-            ];
-            let input = TensorRef::from_array_view((shape, batch))?;
+            let shape = shape(&preprocess, batch.len() / length);
+            let batch = planes(&preprocess, batch);
+            let input = TensorRef::from_array_view((shape, &*batch))?;
             let outputs = self.session.run(ort::inputs![input])?;
             match self.precision {
                 Precision::Float => {
@@ -106,7 +103,11 @@ impl Embedder for OrtEmbedder {
 /// Where `cargo xtask setup` puts ONNX Runtime.
 const LIBRARY: &str = ".semblance/onnxruntime/libonnxruntime.so";
 
-fn environment() -> Result<&'static Environment> {
+/// ONNX Runtime, loaded once for the whole program.
+///
+/// # Errors
+/// When it is not there.
+pub fn environment() -> Result<&'static Environment> {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     // Two made at once, one of them dropped, bring ONNX Runtime down.
     static MAKING: Mutex<()> = Mutex::new(());

@@ -1,6 +1,7 @@
 //! libtorch: the tower as it was trained.
 
 use anyhow::Result;
+use edge_runtime::engine::planes::{planes, shape};
 use tch::{Device, Kind, Tensor};
 
 use super::{Embedder, Embeddings, ModelFacts};
@@ -47,18 +48,13 @@ impl Embedder for TorchEmbedder {
     }
 
     fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings> {
-        let size = self.facts.preprocess;
-        let length = size.output_len();
+        let preprocess = self.facts.preprocess;
+        let length = preprocess.output_len();
         let mut values = vec![];
         for batch in inputs.chunks(BATCH * length) {
-            let shape = [
-                (batch.len() / length) as i64,
-                1,
-                i64::from(size.height),
-                i64::from(size.width),
-            ];
-            let bytes = Tensor::from_slice(batch)
-                .reshape(shape)
+            let shape = shape(&preprocess, batch.len() / length);
+            let bytes = Tensor::from_slice(&planes(&preprocess, batch))
+                .reshape(shape.map(|size| size as i64))
                 .to_device(self.tower.device());
             let embeddings = tch::no_grad(|| {
                 let input = self.tower.dequantize(&bytes);

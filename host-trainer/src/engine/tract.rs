@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use edge_runtime::engine::planes::{planes, shape};
 use edge_runtime::engine::tract::TractEngine;
 use rayon::prelude::*;
 use shared::artifact::Artifact;
@@ -61,7 +62,7 @@ impl TractFloatEmbedder {
         let load = || -> TractResult<_> {
             let mut model = tract_onnx::onnx().model_for_read(&mut &onnx[..])?;
             model.select_outputs_by_name([EMBEDDING])?;
-            model.set_input_fact(0, u8::fact(shape(&facts)).into())?;
+            model.set_input_fact(0, u8::fact(shape(&facts.preprocess, 1)).into())?;
             model.into_optimized()?.into_runnable()
         };
         let plan = load()
@@ -69,11 +70,6 @@ impl TractFloatEmbedder {
             .context("expected a float ONNX file that tract loads")?;
         Ok(Self { plan, facts })
     }
-}
-
-fn shape(facts: &ModelFacts) -> [usize; 4] {
-    let size = facts.preprocess;
-    [1, 1, usize::from(size.height), usize::from(size.width)]
 }
 
 impl Embedder for TractFloatEmbedder {
@@ -90,7 +86,8 @@ impl Embedder for TractFloatEmbedder {
         let dim = usize::from(self.facts.comparison.embedding.dim);
         let mut values = vec![0.0; inputs.len() / length * dim];
         let run = |input: &[u8], output: &mut [f32]| -> TractResult<()> {
-            let input = Tensor::from_shape(&shape(&self.facts), input)?;
+            let preprocess = &self.facts.preprocess;
+            let input = Tensor::from_shape(&shape(preprocess, 1), &planes(preprocess, input))?;
             let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
             output.copy_from_slice(outputs[0].try_as_plain_ram()?.as_slice()?);
             Ok(())

@@ -99,7 +99,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use proptest::prelude::*;
-    use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
     use shared::{Distance, Embedding};
 
     use super::*;
@@ -111,6 +111,7 @@ mod tests {
             preprocess: Preprocess {
                 width,
                 height,
+                colour: Colour::Grey,
                 tone: Tone::Keep,
                 crop: Crop::Whole,
                 fit: Fit::Stretch,

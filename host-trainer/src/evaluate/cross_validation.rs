@@ -226,7 +226,7 @@ mod tests {
 
     use image::GrayImage;
     use shared::Preprocess;
-    use shared::preprocess::{Crop, Fit, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
     use super::*;
     use crate::dataset::{Class, Sample, Source};
@@ -263,6 +263,7 @@ mod tests {
             preprocess: Preprocess {
                 width: 2,
                 height: 1,
+                colour: Colour::Grey,
                 tone: Tone::Keep,
                 crop: Crop::Whole,
                 fit: Fit::Stretch,

@@ -4,10 +4,10 @@
 use anyhow::{Context, Result, ensure};
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
+use shared::ModelId;
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, golden::fill_input, write,
 };
-use shared::{ModelId, Preprocess};
 
 use super::plan::DevicePlan;
 
@@ -52,10 +52,9 @@ impl Draft {
         let artifact = Artifact::parse(&bytes).context("the plan made here is refused")?;
         draft.model_id = artifact.model_id();
         let mut engine = Int8Engine::new(artifact.clone(), vec![0; artifact.plan().arena_len()])?;
-        let Preprocess { width, .. } = contract.preprocess;
         let mut input = vec![0; contract.preprocess.output_len()];
         for (seed, expected) in &mut draft.golden {
-            fill_input(*seed, usize::from(width), &mut input);
+            fill_input(*seed, contract.preprocess.row_len(), &mut input);
             engine.run(&input, expected)?;
         }
         Ok(draft)

@@ -1,4 +1,4 @@
-//! From a run to a model folder.
+//! From a run, or another network, to a model folder.
 
 use std::fs;
 use std::path::Path;
@@ -13,16 +13,19 @@ use super::artifact::{Draft, Measured};
 use super::card::{Costs, ModelCard, OperatingPoint, Quantization, sha256};
 use super::plan::plan;
 use super::quantized::quantized;
-use super::{ARTIFACT, FLOAT_ONNX, INT8_ONNX, onnx};
+use super::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX, onnx};
 use crate::checkpoint::{Run, write_whole};
+use crate::config::RunConfig;
 use crate::dataset::{Dataset, Part};
 use crate::engine::int8::Int8Embedder;
 use crate::engine::tract::TractFloatEmbedder;
 use crate::engine::{Embedder, ModelFacts};
 use crate::evaluate::{Embedded, operating_points, templates};
+use crate::import::{self, Reading};
 use crate::quantize::calibrate::Method;
 use crate::quantize::fused::{FusedGraph, check_embedding};
 use crate::quantize::int8::QuantizedGraph;
+use crate::tower::{Tower, TowerSpec};
 
 /// Validation samples that int8 and float embeddings are compared on.
 const COMPARED_SAMPLES: usize = 1000;
@@ -57,51 +60,114 @@ impl Default for Options {
     }
 }
 
-/// Quantizes a run and writes its model folder: artifact, both ONNX files and, last,
-/// the card. The same run, data and build give the same bytes.
+/// A network to export, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What it is and what it was made on.
+    pub config: RunConfig,
+    /// Its layers.
+    pub fused: FusedGraph,
+}
+
+impl Source {
+    /// A run's network.
+    ///
+    /// # Errors
+    /// When the tower cannot be built or fused, or a parameter is missing.
+    pub fn of_run(run: Run) -> Result<Self> {
+        let tower = run.config.tower.build()?;
+        Ok(Self {
+            fused: FusedGraph::new(&tower, &run.parameters)?,
+            config: run.config,
+        })
+    }
+
+    /// The real-numbered network of a model folder, with what its card says.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or not the one that the card lists.
+    pub fn of_model(folder: &Path) -> Result<Self> {
+        let card = ModelCard::load(folder)?;
+        let config = RunConfig::read(&folder.join(CARD))?;
+        let path = folder.join(FLOAT_ONNX);
+        let onnx = edge_runtime::file::read(&path, import::MAX_LEN as u64)
+            .with_context(|| format!("{}: expected this file of a model folder", path.display()))?;
+        let (found, stated) = (sha256(&onnx), card.files.get(FLOAT_ONNX));
+        ensure!(
+            stated == Some(&found),
+            "{}: expected the file that {CARD} lists, SHA-256 {stated:?}, found {found}: take all files from one model folder",
+            path.display()
+        );
+        let network = import::read(&onnx, &Reading::bytes(config.preprocess.colour))
+            .with_context(|| path.display().to_string())?;
+        let tower = Tower {
+            spec: config.tower.clone(),
+            graph: network.graph,
+            normalized: network.normalized,
+        };
+        Ok(Self {
+            fused: FusedGraph::new(&tower, &network.parameters)?,
+            config,
+        })
+    }
+
+    /// Whether its weights were found elsewhere.
+    fn is_imported(&self) -> bool {
+        matches!(self.config.tower, TowerSpec::Imported(_))
+    }
+}
+
+/// Quantizes a network and writes its model folder: artifact, both ONNX files and, last,
+/// the card. The same network, data and build give the same bytes.
 ///
 /// # Errors
 /// When the data set is not the one that was trained on, has too few samples, int8
 /// embeddings are farther from the float ones than the options tolerate, or the folder
 /// cannot be written.
 pub fn export(
-    run: &Run,
+    source: &Source,
     dataset: &Dataset,
     folder: &Path,
     options: &Options,
     say: Say<'_>,
 ) -> Result<ModelCard> {
-    let config = &run.config;
+    let Source { config, fused } = source;
     let split = dataset.split.hash(&dataset.classes);
     ensure!(
         split == config.split_sha256,
-        "expected the data set that the run was trained on (split {}), found another (split {split}): give the same --data",
+        "expected the data set that the network was made on (split {}), found another (split {split}): give the same --data",
         config.split_sha256
     );
-    let tower = config.tower.build()?;
-    let fused = FusedGraph::new(&tower, &run.parameters)?;
-    check_embedding(&fused)?;
+    check_embedding(fused)?;
     say("calibrating on training samples");
-    let (quantized, summary) = quantized(&fused, dataset, &config.preprocess, options)?;
+    let (quantized, summary) = quantized(fused, dataset, &config.preprocess, options)?;
     let plan = plan(&quantized)?;
     let live_bytes = Some(plan.live_bytes as u64);
-    let draft = Draft::new(contract(run, &quantized), plan)?;
+    let draft = Draft::new(contract(config, &quantized), plan)?;
 
     say("measuring operating points on validation samples, int8 engine");
     let mut int8 = Int8Embedder::new(draft.unmeasured()?)?;
     let facts = *int8.facts();
     let validation = Embedded::new(&mut int8, dataset, Part::Validation)?;
     let (points, impostors) = operating_points::measure(&validation, facts.comparison)?;
+    let chose = match source.is_imported() {
+        true => "",
+        false => ", which also chose the epoch",
+    };
     let data = format!(
-        "{}, validation classes, which also chose the epoch; impostors: {}",
+        "{}, validation classes{chose}; impostors: {}",
         dataset.name,
         impostors.name()
     );
+    let made_on = match source.is_imported() {
+        true => format!("an imported network, calibrated on {}", config.dataset),
+        false => config.dataset.clone(),
+    };
 
     say("exporting");
     let model_id = draft.model_id().to_string();
     let metadata = [(onnx::MODEL_ID, model_id.as_str())];
-    let float_onnx = onnx::encode(&onnx::float(&fused, &config.preprocess, &metadata));
+    let float_onnx = onnx::encode(&onnx::float(fused, &config.preprocess, &metadata));
     let int8_onnx = onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata));
     let [mean_cosine, least_cosine] = compare(&validation, &float_onnx, facts)?;
     let quantization = Quantization {
@@ -112,7 +178,7 @@ pub fn export(
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let card = Card {
         name: &name,
-        data: &config.dataset,
+        data: &made_on,
         terms: &config.terms,
         onnx_sha256: Sha256::digest(&int8_onnx).into(),
     };
@@ -164,13 +230,13 @@ pub fn export(
     Ok(card)
 }
 
-fn contract(run: &Run, quantized: &QuantizedGraph) -> Contract {
+fn contract(config: &RunConfig, quantized: &QuantizedGraph) -> Contract {
     Contract {
         task: Task::Embedding,
-        preprocess: run.config.preprocess,
+        preprocess: config.preprocess,
         comparison: Comparison {
             embedding: quantized.embedding(),
-            distance: run.config.distance,
+            distance: config.distance,
             fusion: Fusion::Prototype,
         },
     }

@@ -131,7 +131,11 @@ fn regions(graph: &QuantizedGraph, split: ValueId, cell: Region) -> Vec<Region> 
 fn read(layer: &QuantizedLayer, output: &Region, shape: Shape) -> Region {
     let (kernel, stride, padding) = match layer {
         QuantizedLayer::Conv2d(conv) => (conv.kernel, conv.stride, conv.padding),
-        &QuantizedLayer::MaxPool { kernel, stride } => (kernel, stride, [0, 0]),
+        &QuantizedLayer::MaxPool {
+            kernel,
+            stride,
+            padding,
+        } => (kernel, stride, padding),
         QuantizedLayer::Add | QuantizedLayer::Prelu { .. } => return output.clone(),
     };
     let along = |axis: usize, output: &Range<usize>, size: usize| {

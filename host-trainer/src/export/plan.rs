@@ -66,11 +66,16 @@ pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
                     _ => Step::DepthwiseConv2d(step),
                 }
             }
-            &QuantizedLayer::MaxPool { kernel, stride } => Step::MaxPool(MaxPool {
+            &QuantizedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => Step::MaxPool(MaxPool {
                 input,
                 output,
                 kernel: small(kernel)?,
                 stride: small(stride)?,
+                padding: small(padding)?,
             }),
             QuantizedLayer::Add => {
                 let (a, b) = (node.inputs[0], node.inputs[1]);

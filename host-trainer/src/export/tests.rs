@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use shared::artifact::{Contract, Task};
-use shared::preprocess::{Crop, Fit, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat, Preprocess};
 
@@ -126,6 +126,7 @@ fn contract(tower: &Tower, graph: &QuantizedGraph) -> Contract {
         preprocess: Preprocess {
             width,
             height,
+            colour: Colour::Grey,
             tone: Tone::Ink,
             crop: Crop::Ink,
             fit: Fit::Contain,

@@ -15,10 +15,7 @@ use tch::{Kind, Tensor};
 
 use super::fused::{FusedConv2d, FusedGraph, FusedLayer};
 use super::recipe::Quantized;
-use crate::tower::{Graph, Layer};
-
-/// As in `tower::torch`.
-const EPSILON: f64 = 1e-5;
+use crate::tower::{BATCH_NORM_EPSILON, Graph, Layer};
 
 /// The rounding of a tower's layers: scales of values that stay as they are, scales of
 /// filters that follow their weights.
@@ -66,25 +63,42 @@ impl FakeQuantization {
     pub fn values(&self, tensors: &BTreeMap<String, Tensor>, input: &Tensor) -> Vec<Tensor> {
         let mut values = vec![input.shallow_clone()];
         for (index, node) in self.fused.nodes.iter().enumerate() {
-            let from = &values[node.inputs[0]];
-            let real = match &node.layer {
-                FusedLayer::Conv2d(conv) => self.convolution(tensors, index, conv, from),
-                FusedLayer::MaxPool { kernel, stride } => from.max_pool2d(
-                    kernel.map(|v| v as i64),
-                    stride.map(|v| v as i64),
-                    [0, 0],
-                    [1, 1],
-                    false,
-                ),
-                FusedLayer::Add { .. } => from + &values[node.inputs[1]],
-                FusedLayer::Prelu { .. } => from.prelu(&tensors[&format!("{}.weight", node.name)]),
-            };
-            values.push(rounded(&real, self.quantizations[index + 1]));
+            let inputs: Vec<&Tensor> = node.inputs.iter().map(|&value| &values[value]).collect();
+            let value = self.value(tensors, index, &inputs);
+            values.push(value);
         }
         values
     }
 
-    /// A convolution with rounded filters and biases; ReLU is in the range of its output.
+    /// What the bytes stand for that node `index` makes of its inputs.
+    pub fn value(
+        &self,
+        tensors: &BTreeMap<String, Tensor>,
+        index: usize,
+        inputs: &[&Tensor],
+    ) -> Tensor {
+        let node = &self.fused.nodes[index];
+        let from = inputs[0];
+        let real = match &node.layer {
+            FusedLayer::Conv2d(conv) => self.convolution(tensors, index, conv, from),
+            FusedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => from.max_pool2d(
+                kernel.map(|v| v as i64),
+                stride.map(|v| v as i64),
+                padding.map(|v| v as i64),
+                [1, 1],
+                false,
+            ),
+            FusedLayer::Add { .. } => from + inputs[1],
+            FusedLayer::Prelu { .. } => from.prelu(&tensors[&format!("{}.weight", node.name)]),
+        };
+        rounded(&real, self.quantizations[index + 1])
+    }
+
+    /// A convolution with rounded filters and biases; a rectifier is in the range of its output.
     fn convolution(
         &self,
         tensors: &BTreeMap<String, Tensor>,
@@ -133,7 +147,7 @@ impl FakeQuantization {
         let (weight, bias) = match &self.norms[index] {
             Some(norm) => {
                 let of = |part: &str| &tensors[&format!("{norm}.{part}")];
-                let factor = of("weight") / (of("running_var") + EPSILON).sqrt();
+                let factor = of("weight") / (of("running_var") + BATCH_NORM_EPSILON).sqrt();
                 let bias = of("bias") + (bias - of("running_mean")) * &factor;
                 (weight * factor.reshape([-1, 1, 1, 1]), bias)
             }

@@ -23,7 +23,7 @@ type Values = Vec<Vec<u8>>;
 pub fn correct(graph: &mut QuantizedGraph, fused: &FusedGraph, samples: &Tensors) -> Result<()> {
     let expected = float_means(fused, samples)?;
     let mut values: Vec<Values> = (0..samples.len())
-        .map(|index| vec![samples.sample(index).to_vec()])
+        .map(|index| vec![samples.planes(index).into_owned()])
         .collect();
     for index in 0..graph.nodes.len() {
         let means = sum_means(graph, index, &values);

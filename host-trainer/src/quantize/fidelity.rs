@@ -125,7 +125,7 @@ impl Sums {
 pub fn measure(graph: &QuantizedGraph, fused: &FusedGraph, samples: &Tensors) -> Result<Fidelity> {
     let float = FloatGraph::new(fused, &samples.preprocess)?;
     let found = float.map(samples, |index, reals| -> Result<(Vec<Sums>, f64)> {
-        let bytes = graph.run(samples.sample(index));
+        let bytes = graph.run(&samples.planes(index));
         let values = reals.iter().zip(&bytes[1..]);
         let sums = values.zip(&graph.quantizations[1..]);
         let sums = sums.map(|((real, bytes), meaning)| Sums::of(real, bytes, *meaning));
@@ -170,7 +170,7 @@ pub fn measure(graph: &QuantizedGraph, fused: &FusedGraph, samples: &Tensors) ->
 pub fn mean_cosine(graph: &QuantizedGraph, floats: &[Vec<f32>], samples: &Tensors) -> Result<f64> {
     use rayon::prelude::*;
     let cosines = floats.par_iter().enumerate().map(|(index, real)| {
-        let raw = graph.run(samples.sample(index)).pop().unwrap_or_default();
+        let raw = graph.run(&samples.planes(index)).pop().unwrap_or_default();
         embedding_cosine(graph, real, &raw)
     });
     Ok(mean(&cosines.collect::<Result<Vec<_>>>()?))

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use edge_runtime::engine::planes::{planes, shape};
 use rayon::prelude::*;
 use shared::Preprocess;
 use tract_onnx::prelude::*;
 
-use super::fused::{FusedGraph, FusedNode};
+use super::fused::{FusedGraph, FusedNode, Rectifier};
 use crate::dataset::Tensors;
-use crate::export::onnx::{before_relu, encode, float, layer};
+use crate::export::onnx::{before_rectifier, encode, float, layer};
 
 /// A fused tower in tract that gives the output of every node.
 #[derive(Clone, Debug)]
 pub struct FloatGraph {
     plan: Arc<TypedRunnableModel>,
-    input: [usize; 4],
+    preprocess: Preprocess,
 }
 
 impl FloatGraph {
@@ -27,14 +28,14 @@ impl FloatGraph {
         Self::with_outputs(fused, preprocess, |node| layer(&node.name))
     }
 
-    /// Gives what every node makes before a ReLU that it ends with: its sums.
+    /// Gives what every node makes before a rectifier that it ends with: its sums.
     ///
     /// # Errors
     /// When tract cannot run the tower.
     pub fn before_activation(fused: &FusedGraph, preprocess: &Preprocess) -> Result<Self> {
-        Self::with_outputs(fused, preprocess, |node| match node.layer.has_relu() {
-            true => before_relu(&layer(&node.name)),
-            false => layer(&node.name),
+        Self::with_outputs(fused, preprocess, |node| match node.layer.rectifier() {
+            Rectifier::None => layer(&node.name),
+            _ => before_rectifier(&layer(&node.name)),
         })
     }
 
@@ -44,18 +45,19 @@ impl FloatGraph {
         name: impl Fn(&FusedNode) -> String,
     ) -> Result<Self> {
         let model = encode(&float(fused, preprocess, &[]));
-        let (height, width) = (preprocess.height.into(), preprocess.width.into());
-        let input = [1, 1, height, width];
         let load = || -> TractResult<_> {
             let mut model = onnx().model_for_read(&mut &model[..])?;
-            model.set_input_fact(0, u8::fact(input).into())?;
+            model.set_input_fact(0, u8::fact(shape(preprocess, 1)).into())?;
             model.select_outputs_by_name(fused.nodes.iter().map(name))?;
             model.into_optimized()?.into_runnable()
         };
         let plan = load()
             .map_err(|error| anyhow::anyhow!("{error:#}"))
             .context("the float tower does not load for calibration")?;
-        Ok(Self { plan, input })
+        Ok(Self {
+            plan,
+            preprocess: *preprocess,
+        })
     }
 
     /// The outputs of all nodes for one preprocessed sample, `[channels, height, width]`
@@ -65,7 +67,8 @@ impl FloatGraph {
     /// When the sample has another size than the tower's input.
     pub fn run(&self, sample: &[u8]) -> Result<Vec<Vec<f32>>> {
         let run = || -> TractResult<Vec<Vec<f32>>> {
-            let input = Tensor::from_shape(&self.input, sample)?;
+            let sample = planes(&self.preprocess, sample);
+            let input = Tensor::from_shape(&shape(&self.preprocess, 1), &sample)?;
             let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
             let values = outputs
                 .iter()

@@ -4,10 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::ValueId;
-use crate::tower::{Graph, Layer, Node, NodeId, Parameters, Shape, Tower};
-
-/// As in `tower::torch`.
-const EPSILON: f64 = 1e-5;
+use crate::tower::{BATCH_NORM_EPSILON, Graph, Layer, Node, NodeId, Parameters, Shape, Tower};
 
 /// A tower as fused layers.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +33,7 @@ pub struct FusedNode {
 /// What a fused node computes. Pairs are (vertical, horizontal).
 #[derive(Clone, Debug, PartialEq)]
 pub enum FusedLayer {
-    /// Convolution with bias and, maybe, ReLU.
+    /// Convolution with bias and, maybe, a rectifier.
     Conv2d(FusedConv2d),
     /// Maximum over windows.
     MaxPool {
@@ -44,17 +41,40 @@ pub enum FusedLayer {
         kernel: [usize; 2],
         /// Step.
         stride: [usize; 2],
+        /// Places before and after that have no say.
+        padding: [usize; 2],
     },
     /// Sum of two values.
     Add {
-        /// Whether negative sums become zero.
-        relu: bool,
+        /// What follows it.
+        rectifier: Rectifier,
     },
     /// `x` where positive, else `slope * x`.
     Prelu {
         /// `[channels]`.
         slopes: Vec<f32>,
     },
+}
+
+/// What cuts a layer's outputs off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rectifier {
+    /// Nothing.
+    None,
+    /// Negative ones become 0.
+    Relu,
+    /// Negative ones become 0, those above 6 become 6.
+    Relu6,
+}
+
+impl Rectifier {
+    /// The largest output.
+    pub fn most(self) -> f32 {
+        match self {
+            Self::None | Self::Relu => f32::INFINITY,
+            Self::Relu6 => 6.0,
+        }
+    }
 }
 
 /// A convolution with everything that follows it at once.
@@ -72,8 +92,8 @@ pub struct FusedConv2d {
     pub weights: Vec<f32>,
     /// `[out channels]`.
     pub bias: Vec<f32>,
-    /// Whether negative outputs become zero.
-    pub relu: bool,
+    /// What follows it.
+    pub rectifier: Rectifier,
 }
 
 impl FusedGraph {
@@ -145,11 +165,21 @@ impl FusedGraph {
                     true => parameter("bias")?.to_vec(),
                     false => vec![0.0; out_channels],
                 },
-                relu: false,
+                rectifier: Rectifier::None,
             }),
-            Layer::MaxPool { kernel, stride } => FusedLayer::MaxPool { kernel, stride },
+            Layer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => FusedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            },
             Layer::GlobalAveragePool => FusedLayer::Conv2d(average(self.shape(inputs[0]))),
-            Layer::Add => FusedLayer::Add { relu: false },
+            Layer::Add => FusedLayer::Add {
+                rectifier: Rectifier::None,
+            },
             Layer::Prelu => FusedLayer::Prelu {
                 slopes: parameter("weight")?.to_vec(),
             },
@@ -162,10 +192,14 @@ impl FusedGraph {
                 }
                 return Ok(inputs[0]);
             }
-            Layer::Relu => {
+            Layer::Relu | Layer::Relu6 => {
                 match self.fusible(graph, node, inputs[0])? {
-                    FusedLayer::Conv2d(FusedConv2d { relu, .. }) | FusedLayer::Add { relu } => {
-                        *relu = true;
+                    FusedLayer::Conv2d(FusedConv2d { rectifier, .. })
+                    | FusedLayer::Add { rectifier } => {
+                        *rectifier = match node.layer {
+                            Layer::Relu6 => Rectifier::Relu6,
+                            _ => Rectifier::Relu,
+                        };
                     }
                     _ => bail!(
                         "layer {}: expected a convolution or a sum before it",
@@ -199,7 +233,7 @@ impl FusedGraph {
             .checked_sub(1)
             .and_then(|node| self.nodes.get_mut(node));
         match node.map(|node| &mut node.layer) {
-            Some(layer) if alone && !layer.has_relu() => Ok(layer),
+            Some(layer) if alone && layer.rectifier() == Rectifier::None => Ok(layer),
             _ => bail!(
                 "layer {} follows {}: expected a layer without activation that nothing else reads, which it can be fused with",
                 follower.name,
@@ -210,11 +244,11 @@ impl FusedGraph {
 }
 
 impl FusedLayer {
-    /// Whether its output is never negative because of a ReLU.
-    pub fn has_relu(&self) -> bool {
+    /// What it ends with.
+    pub fn rectifier(&self) -> Rectifier {
         match self {
-            Self::Conv2d(FusedConv2d { relu, .. }) | Self::Add { relu } => *relu,
-            Self::MaxPool { .. } | Self::Prelu { .. } => false,
+            Self::Conv2d(FusedConv2d { rectifier, .. }) | Self::Add { rectifier } => *rectifier,
+            Self::MaxPool { .. } | Self::Prelu { .. } => Rectifier::None,
         }
     }
 }
@@ -233,7 +267,7 @@ fn average(input: Shape) -> FusedConv2d {
         padding: [0, 0],
         weights: vec![1.0 / (height * width) as f32; input.len()],
         bias: vec![0.0; channels],
-        relu: false,
+        rectifier: Rectifier::None,
     }
 }
 
@@ -243,7 +277,7 @@ fn fold(conv: &mut FusedConv2d, [gamma, beta]: [&[f32]; 2], [mean, variance]: [&
     let taps = conv.weights.len() / conv.bias.len();
     let filters = conv.weights.chunks_exact_mut(taps);
     for (channel, (filter, bias)) in filters.zip(&mut conv.bias).enumerate() {
-        let deviation = (f64::from(variance[channel]) + EPSILON).sqrt();
+        let deviation = (f64::from(variance[channel]) + BATCH_NORM_EPSILON).sqrt();
         let factor = f64::from(gamma[channel]) / deviation;
         for weight in filter {
             *weight = (f64::from(*weight) * factor) as f32;

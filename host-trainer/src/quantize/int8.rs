@@ -8,7 +8,7 @@ use shared::artifact::plan::{MAX_BIAS, MAX_FILTER};
 use shared::preprocess::Quantization;
 
 use super::calibrate::Range;
-use super::fused::{FusedConv2d, FusedGraph, FusedLayer};
+use super::fused::{FusedConv2d, FusedGraph, FusedLayer, Rectifier};
 use super::{ValueId, agreement};
 use crate::tower::Shape;
 
@@ -41,7 +41,7 @@ pub struct QuantizedNode {
 /// What a node computes. Pairs are (vertical, horizontal).
 #[derive(Clone, Debug, PartialEq)]
 pub enum QuantizedLayer {
-    /// Convolution; ReLU is in the zero point of the output.
+    /// Convolution; a rectifier is in the quantization of the output.
     Conv2d(QuantizedConv2d),
     /// Maximum over windows; the quantization stays.
     MaxPool {
@@ -49,8 +49,10 @@ pub enum QuantizedLayer {
         kernel: [usize; 2],
         /// Step.
         stride: [usize; 2],
+        /// Places before and after that have no say.
+        padding: [usize; 2],
     },
-    /// Sum of two values; ReLU is in the zero point of the output.
+    /// Sum of two values; a rectifier is in the quantization of the output.
     Add,
     /// `x` where positive, else `slope * x`.
     Prelu {
@@ -91,8 +93,10 @@ impl QuantizedGraph {
         for (index, node) in fused.nodes.iter().enumerate() {
             let from: Vec<Quantization> = node.inputs.iter().map(|&v| quantizations[v]).collect();
             let mut range = ranges[index + 1];
-            if node.layer.has_relu() {
+            let rectifier = node.layer.rectifier();
+            if rectifier != Rectifier::None {
                 range.least = 0.0;
+                range.most = range.most.min(rectifier.most());
             }
             let (layer, to) = quantize(&node.layer, &from, range)
                 .with_context(|| format!("layer {}", node.name))?;
@@ -174,8 +178,20 @@ fn quantize(
             let (conv, to) = convolution(conv, from.scale, range).context(ALIKE)?;
             Ok((QuantizedLayer::Conv2d(conv), to))
         }
-        (&FusedLayer::MaxPool { kernel, stride }, &[from]) => {
-            Ok((QuantizedLayer::MaxPool { kernel, stride }, from))
+        (
+            &FusedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            },
+            &[from],
+        ) => {
+            let pool = QuantizedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            };
+            Ok((pool, from))
         }
         (FusedLayer::Add { .. }, &[a, b]) => {
             let to = agreement::sum(range, [a, b]).context(ALIKE)?;

@@ -33,9 +33,13 @@ impl QuantizedGraph {
                     .flat_map(|(sums, m)| sums.iter().map(move |&sum| byte(sum as f32 * m, to)))
                     .collect()
             }
-            &QuantizedLayer::MaxPool { kernel, stride } => {
+            &QuantizedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => {
                 let shape = self.shape(node.inputs[0]);
-                max_pool(inputs[0], shape, node.shape, kernel, stride)
+                max_pool(inputs[0], shape, node.shape, kernel, stride, padding)
             }
             QuantizedLayer::Add => {
                 let [a, b] = [0, 1].map(|input| self.ratio(index, node.inputs[input]));
@@ -131,14 +135,20 @@ fn max_pool(
     to: Shape,
     kernel: [usize; 2],
     stride: [usize; 2],
+    padding: [usize; 2],
 ) -> Vec<u8> {
+    let along = |axis: usize, position: usize, size: usize| {
+        let first = position * stride[axis];
+        let end = first + kernel[axis] - padding[axis];
+        first.saturating_sub(padding[axis])..end.min(size)
+    };
     let mut output = Vec::with_capacity(to.len());
     for map in input.chunks_exact(from.height * from.width) {
         for (y, x) in (0..to.height).flat_map(|y| (0..to.width).map(move |x| (y, x))) {
-            let rows = (0..kernel[0]).map(|row| y * stride[0] + row);
-            let windows = rows.flat_map(|row| {
-                let begin = row * from.width + x * stride[1];
-                &map[begin..begin + kernel[1]]
+            let columns = along(1, x, from.width);
+            let windows = along(0, y, from.height).flat_map(|row| {
+                let begin = row * from.width;
+                &map[begin + columns.start..begin + columns.end]
             });
             output.push(windows.copied().max().unwrap_or(0));
         }

@@ -161,7 +161,7 @@ impl Rate {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use shared::preprocess::{Crop, Fit, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
     use shared::support_set::Fusion;
     use shared::{Distance, EmbeddingFormat, Preprocess};
 
@@ -195,6 +195,7 @@ pub(super) mod tests {
         let preprocess = Preprocess {
             width: 2,
             height: 2,
+            colour: Colour::Grey,
             tone: Tone::Invert,
             crop: Crop::Whole,
             fit: Fit::Stretch,

@@ -35,6 +35,7 @@ impl Conv4 {
             let pool = Layer::MaxPool {
                 kernel: [2, 2],
                 stride: [2, 2],
+                padding: [0, 0],
             };
             last = graph.push(
                 &format!("conv{block}"),

@@ -1,12 +1,16 @@
 //! Layers as a directed acyclic graph in topological order.
 
 use anyhow::{Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+/// What batch normalization adds to a variance before its root is taken.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
 
 /// Shape of one sample at a node: channels, height, width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Number of feature maps.
     pub channels: usize,
@@ -38,7 +42,8 @@ impl Shape {
 }
 
 /// What a node computes. Pairs are (vertical, horizontal).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "layer", rename_all = "kebab-case")]
 pub enum Layer {
     /// The sample, as real numbers.
     Input(Shape),
@@ -59,21 +64,27 @@ pub enum Layer {
         /// Whether there is a bias per filter.
         bias: bool,
     },
-    /// Batch normalization (Ioffe and Szegedy, 2015) per channel, epsilon 1e-5.
+    /// Batch normalization (Ioffe and Szegedy, 2015) per channel, with
+    /// [`BATCH_NORM_EPSILON`].
     BatchNorm,
     /// `max(0, x)`.
     Relu,
+    /// `min(max(0, x), 6)` (Krizhevsky, "Convolutional deep belief networks on CIFAR-10",
+    /// 2010).
+    Relu6,
     /// `x` where positive, else `slope * x`, a slope per channel (He et al., "Delving
     /// deep into rectifiers", 2015).
     Prelu,
     /// Sum of two different inputs of one shape: the end of a residual block.
     Add,
-    /// Maximum over windows, no padding, incomplete windows dropped.
+    /// Maximum over windows, incomplete ones dropped.
     MaxPool {
         /// Window size.
         kernel: [usize; 2],
         /// Step.
         stride: [usize; 2],
+        /// Places before and after that have no say.
+        padding: [usize; 2],
     },
     /// Mean over all rows and columns, per channel.
     GlobalAveragePool,
@@ -119,14 +130,15 @@ impl Layer {
 }
 
 /// A layer with its name and where its inputs come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// Unique in the graph; parameters are named `<node>.<parameter>`.
     pub name: String,
-    /// What it computes.
-    pub layer: Layer,
     /// Earlier nodes whose outputs it reads.
     pub inputs: Vec<NodeId>,
+    /// What it computes.
+    #[serde(flatten)]
+    pub layer: Layer,
 }
 
 /// Nodes in topological order; node 0 is the input, the last one the output.
@@ -228,8 +240,8 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
         let along = |size: usize, axis: usize| {
             let padded = size + 2 * padding[axis];
             ensure!(
-                stride[axis] > 0 && kernel[axis] > 0 && padded >= kernel[axis],
-                "layer {name:?} needs at least {} rows and columns, found {} x {}: use a larger input or fewer pools",
+                stride[axis] > 0 && padding[axis] < kernel[axis] && padded >= kernel[axis],
+                "layer {name:?} needs at least {} rows and columns and less padding, found {} x {} and {padding:?}: use a larger input or fewer pools",
                 kernel[axis],
                 input.height,
                 input.width
@@ -260,8 +272,12 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
                 width,
             })
         }
-        Layer::MaxPool { kernel, stride } => {
-            let (height, width) = windows(kernel, stride, [0, 0])?;
+        Layer::MaxPool {
+            kernel,
+            stride,
+            padding,
+        } => {
+            let (height, width) = windows(kernel, stride, padding)?;
             Ok(Shape {
                 height,
                 width,
@@ -273,7 +289,7 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
             width: 1,
             ..input
         }),
-        Layer::BatchNorm | Layer::Relu | Layer::Prelu => Ok(input),
+        Layer::BatchNorm | Layer::Relu | Layer::Relu6 | Layer::Prelu => Ok(input),
         Layer::Add => bail!("layer {name:?} reads two inputs"),
     }
 }

@@ -8,6 +8,7 @@
 pub mod conv4;
 pub mod depthwise_separable;
 pub mod graph;
+pub mod imported;
 pub mod parameters;
 pub mod residual;
 #[cfg(feature = "libtorch")]
@@ -15,7 +16,7 @@ pub mod torch;
 
 use serde::{Deserialize, Serialize};
 
-pub use graph::{Graph, Layer, Node, NodeId, Shape};
+pub use graph::{BATCH_NORM_EPSILON, Graph, Layer, Node, NodeId, Shape};
 pub use parameters::{Parameters, Tensor};
 
 /// A tower by name and parameters.
@@ -28,6 +29,8 @@ pub enum TowerSpec {
     Residual(residual::Residual),
     /// Inverted bottlenecks of depthwise convolutions, after MobileFaceNet.
     DepthwiseSeparable(depthwise_separable::DepthwiseSeparable),
+    /// Layers that `host-trainer import` found in a file.
+    Imported(imported::Imported),
 }
 
 /// A network from an input to an embedding.
@@ -51,6 +54,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.graph(),
             Self::Residual(tower) => tower.graph(),
             Self::DepthwiseSeparable(tower) => tower.graph(),
+            Self::Imported(tower) => tower.graph(),
         };
         Ok(Tower {
             spec: self.clone(),
@@ -59,21 +63,35 @@ impl TowerSpec {
         })
     }
 
-    /// Height and width of the grey input, pixels.
+    /// Height and width of the input, pixels.
     pub fn input(&self) -> [usize; 2] {
         match self {
             Self::Conv4(tower) => tower.input,
             Self::Residual(tower) => tower.input,
             Self::DepthwiseSeparable(tower) => tower.input,
+            Self::Imported(tower) => {
+                let Shape { height, width, .. } = tower.input();
+                [height, width]
+            }
         }
     }
 
-    /// The same tower for another input.
+    /// Channels of the input.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Conv4(_) | Self::Residual(_) | Self::DepthwiseSeparable(_) => 1,
+            Self::Imported(tower) => tower.input().channels,
+        }
+    }
+
+    /// The same tower for another input, but for an imported one, whose layers are as they
+    /// are.
     pub fn set_input(&mut self, input: [usize; 2]) {
         match self {
             Self::Conv4(tower) => tower.input = input,
             Self::Residual(tower) => tower.input = input,
             Self::DepthwiseSeparable(tower) => tower.input = input,
+            Self::Imported(_) => {}
         }
     }
 
@@ -83,6 +101,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.embedding,
             Self::Residual(tower) => tower.embedding,
             Self::DepthwiseSeparable(tower) => tower.embedding,
+            Self::Imported(tower) => tower.embedding(),
         }
     }
 
@@ -92,6 +111,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.normalized,
             Self::Residual(tower) => tower.normalized,
             Self::DepthwiseSeparable(tower) => tower.normalized,
+            Self::Imported(tower) => tower.normalized,
         }
     }
 }

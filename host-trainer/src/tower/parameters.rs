@@ -98,6 +98,7 @@ pub fn specifications(graph: &Graph) -> Vec<Specification> {
             Layer::Prelu => add("weight", &[channels], Initial::Constant(0.25)),
             Layer::Input(_)
             | Layer::Relu
+            | Layer::Relu6
             | Layer::Add
             | Layer::MaxPool { .. }
             | Layer::GlobalAveragePool => {}

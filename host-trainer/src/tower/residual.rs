@@ -48,6 +48,7 @@ impl Residual {
             let pool = Layer::MaxPool {
                 kernel: [2, 2],
                 stride: [2, 2],
+                padding: [0, 0],
             };
             last = graph.push("stem.pool", pool, &[last])?;
         }

@@ -6,11 +6,10 @@ use anyhow::{Context, Result, ensure};
 use shared::preprocess::Quantization;
 use tch::{Device, Kind, Tensor};
 
-use super::graph::{Graph, Layer, Node, NodeId};
+use super::graph::{BATCH_NORM_EPSILON, Graph, Layer, Node, NodeId};
 use super::parameters::{self, Initial, Parameters, Specification};
 use crate::quantize::aware::FakeQuantization;
 
-const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
 /// A graph with its parameters as tensors on a device.
@@ -243,18 +242,23 @@ impl TorchTower {
                 parameter("running_var"),
                 mode == Mode::Training,
                 MOMENTUM,
-                EPSILON,
+                BATCH_NORM_EPSILON,
                 false,
             ),
             Layer::Relu => input.relu(),
+            Layer::Relu6 => input.clamp(0.0, 6.0),
             Layer::Prelu => {
                 input.prelu(&self.tensors[&format!("{}.weight", node.name)].to_kind(input.kind()))
             }
             Layer::GlobalAveragePool => input.mean_dim([2i64, 3].as_slice(), true, None::<Kind>),
-            Layer::MaxPool { kernel, stride } => input.max_pool2d(
+            Layer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => input.max_pool2d(
                 kernel.map(|v| v as i64),
                 stride.map(|v| v as i64),
-                [0, 0],
+                padding.map(|v| v as i64),
                 [1, 1],
                 false,
             ),

@@ -10,7 +10,7 @@ use host_trainer::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
 use shared::Distance;
-use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 
 pub(crate) const SIGNERS: u32 = 16;
 pub(crate) const GENUINE: u32 = 6;
@@ -55,6 +55,7 @@ pub(crate) fn dataset() -> Dataset {
         preprocess: Preprocess {
             width: 32,
             height: 16,
+            colour: Colour::Grey,
             tone: Tone::Ink,
             crop: Crop::Ink,
             fit: Fit::Contain,

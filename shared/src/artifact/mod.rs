@@ -38,7 +38,7 @@ pub use write::{Contents, write};
 pub const MAGIC: [u8; 8] = *b"SEMBLANC";
 
 /// The version of the format that this crate reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Every section begins at a multiple of this.
 pub const ALIGNMENT: usize = 16;
@@ -195,8 +195,14 @@ fn check_contract(contract: &Contract) -> Result<(), ArtifactError> {
 /// The plan must read what preprocessing writes and write what the format stores.
 fn check_agreement(contract: &Contract, plan: &Plan<'_>) -> Result<(), ArtifactError> {
     let input = plan.input();
-    let Preprocess { width, height, .. } = contract.preprocess;
-    if (input.height, input.width, input.channels) != (height, width, 1) {
+    let Preprocess {
+        width,
+        height,
+        colour,
+        ..
+    } = contract.preprocess;
+    let channels = u16::from(colour.channels());
+    if (input.height, input.width, input.channels) != (height, width, channels) {
         return Err(ArtifactError::Contract("input size"));
     }
     if plan.output().len() != usize::from(contract.comparison.embedding.dim) {

@@ -183,7 +183,8 @@ impl Conv2d {
     }
 }
 
-/// `out[y, x, c] = max over the window of in[.., c]`; windows lie inside the input.
+/// `out[y, x, c] = max over the window of in[.., c]`; what of a window lies in the padding
+/// has no say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaxPool {
     /// Read from.
@@ -194,6 +195,8 @@ pub struct MaxPool {
     pub kernel: [u16; 2],
     /// Step.
     pub stride: [u16; 2],
+    /// Padding before and after.
+    pub padding: [u16; 2],
 }
 
 /// `v[i] = clamp(round((v[i] - z[0]) * m[0] + (other[i] - z[1]) * m[1]) + output_zero_point)`,

@@ -1,6 +1,7 @@
-//! A borrowed picture and its luma.
+//! A borrowed picture and the numbers of its pixels.
 
 use super::PreprocessError;
+use super::colour::Component;
 
 /// The largest accepted picture side, pixels.
 pub const MAX_SIDE: u32 = 8192;
@@ -49,16 +50,21 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// Luma in 0..=255: ITU-R BT.601 weights in 1/256, rounded to nearest.
-    /// Outside the picture: 0.
-    pub(super) fn luma(&self, x: u32, y: u32) -> u8 {
+    /// A number of a pixel, 0..=255. Outside the picture: 0.
+    pub(super) fn value(&self, component: Component, x: u32, y: u32) -> u8 {
         let pixel = (y * self.width + x) as usize * usize::from(self.channels);
         match self.pixels.get(pixel..pixel + usize::from(self.channels)) {
             Some([grey]) => *grey,
-            Some([red, green, blue]) => {
-                let sum = 77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue);
-                ((sum + 128) >> 8) as u8
-            }
+            Some([red, green, blue]) => match component {
+                Component::Red => *red,
+                Component::Green => *green,
+                Component::Blue => *blue,
+                Component::Luma => {
+                    let weigh = |weight: u32, value: &u8| weight * u32::from(*value);
+                    let sum = weigh(77, red) + weigh(150, green) + weigh(29, blue);
+                    ((sum + 128) >> 8) as u8
+                }
+            },
             _ => 0,
         }
     }

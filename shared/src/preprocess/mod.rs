@@ -5,11 +5,12 @@
 //! gets the same bytes:
 //!
 //! ```text
-//! pixels -> luma -> tone (invert, find ink) -> crop -> resize into width x height -> u8
+//! pixels -> luma or RGB -> tone (invert, find ink) -> crop -> resize into width x height -> u8
 //! ```
 //!
 //! The tower reads byte `q` as the real number `(q - zero_point) * scale`.
 
+mod colour;
 mod image;
 mod placement;
 mod resample;
@@ -19,6 +20,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use colour::Colour;
 pub use image::{Image, MAX_SIDE};
 pub use placement::{Crop, Fit};
 use resample::resample;
@@ -32,6 +34,9 @@ pub struct Preprocess {
     pub width: u16,
     /// Height of the tower input, pixels, at least 1.
     pub height: u16,
+    /// What of its colours it reads.
+    #[serde(default)]
+    pub colour: Colour,
     /// What is done to intensities before cropping.
     pub tone: Tone,
     /// Which part of the picture is kept.
@@ -52,20 +57,28 @@ pub struct Quantization {
 }
 
 impl Preprocess {
-    /// Bytes of one tower input: `width * height`.
-    pub fn output_len(&self) -> usize {
-        usize::from(self.width) * usize::from(self.height)
+    /// Bytes of one row of the tower input: `width * channels`.
+    pub fn row_len(&self) -> usize {
+        usize::from(self.width) * usize::from(self.colour.channels())
     }
 
-    /// Whether the spec can be run: sides at least 1, scale positive and finite.
+    /// Bytes of one tower input: `height * width * channels`.
+    pub fn output_len(&self) -> usize {
+        usize::from(self.height) * self.row_len()
+    }
+
+    /// Whether the spec can be run: sides at least 1, scale positive and finite, and ink,
+    /// which has no colours, only looked for in grey.
     pub fn is_valid(&self) -> bool {
         self.width > 0
             && self.height > 0
+            && (self.colour == Colour::Grey || self.tone != Tone::Ink)
             && self.quantization.scale > 0.0
             && self.quantization.scale.is_finite()
     }
 
-    /// Runs the spec: `output` receives `height` rows of `width` bytes.
+    /// Runs the spec: `output` receives `height` rows of `width` pixels, each its channels
+    /// side by side.
     ///
     /// # Errors
     /// [`PreprocessError::Output`] when `output` is not [`output_len`](Self::output_len)
@@ -84,13 +97,17 @@ impl Preprocess {
         let source = self.crop.of(image, &tone);
         let (width, height) = (u32::from(self.width), u32::from(self.height));
         let target = self.fit.place(source, width, height);
-        for (y, row) in (0..height).zip(output.chunks_exact_mut(width as usize)) {
-            for (x, pixel) in (0..width).zip(row) {
-                *pixel = if target.contains(x, y) {
-                    resample(image, &tone, source, target, x - target.x, y - target.y)
-                } else {
-                    0
-                };
+        let components = self.colour.components();
+        for (y, row) in (0..height).zip(output.chunks_exact_mut(self.row_len())) {
+            for (x, pixel) in (0..width).zip(row.chunks_exact_mut(components.len())) {
+                if !target.contains(x, y) {
+                    pixel.fill(0);
+                    continue;
+                }
+                for (component, value) in components.iter().zip(pixel) {
+                    let intensity = |x, y| tone.intensity(image, *component, x, y);
+                    *value = resample(intensity, source, target, x - target.x, y - target.y);
+                }
             }
         }
         Ok(())
@@ -122,7 +139,7 @@ pub enum PreprocessError {
     },
     /// The same intensity everywhere, after [`Tone`]: there is nothing to compare.
     Blank,
-    /// The output buffer does not hold `width * height` bytes of the spec.
+    /// The output buffer does not hold the bytes of the spec.
     Output {
         /// [`Preprocess::output_len`].
         expected: usize,

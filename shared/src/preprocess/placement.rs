@@ -73,7 +73,7 @@ fn ink_bounds(image: &Image<'_>, tone: &ToneTable) -> Option<Rectangle> {
     let (mut top, mut bottom) = (u32::MAX, 0);
     for y in 0..image.height {
         for x in 0..image.width {
-            if tone.intensity(image, x, y) > 0 {
+            if tone.luma(image, x, y) > 0 {
                 left = left.min(x);
                 right = right.max(x);
                 top = top.min(y);

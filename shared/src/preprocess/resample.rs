@@ -1,8 +1,6 @@
 //! Resizing with a triangle filter, in integers.
 
-use super::image::Image;
 use super::placement::Rectangle;
-use super::tone::ToneTable;
 
 /// The triangle filter of one axis: which source pixels weigh how much for one
 /// target pixel when `source` pixels become `target` pixels.
@@ -42,11 +40,10 @@ impl Triangle {
     }
 }
 
-/// One target pixel at (`x`, `y`) of `target`: the weighted mean of intensities in
-/// `source`, rounded half up.
+/// One target pixel at (`x`, `y`) of `target`: the weighted mean of the intensities at
+/// columns and rows of `source`, rounded half up.
 pub(super) fn resample(
-    image: &Image<'_>,
-    tone: &ToneTable,
+    intensity: impl Fn(u32, u32) -> u8,
     source: Rectangle,
     target: Rectangle,
     x: u32,
@@ -63,7 +60,7 @@ pub(super) fn resample(
         for column in across.first..=across.last {
             // Weights are below 2^18 each; a full picture's sum stays below 2^63.
             let weight = row_weight * across.weight(column);
-            let intensity = tone.intensity(image, source.x + column, source.y + row);
+            let intensity = intensity(source.x + column, source.y + row);
             sum += weight * u64::from(intensity);
             total += weight;
         }

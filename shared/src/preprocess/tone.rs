@@ -1,7 +1,8 @@
-//! From luma to intensity.
+//! From a pixel's numbers to intensities.
 
 use serde::{Deserialize, Serialize};
 
+use super::colour::Component;
 use super::image::Image;
 
 /// What is done to intensities.
@@ -18,7 +19,7 @@ pub enum Tone {
     Ink,
 }
 
-/// Maps luma to intensity.
+/// Maps luma, or another number of a pixel, to intensity.
 pub(super) struct ToneTable([u8; 256]);
 
 impl ToneTable {
@@ -52,14 +53,20 @@ impl ToneTable {
 
     /// Whether the picture has one intensity everywhere.
     pub(super) fn is_blank(&self, image: &Image<'_>) -> bool {
-        let first = self.intensity(image, 0, 0);
-        let is_first = |x, y| self.intensity(image, x, y) == first;
+        let first = self.luma(image, 0, 0);
+        let is_first = |x, y| self.luma(image, x, y) == first;
         (0..image.height).all(|y| (0..image.width).all(|x| is_first(x, y)))
     }
 
-    pub(super) fn intensity(&self, image: &Image<'_>, x: u32, y: u32) -> u8 {
-        let luma = image.luma(x, y);
-        self.0.get(usize::from(luma)).copied().unwrap_or(0)
+    /// The intensity of a pixel as a whole.
+    pub(super) fn luma(&self, image: &Image<'_>, x: u32, y: u32) -> u8 {
+        self.intensity(image, Component::Luma, x, y)
+    }
+
+    /// The intensity of one of its numbers.
+    pub(super) fn intensity(&self, image: &Image<'_>, component: Component, x: u32, y: u32) -> u8 {
+        let value = image.value(component, x, y);
+        self.0.get(usize::from(value)).copied().unwrap_or(0)
     }
 }
 
@@ -67,7 +74,7 @@ fn histogram(image: &Image<'_>) -> [u32; 256] {
     let mut counts = [0u32; 256];
     for y in 0..image.height {
         for x in 0..image.width {
-            if let Some(count) = counts.get_mut(usize::from(image.luma(x, y))) {
+            if let Some(count) = counts.get_mut(usize::from(image.value(Component::Luma, x, y))) {
                 *count += 1;
             }
         }

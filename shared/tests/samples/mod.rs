@@ -8,7 +8,7 @@
 
 use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, write};
-use shared::preprocess::{Crop, Fit, Preprocess, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, SubjectId, Template};
 use shared::wire::{self, Request};
@@ -41,6 +41,7 @@ pub fn artifact() -> Vec<u8> {
             output,
             kernel: [4, 4],
             stride: [4, 4],
+            padding: [0, 0],
         }),
     ];
     let mut weights: Vec<u8> = (0..18u8).map(|tap| tap.wrapping_sub(9)).collect();
@@ -70,6 +71,7 @@ pub fn artifact() -> Vec<u8> {
             preprocess: Preprocess {
                 width: 4,
                 height: 4,
+                colour: Colour::Grey,
                 tone: Tone::Invert,
                 crop: Crop::Whole,
                 fit: Fit::Stretch,

@@ -5,6 +5,7 @@ use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::engine::tract::TractEngine;
 use edge_runtime::kernels::InstructionSet;
+use host_trainer::engine::ort::environment;
 use host_trainer::export::artifact::Draft;
 use host_trainer::export::onnx::{self, EMBEDDING_Q8, Format};
 use host_trainer::export::plan::plan;
@@ -16,7 +17,7 @@ use ort::value::TensorRef;
 use shared::artifact::{Artifact, Contract, Task};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
-use tests::{made_up_ranges, onnx_runtime, signers, untrained};
+use tests::{made_up_ranges, signers, untrained};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
@@ -193,7 +194,7 @@ fn bytes_only(mut model: ModelProto) -> Vec<u8> {
 }
 
 fn runtime(name: &str, onnx: &[u8], shape: [usize; 4], input: &'static [u8]) -> Peer {
-    let mut session = Session::builder(onnx_runtime().unwrap())
+    let mut session = Session::builder(environment().unwrap())
         .unwrap()
         .with_optimization_level(GraphOptimizationLevel::All)
         .unwrap()

@@ -42,8 +42,13 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
     writeln!(out, "terms        {}", card.terms)?;
     writeln!(
         out,
-        "input        {} x {} pixels, tone {:?}, crop {:?}, fit {:?}",
-        preprocess.width, preprocess.height, preprocess.tone, preprocess.crop, preprocess.fit
+        "input        {} x {} pixels, {:?}, tone {:?}, crop {:?}, fit {:?}",
+        preprocess.width,
+        preprocess.height,
+        preprocess.colour,
+        preprocess.tone,
+        preprocess.crop,
+        preprocess.fit
     )?;
     writeln!(
         out,

@@ -19,7 +19,7 @@ use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, golden::fill_input, write,
 };
 use shared::embedding::{MAX_DIM, prototype};
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, Template};
 use shared::{Distance, EmbeddingFormat, Preprocess};
@@ -242,6 +242,7 @@ fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u
         preprocess: Preprocess {
             width: SIDE,
             height: SIDE,
+            colour: Colour::Grey,
             tone: Tone::Invert,
             crop: Crop::Whole,
             fit: Fit::Stretch,

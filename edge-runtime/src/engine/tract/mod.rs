@@ -16,6 +16,7 @@ use shared::ModelId;
 use shared::artifact::{Artifact, Contract};
 use tract_onnx::prelude::*;
 
+use super::planes::{planes, shape};
 use super::{Engine, EngineError, check_length};
 
 /// The graph output that holds the raw embedding bytes.
@@ -52,13 +53,7 @@ impl TractEngine {
             });
         }
         let preprocess = contract.preprocess;
-        let shape = [
-            1,
-            1,
-            usize::from(preprocess.height),
-            usize::from(preprocess.width),
-        ];
-        let plan = plan(model, &shape).map_err(tract_error)?;
+        let plan = plan(model, &shape(&preprocess, 1)).map_err(tract_error)?;
         Ok(Self {
             model_id,
             contract,
@@ -111,13 +106,8 @@ impl Engine for TractEngine {
         let preprocess = self.contract.preprocess;
         check_length("an input", preprocess.output_len(), input.len())?;
         check_length("an output", self.dim, output.len())?;
-        let shape = [
-            1,
-            1,
-            usize::from(preprocess.height),
-            usize::from(preprocess.width),
-        ];
-        let tensor = Tensor::from_shape(&shape, input).map_err(tract_error)?;
+        let input = planes(&preprocess, input);
+        let tensor = Tensor::from_shape(&shape(&preprocess, 1), &input).map_err(tract_error)?;
         let outputs = self
             .plan
             .run(tvec!(tensor.into_tvalue()))

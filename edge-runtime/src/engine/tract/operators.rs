@@ -48,6 +48,7 @@ fn read(_: &ParsingContext<'_>, node: &NodeProto) -> Read {
         MAX_POOL => Operator::MaxPool {
             kernel: pair("kernel_shape", 1)?,
             stride: pair("strides", 1)?,
+            padding: pair("pads", 0)?,
         },
         ADD => Operator::Add,
         _ => Operator::Prelu,
@@ -66,6 +67,7 @@ enum Operator {
     MaxPool {
         kernel: [u16; 2],
         stride: [u16; 2],
+        padding: [u16; 2],
     },
     Add,
     Prelu,
@@ -102,12 +104,14 @@ impl Expansion for Operator {
                     solver.equals(&outputs[0].shape, shape)
                 })
             }
-            &Self::MaxPool { kernel, stride } => {
-                solver.given(&inputs[0].shape, move |solver, input| {
-                    let shape = windows(&input, kernel.map(usize::from), stride, [0, 0])?;
-                    solver.equals(&outputs[0].shape, shape)
-                })
-            }
+            &Self::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => solver.given(&inputs[0].shape, move |solver, input| {
+                let shape = windows(&input, kernel.map(usize::from), stride, padding)?;
+                solver.equals(&outputs[0].shape, shape)
+            }),
             Self::Add => {
                 solver.equals(&inputs[0].shape, &inputs[3].shape)?;
                 solver.equals(&inputs[0].shape, &outputs[0].shape)
@@ -150,8 +154,8 @@ fn windows(
     for axis in 0..2 {
         let padded = input[axis + 2].to_usize()? + 2 * usize::from(padding[axis]);
         ensure!(
-            kernel[axis] > 0 && stride[axis] > 0 && padded >= kernel[axis],
-            "windows of {kernel:?} every {stride:?} do not fit {input:?}"
+            stride[axis] > 0 && usize::from(padding[axis]) < kernel[axis] && padded >= kernel[axis],
+            "windows of {kernel:?} every {stride:?}, padded by {padding:?}, do not fit {input:?}"
         );
         shape[axis + 2] = ((padded - kernel[axis]) / usize::from(stride[axis]) + 1).to_dim();
     }
@@ -185,13 +189,18 @@ impl Operator {
                     _ => (Step::DepthwiseConv2d(conv), conv.output),
                 }
             }
-            &Self::MaxPool { kernel, stride } => {
-                let output = output(input, kernel, stride, [0, 0], input.channels)?;
+            &Self::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => {
+                let output = output(input, kernel, stride, padding, input.channels)?;
                 let pool = MaxPool {
                     input,
                     output,
                     kernel,
                     stride,
+                    padding,
                 };
                 (Step::MaxPool(pool), output)
             }

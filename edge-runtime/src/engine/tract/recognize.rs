@@ -201,10 +201,7 @@ impl<'a> Graph<'a> {
         let ones =
             |name: &str| attribute(&node, name).is_none_or(|a| a.ints.iter().all(|&i| i == 1));
         let kernel = attribute(&node, "kernel_shape").is_none_or(|a| a.ints == [height, width]);
-        let pads = attribute(&node, "pads").is_none_or(|pads| match pads.ints[..] {
-            [top, left, bottom, right] => top == bottom && left == right && top >= 0 && left >= 0,
-            _ => false,
-        });
+        let pads = is_padded_alike(&node, [height, width]);
         let automatic = attribute(&node, "auto_pad").is_none_or(|a| a.s == b"NOTSET");
         let is_ours = (groups == 1 || is_depthwise)
             && self.is_zero(input(5)?)
@@ -217,20 +214,32 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// Whether as much padding is before as after, and no window lies in it alone.
+fn is_padded_alike(node: &NodeProto, [height, width]: [i64; 2]) -> bool {
+    attribute(node, "pads").is_none_or(|pads| match pads.ints[..] {
+        [top, left, bottom, right] => {
+            let is_inside = (0..height).contains(&top) && (0..width).contains(&left);
+            top == bottom && left == right && is_inside
+        }
+        _ => false,
+    })
+}
+
 /// Pools over what our operators give, which are bytes.
 fn name_pools(graph: &mut GraphProto) {
     let mut ours: HashSet<String> = HashSet::new();
     for node in &mut graph.node {
-        let without =
-            |name: &str| attribute(node, name).is_none_or(|a| a.ints.iter().all(|&i| i == 0));
+        let pads = match attribute(node, "kernel_shape").map(|kernel| &kernel.ints[..]) {
+            Some(&[height, width]) => is_padded_alike(node, [height, width]),
+            _ => false,
+        };
         let is_plain = node.op_type == "MaxPool"
             && node.output.len() == 1
             && node.input.first().is_some_and(|input| ours.contains(input))
-            && without("pads")
+            && pads
             && attribute(node, "dilations").is_none_or(|a| a.ints.iter().all(|&i| i == 1))
             && attribute(node, "ceil_mode").is_none_or(|a| a.i == 0)
-            && attribute(node, "auto_pad").is_none_or(|a| a.s == b"NOTSET")
-            && attribute(node, "kernel_shape").is_some_and(|a| a.ints.len() == 2);
+            && attribute(node, "auto_pad").is_none_or(|a| a.s == b"NOTSET");
         if is_plain {
             node.op_type = MAX_POOL.to_owned();
         }

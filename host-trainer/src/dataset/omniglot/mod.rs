@@ -16,7 +16,7 @@ pub use runs::{Run, all_runs};
 use anyhow::{Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use shared::Preprocess;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
 use super::archive::for_each_entry;
 use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
@@ -38,6 +38,7 @@ pub fn preprocess() -> Preprocess {
     Preprocess {
         width: 28,
         height: 28,
+        colour: Colour::Grey,
         tone: Tone::Invert,
         crop: Crop::Whole,
         fit: Fit::Stretch,

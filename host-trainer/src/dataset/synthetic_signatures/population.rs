@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::Preprocess;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
 use super::{RenderOptions, Signer, render};
 use crate::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
@@ -31,6 +31,7 @@ fn preprocess() -> Preprocess {
     Preprocess {
         width: 96,
         height: 48,
+        colour: Colour::Grey,
         tone: Tone::Ink,
         crop: Crop::Ink,
         fit: Fit::Contain,

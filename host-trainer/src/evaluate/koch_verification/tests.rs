@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use image::GrayImage;
-use shared::preprocess::{Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat, Preprocess};
 
@@ -56,6 +56,7 @@ fn dataset() -> Dataset {
         preprocess: Preprocess {
             width: 2,
             height: 1,
+            colour: Colour::Grey,
             tone: Tone::Keep,
             crop: Crop::Whole,
             fit: Fit::Stretch,

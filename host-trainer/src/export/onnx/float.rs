@@ -5,8 +5,8 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto};
 
 use super::builder::{Builder, convolution_window, integer, window};
-use super::{EMBEDDING, IMAGE, before_relu, layer};
-use crate::quantize::fused::{FusedConv2d, FusedGraph, FusedLayer};
+use super::{EMBEDDING, IMAGE, before_rectifier, layer};
+use crate::quantize::fused::{FusedConv2d, FusedGraph, FusedLayer, Rectifier};
 
 /// A fused tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
 pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &str)]) -> ModelProto {
@@ -29,12 +29,16 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
         let inputs: Vec<&str> = node.inputs.iter().map(|&v| values[v].as_str()).collect();
         let output = match &node.layer {
             FusedLayer::Conv2d(conv) => convolution(&mut builder, &name, conv, inputs[0]),
-            &FusedLayer::MaxPool { kernel, stride } => {
-                let attributes = window(kernel, stride, [0, 0]);
+            &FusedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => {
+                let attributes = window(kernel, stride, padding);
                 builder.node("MaxPool", &inputs, &name, attributes)
             }
-            &FusedLayer::Add { relu } => {
-                activated(&mut builder, "Add", &inputs, &name, relu, vec![])
+            &FusedLayer::Add { rectifier } => {
+                rectified(&mut builder, "Add", &inputs, &name, rectifier, vec![])
             }
             FusedLayer::Prelu { slopes } => {
                 let slopes = builder.slopes(&name, slopes);
@@ -55,7 +59,7 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
     builder.finish(metadata)
 }
 
-/// Adds a convolution whose result, ReLU included, has the node's name.
+/// Adds a convolution whose result, rectifier included, has the node's name.
 fn convolution(builder: &mut Builder, name: &str, conv: &FusedConv2d, input: &str) -> String {
     let filters = conv.bias.len();
     let [height, width] = conv.kernel;
@@ -65,22 +69,26 @@ fn convolution(builder: &mut Builder, name: &str, conv: &FusedConv2d, input: &st
     let bias = builder.float(&format!("{name}.bias"), &[filters], &conv.bias);
     let attributes = convolution_window(conv.kernel, conv.stride, conv.padding, conv.groups);
     let inputs = [input, &weights, &bias];
-    activated(builder, "Conv", &inputs, name, conv.relu, attributes)
+    rectified(builder, "Conv", &inputs, name, conv.rectifier, attributes)
 }
 
-/// Adds an operator and, maybe, ReLU; the last one's output has the node's name.
-fn activated(
+/// Adds an operator and, maybe, a rectifier; the last one's output has the node's name.
+fn rectified(
     builder: &mut Builder,
     operator: &str,
     inputs: &[&str],
     name: &str,
-    relu: bool,
+    rectifier: Rectifier,
     attributes: Vec<AttributeProto>,
 ) -> String {
-    if relu {
-        let sum = builder.node(operator, inputs, &before_relu(name), attributes);
-        builder.node("Relu", &[&sum], name, vec![])
-    } else {
-        builder.node(operator, inputs, name, attributes)
+    if rectifier == Rectifier::None {
+        return builder.node(operator, inputs, name, attributes);
     }
+    let sum = builder.node(operator, inputs, &before_rectifier(name), attributes);
+    if rectifier == Rectifier::Relu {
+        return builder.node("Relu", &[&sum], name, vec![]);
+    }
+    let least = builder.float(&format!("{name}.least"), &[], &[0.0]);
+    let most = builder.float(&format!("{name}.most"), &[], &[rectifier.most()]);
+    builder.node("Clip", &[&sum, &least, &most], name, vec![])
 }

@@ -41,8 +41,12 @@ pub fn int8(graph: &QuantizedGraph, format: Format, metadata: &[(&str, &str)]) -
                 }
                 to
             }
-            &QuantizedLayer::MaxPool { kernel, stride } => {
-                let attributes = window(kernel, stride, [0, 0]);
+            &QuantizedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => {
+                let attributes = window(kernel, stride, padding);
                 Value {
                     name: builder.node("MaxPool", &[&from.name], &name, attributes),
                     ..from

@@ -1,7 +1,7 @@
 //! Towers as ONNX graphs, real-numbered and quantized.
 //!
-//! Both have the input `image`, uint8 `[batch, 1, height, width]`, the bytes that
-//! preprocessing gives, and the output `embedding`, float `[batch, dim]`. The
+//! Both have the input `image`, uint8 `[batch, channels, height, width]`, the bytes
+//! that preprocessing gives, and the output `embedding`, float `[batch, dim]`. The
 //! quantized one has `embedding_q8` too, uint8 `[batch, dim]`: the raw bytes that
 //! every engine agrees on.
 
@@ -26,14 +26,25 @@ pub const MODEL_ID: &str = "model_id";
 /// Metadata key of the release that wrote the file.
 pub const VERSION: &str = "semblance_version";
 
+const LAYER: &str = "tower/";
+const BEFORE_RECTIFIER: &str = ".sum";
+
 /// The name of a layer's output; apart from all names that the graph itself needs.
 pub fn layer(name: &str) -> String {
-    format!("tower/{name}")
+    format!("{LAYER}{name}")
 }
 
-/// The name of what a layer that ends with a ReLU makes before it.
-pub fn before_relu(layer: &str) -> String {
-    format!("{layer}.sum")
+/// The name of what a layer that ends with a rectifier makes before it.
+pub fn before_rectifier(layer: &str) -> String {
+    format!("{layer}{BEFORE_RECTIFIER}")
+}
+
+/// The layer that a name made here belongs to; other names as they are.
+pub fn layer_of(name: &str) -> &str {
+    let layer = name.strip_prefix(LAYER);
+    layer.map_or(name, |name| {
+        name.strip_suffix(BEFORE_RECTIFIER).unwrap_or(name)
+    })
 }
 
 /// The bytes of an ONNX file.

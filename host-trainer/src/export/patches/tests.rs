@@ -32,8 +32,9 @@ fn chain(input: [usize; 2], kinds: &[usize]) -> QuantizedGraph {
             1 => push(name, Layer::conv(2, 5, 2), &[last]),
             2 => {
                 let pool = Layer::MaxPool {
-                    kernel: [2, 2],
+                    kernel: [3, 3],
                     stride: [2, 2],
+                    padding: [1, 1],
                 };
                 push(name, pool, &[last])
             }
@@ -64,7 +65,11 @@ fn needed(graph: &QuantizedGraph, split: usize, cell: &Region) -> Vec<BTreeSet<(
     for (step, node) in graph.nodes[..split].iter().enumerate().rev() {
         let (kernel, stride, padding) = match &node.layer {
             QuantizedLayer::Conv2d(conv) => (conv.kernel, conv.stride, conv.padding),
-            QuantizedLayer::MaxPool { kernel, stride } => (*kernel, *stride, [0, 0]),
+            QuantizedLayer::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => (*kernel, *stride, *padding),
             _ => ([1, 1], [1, 1], [0, 0]),
         };
         for (y, x) in needed[step + 1].clone() {

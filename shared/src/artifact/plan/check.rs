@@ -21,8 +21,13 @@ pub(super) fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<
         Step::MaxPool(pool) => {
             check_channels(&pool.input, &pool.output)?;
             check_places(&pool.input, &pool.output, arena_len)?;
-            let padding = [0, 0];
-            check_sizes(&pool.input, &pool.output, pool.kernel, pool.stride, padding)
+            check_sizes(
+                &pool.input,
+                &pool.output,
+                pool.kernel,
+                pool.stride,
+                pool.padding,
+            )
         }
         Step::Add(add) => {
             let shape = |place: &Place| (place.height, place.width, place.channels);

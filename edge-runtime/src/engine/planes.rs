@@ -1,0 +1,39 @@
+//! Samples as ONNX has them.
+//!
+//! Preprocessing and our engine keep the channels of a pixel side by side; an ONNX graph
+//! reads one plane for each channel.
+
+use std::borrow::Cow;
+use std::vec;
+
+use shared::Preprocess;
+
+/// Sizes of `samples` samples: how many, channels, height, width.
+pub fn shape(preprocess: &Preprocess, samples: usize) -> [usize; 4] {
+    [
+        samples,
+        usize::from(preprocess.colour.channels()),
+        usize::from(preprocess.height),
+        usize::from(preprocess.width),
+    ]
+}
+
+/// Preprocessed samples, one after the other, each plane by plane.
+pub fn planes<'a>(preprocess: &Preprocess, samples: &'a [u8]) -> Cow<'a, [u8]> {
+    let channels = usize::from(preprocess.colour.channels());
+    if channels == 1 {
+        return Cow::Borrowed(samples);
+    }
+    let len = preprocess.output_len();
+    let mut planes = vec![0; samples.len()];
+    for (sample, planes) in samples.chunks_exact(len).zip(planes.chunks_exact_mut(len)) {
+        for (channel, plane) in planes.chunks_exact_mut(len / channels).enumerate() {
+            let values = sample.iter().skip(channel).step_by(channels);
+            plane
+                .iter_mut()
+                .zip(values)
+                .for_each(|(to, from)| *to = *from);
+        }
+    }
+    Cow::Owned(planes)
+}

@@ -1,0 +1,167 @@
+//! Whether the layers compute what the file does, measured by running both.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Context, Result};
+use edge_runtime::engine::planes::planes;
+use rayon::prelude::*;
+use tract_onnx::prelude::*;
+
+use super::file::{File, Input};
+use super::{Channels, Reading};
+use crate::dataset::Tensors;
+use crate::quantize::float::FloatGraph;
+use crate::quantize::fused::FusedGraph;
+
+/// How near the embeddings of both are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Agreement {
+    /// Pictures that were embedded.
+    pub samples: usize,
+    /// Mean cosine between embeddings of the layers and of the file.
+    pub mean_cosine: f64,
+    /// The least.
+    pub least_cosine: f64,
+}
+
+/// Runs the file in tract with its own operators, and the layers as they will be exported.
+///
+/// # Errors
+/// When tract cannot run one of them.
+pub fn measure(
+    onnx: &[u8],
+    reading: &Reading,
+    fused: &FusedGraph,
+    samples: &Tensors,
+) -> Result<Agreement> {
+    let original = Original::load(onnx, reading)?;
+    let float = FloatGraph::new(fused, &samples.preprocess)?;
+    let cosines = (0..samples.len()).into_par_iter().map(|index| {
+        let expected = original.run(&samples.preprocess, samples.sample(index))?;
+        let found = float.run(samples.sample(index))?.pop().unwrap_or_default();
+        Ok(cosine(&expected, &found))
+    });
+    let cosines: Vec<f64> = cosines.collect::<Result<_>>()?;
+    Ok(Agreement {
+        samples: cosines.len(),
+        mean_cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
+        least_cosine: cosines.iter().copied().fold(1.0, f64::min),
+    })
+}
+
+/// The file in tract.
+struct Original<'a> {
+    plan: Arc<TypedRunnableModel>,
+    input: Input,
+    reading: &'a Reading,
+}
+
+impl<'a> Original<'a> {
+    fn load(onnx: &[u8], reading: &'a Reading) -> Result<Self> {
+        let file = File::read(onnx, reading)?;
+        let input = file.input;
+        let shape = dims(&input);
+        let load = || -> TractResult<_> {
+            let mut model = tract_onnx::onnx().model_for_read(&mut &onnx[..])?;
+            model.select_outputs_by_name([file.output.as_str()])?;
+            let place = model
+                .input_outlets()?
+                .iter()
+                .position(|outlet| model.nodes[outlet.node].name == input.name)
+                .unwrap_or(0);
+            let kind = match input.is_bytes {
+                true => u8::datum_type(),
+                false => f32::datum_type(),
+            };
+            model.set_input_fact(place, kind.fact(shape).into())?;
+            model.into_optimized()?.into_runnable()
+        };
+        // What is strange enough makes tract panic instead of saying so.
+        let loaded = catch_unwind(AssertUnwindSafe(load))
+            .map_err(|_| anyhow::anyhow!("tract gave up on it"))
+            .and_then(|loaded| loaded.map_err(|error| anyhow::anyhow!("{error:#}")));
+        Ok(Self {
+            plan: loaded.context("expected a file that tract runs, to compare the layers with")?,
+            input,
+            reading,
+        })
+    }
+
+    /// The embedding of one preprocessed sample.
+    fn run(&self, preprocess: &shared::Preprocess, sample: &[u8]) -> Result<Vec<f32>> {
+        let bytes = planes(preprocess, sample);
+        let channels = self.input.shape.channels;
+        let area = self.input.shape.height * self.input.shape.width;
+        let (scale, shift) = self.reading.affine(channels)?;
+        let at = |channel: usize, pixel: usize| {
+            bytes[self.reading.channels.source(channel) * area + pixel]
+        };
+        let order = (0..area * channels).map(|index| match self.input.channels_last {
+            true => (index % channels, index / channels),
+            false => (index / area, index % area),
+        });
+        let values: Vec<(usize, u8)> = order.map(|(c, pixel)| (c, at(c, pixel))).collect();
+        let shape = dims(&self.input);
+        let run = || -> TractResult<Vec<f32>> {
+            let input = match self.input.is_bytes {
+                true => {
+                    let bytes: Vec<u8> = values.iter().map(|&(_, byte)| byte).collect();
+                    Tensor::from_shape(&shape, &bytes)?
+                }
+                false => {
+                    let real = values
+                        .iter()
+                        .map(|&(c, byte)| (f64::from(byte) * scale[c] + shift[c]) as f32);
+                    Tensor::from_shape(&shape, &real.collect::<Vec<f32>>())?
+                }
+            };
+            let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
+            let output = outputs.first().context("expected an output")?;
+            Ok(output
+                .cast_to::<f32>()?
+                .try_as_plain_ram()?
+                .as_slice::<f32>()?
+                .to_vec())
+        };
+        run()
+            .map_err(|error| anyhow::anyhow!("{error:#}"))
+            .context("expected a file that tract runs, to compare the layers with")
+    }
+}
+
+fn dims(input: &Input) -> [usize; 4] {
+    let shape = input.shape;
+    match input.channels_last {
+        true => [1, shape.height, shape.width, shape.channels],
+        false => [1, shape.channels, shape.height, shape.width],
+    }
+}
+
+/// 1 where both are nothing but zeros, 0 where one is or their lengths differ.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
+    };
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if a.len() != b.len() {
+        return 0.0;
+    }
+    match lengths > 0.0 {
+        true => dot(a, b) / lengths,
+        false => f64::from(u8::from(dot(a, a) == dot(b, b))),
+    }
+}
+
+impl Channels {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grey => "grey",
+            Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
+        }
+    }
+}
