@@ -19,6 +19,7 @@ use host_trainer::quantize::equalize::{equalization, equalized};
 use host_trainer::quantize::fidelity::{self, LayerFidelity, SampleFidelity};
 use host_trainer::quantize::float::FloatGraph;
 use host_trainer::quantize::fused::{FusedGraph, FusedLayer};
+use host_trainer::quantize::interpret::Interpreter;
 use host_trainer::quantize::recipe::{Recipe, Tried, choose, quantize};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
@@ -116,7 +117,7 @@ const ALL: Recipe = Recipe {
 
 /// The plain loops and the device's engine are two implementations of one specification.
 #[test]
-fn the_plain_loops_give_the_bytes_of_the_int8_engine() {
+fn steps_by_themselves_give_the_bytes_of_the_engine() {
     let _alone = alone();
     let dataset = dataset();
     let training = samples(&dataset, Part::Train);
@@ -137,8 +138,9 @@ fn the_plain_loops_give_the_bytes_of_the_int8_engine() {
         let artifact = Artifact::parse(&artifact).unwrap();
         let arena = vec![0; artifact.plan().arena_len()];
         let mut engine = Int8Engine::new(artifact, arena).unwrap();
+        let interpreter = Interpreter::new(&graph).unwrap();
         for index in 0..training.len() {
-            let values = graph.run(training.sample(index));
+            let values = interpreter.run(training.sample(index)).unwrap();
             let mut expected = vec![0; spec.embedding()];
             engine.run(training.sample(index), &mut expected).unwrap();
             assert_eq!(values.last(), Some(&expected), "{spec:?}");
@@ -199,9 +201,10 @@ fn corrected_biases_bring_layers_nearer() {
         let quantized = quantize(&fused, recipe, &training).unwrap();
         let float = FloatGraph::new(&fused, &training.preprocess).unwrap();
         let last = quantized.graph.output();
+        let interpreter = Interpreter::new(&quantized.graph).unwrap();
         let mut errors = [0.0; 16];
         for index in 0..training.len() {
-            let raw = quantized.graph.run(training.sample(index)).pop().unwrap();
+            let raw = interpreter.embedding(training.sample(index)).unwrap();
             let real = float.run(training.sample(index)).unwrap().pop().unwrap();
             for ((error, raw), real) in errors.iter_mut().zip(raw).zip(real) {
                 let steps = f64::from(raw) - f64::from(last.zero_point);
@@ -337,9 +340,10 @@ fn the_rounded_tower_is_the_int8_tower() {
             .collect();
         // Each layer by itself: what is off by a last bit grows from layer to layer.
         let graph = &quantized.graph;
+        let interpreter = Interpreter::new(graph).unwrap();
         let (mut same, mut all) = (0, 0);
         for index in 0..training.len() {
-            let bytes = graph.run(&training.planes(index));
+            let bytes = interpreter.run(training.sample(index)).unwrap();
             let reals: Vec<Tensor> = (0..bytes.len())
                 .map(|value| {
                     let meaning = graph.quantizations[value];

@@ -21,10 +21,19 @@ pub fn shape(preprocess: &Preprocess, samples: usize) -> [usize; 4] {
 /// Preprocessed samples, one after the other, each plane by plane.
 pub fn planes<'a>(preprocess: &Preprocess, samples: &'a [u8]) -> Cow<'a, [u8]> {
     let channels = usize::from(preprocess.colour.channels());
-    if channels == 1 {
+    of_each(samples, preprocess.output_len(), channels)
+}
+
+/// Pixels of so many channels, plane by plane.
+pub fn to_planes(pixels: &[u8], channels: usize) -> Cow<'_, [u8]> {
+    of_each(pixels, pixels.len(), channels)
+}
+
+/// Every `len` bytes plane by plane.
+fn of_each(samples: &[u8], len: usize, channels: usize) -> Cow<'_, [u8]> {
+    if channels == 1 || len == 0 {
         return Cow::Borrowed(samples);
     }
-    let len = preprocess.output_len();
     let mut planes = vec![0; samples.len()];
     for (sample, planes) in samples.chunks_exact(len).zip(planes.chunks_exact_mut(len)) {
         for (channel, plane) in planes.chunks_exact_mut(len / channels).enumerate() {

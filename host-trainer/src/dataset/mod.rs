@@ -13,13 +13,11 @@ pub mod split;
 pub mod synthetic_signatures;
 mod turn;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use edge_runtime::engine::planes::planes;
 use edge_runtime::picture::{self, Picture};
 use rayon::prelude::*;
 use shared::Preprocess;
@@ -268,11 +266,6 @@ impl Tensors {
             kinds: kept.clone().map(|index| self.kinds[index]).collect(),
             indices: kept.map(|index| self.indices[index]).collect(),
         }
-    }
-
-    /// One sample, plane by plane as an ONNX graph reads it.
-    pub fn planes(&self, index: usize) -> Cow<'_, [u8]> {
-        planes(&self.preprocess, self.sample(index))
     }
 
     /// The bytes of one sample.

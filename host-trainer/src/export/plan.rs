@@ -7,6 +7,7 @@ use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
 
 use super::arena;
 use super::buffers::{Buffers, lifetimes, overwritten};
+use crate::quantize::ValueId;
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 use crate::tower::Shape;
 
@@ -40,66 +41,14 @@ pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
     let buffers = Buffers::plan(&lifetimes(graph), overwritten(graph)?);
     let places = places(graph, &buffers)?;
     let mut weights = vec![];
-    let mut steps = vec![];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        let (input, output) = (places[node.inputs[0]], places[index + 1]);
-        let [from, to] = [node.inputs[0], index + 1].map(|value| graph.quantizations[value]);
-        steps.push(match &node.layer {
-            QuantizedLayer::Conv2d(conv) => {
-                let step = Conv2d {
-                    input,
-                    output,
-                    kernel: small(conv.kernel)?,
-                    stride: small(conv.stride)?,
-                    padding: small(conv.padding)?,
-                    input_zero_point: from.zero_point,
-                    output_zero_point: to.zero_point,
-                    weights: append(&mut weights, channels_last(conv))?,
-                    bias: append(&mut weights, little_endian(&conv.bias, |v| v.to_le_bytes()))?,
-                    multipliers: append(
-                        &mut weights,
-                        little_endian(&graph.multipliers(index, conv), |v| v.to_le_bytes()),
-                    )?,
-                };
-                match conv.groups {
-                    1 => Step::Conv2d(step),
-                    _ => Step::DepthwiseConv2d(step),
-                }
-            }
-            &QuantizedLayer::MaxPool {
-                kernel,
-                stride,
-                padding,
-            } => Step::MaxPool(MaxPool {
-                input,
-                output,
-                kernel: small(kernel)?,
-                stride: small(stride)?,
-                padding: small(padding)?,
-            }),
-            QuantizedLayer::Add => {
-                let (a, b) = (node.inputs[0], node.inputs[1]);
-                let [a, b] = match buffers.overwritten[index] == Some(b) {
-                    true => [b, a],
-                    false => [a, b],
-                };
-                Step::Add(Add {
-                    place: output,
-                    other: places[b],
-                    zero_points: [a, b].map(|value| graph.quantizations[value].zero_point),
-                    output_zero_point: to.zero_point,
-                    multipliers: [a, b].map(|value| graph.ratio(index, value)),
-                })
-            }
-            QuantizedLayer::Prelu { slopes } => Step::Prelu(Prelu {
-                place: output,
-                input_zero_point: from.zero_point,
-                output_zero_point: to.zero_point,
-                multiplier: graph.ratio(index, node.inputs[0]),
-                slopes: append(&mut weights, little_endian(slopes, |v| v.to_le_bytes()))?,
-            }),
-        });
-    }
+    let steps = (0..graph.nodes.len()).map(|index| {
+        let inputs = &graph.nodes[index].inputs;
+        let mut read: Vec<ValueId> = inputs.clone();
+        // The first is what is overwritten.
+        read.sort_by_key(|&value| buffers.overwritten[index] != Some(value));
+        step(graph, index, &read, &places, &mut weights)
+    });
+    let steps: Vec<Step> = steps.collect::<Result<_>>()?;
     let header = PlanHeader {
         arena_len: u32::try_from(buffers.placement.peak)?,
         input: places[0],
@@ -114,22 +63,92 @@ pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
     })
 }
 
+/// Step `index` by itself: every value begins at 0, and the first input is overwritten where
+/// one is. Its constants are appended to `weights`.
+///
+/// # Errors
+/// When a size does not fit the format.
+pub fn alone(graph: &QuantizedGraph, index: usize, weights: &mut Vec<u8>) -> Result<Step> {
+    let places = (0..=graph.nodes.len()).map(|value| place(graph.shape(value), 0));
+    let places: Vec<Place> = places.collect::<Result<_>>()?;
+    step(graph, index, &graph.nodes[index].inputs, &places, weights)
+}
+
+/// Step `index`, which reads the values `read`, those of the node in any order.
+fn step(
+    graph: &QuantizedGraph,
+    index: usize,
+    read: &[ValueId],
+    places: &[Place],
+    weights: &mut Vec<u8>,
+) -> Result<Step> {
+    let (input, output) = (places[read[0]], places[index + 1]);
+    let [from, to] = [read[0], index + 1].map(|value| graph.quantizations[value]);
+    Ok(match &graph.nodes[index].layer {
+        QuantizedLayer::Conv2d(conv) => {
+            let multipliers = graph.multipliers(index, conv);
+            let step = Conv2d {
+                input,
+                output,
+                kernel: small(conv.kernel)?,
+                stride: small(conv.stride)?,
+                padding: small(conv.padding)?,
+                input_zero_point: from.zero_point,
+                output_zero_point: to.zero_point,
+                weights: append(weights, channels_last(conv))?,
+                bias: append(weights, little_endian(&conv.bias, |v| v.to_le_bytes()))?,
+                multipliers: append(weights, little_endian(&multipliers, |v| v.to_le_bytes()))?,
+            };
+            match conv.groups {
+                1 => Step::Conv2d(step),
+                _ => Step::DepthwiseConv2d(step),
+            }
+        }
+        &QuantizedLayer::MaxPool {
+            kernel,
+            stride,
+            padding,
+        } => Step::MaxPool(MaxPool {
+            input,
+            output,
+            kernel: small(kernel)?,
+            stride: small(stride)?,
+            padding: small(padding)?,
+        }),
+        QuantizedLayer::Add => {
+            let addends = [read[0], read[1]];
+            Step::Add(Add {
+                place: output,
+                other: places[read[1]],
+                zero_points: addends.map(|value| graph.quantizations[value].zero_point),
+                output_zero_point: to.zero_point,
+                multipliers: addends.map(|value| graph.ratio(index, value)),
+            })
+        }
+        QuantizedLayer::Prelu { slopes } => Step::Prelu(Prelu {
+            place: output,
+            input_zero_point: from.zero_point,
+            output_zero_point: to.zero_point,
+            multiplier: graph.ratio(index, read[0]),
+            slopes: append(weights, little_endian(slopes, |v| v.to_le_bytes()))?,
+        }),
+    })
+}
+
 /// The place of every value.
 fn places(graph: &QuantizedGraph, buffers: &Buffers) -> Result<Vec<Place>> {
-    let place = |value| {
-        let Shape {
-            channels,
-            height,
-            width,
-        } = graph.shape(value);
-        Ok(Place {
-            offset: u32::try_from(buffers.offset(value))?,
-            height: u16::try_from(height)?,
-            width: u16::try_from(width)?,
-            channels: u16::try_from(channels)?,
-        })
-    };
-    (0..=graph.nodes.len()).map(place).collect()
+    (0..=graph.nodes.len())
+        .map(|value| place(graph.shape(value), buffers.offset(value)))
+        .collect()
+}
+
+fn place(shape: Shape, offset: usize) -> Result<Place> {
+    Ok(Place {
+        offset: u32::try_from(offset)?,
+        height: u16::try_from(shape.height)?,
+        width: u16::try_from(shape.width)?,
+        channels: u16::try_from(shape.channels)?,
+    })
 }
 
 /// Filters with channels varying fastest: `[out, kernel height, kernel width, in]`, or

@@ -6,11 +6,12 @@ use shared::artifact::plan::MAX_BIAS;
 
 use super::float::FloatGraph;
 use super::fused::FusedGraph;
-use super::int8::{QuantizedGraph, QuantizedLayer};
+use super::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
+use super::interpret::Interpreted;
 use crate::dataset::Tensors;
 
-/// The bytes of every value of a sample; empty before it is computed and when nobody
-/// reads it any more.
+/// The bytes of every value of a sample, the channels of a pixel side by side; empty when
+/// nobody reads it any more.
 type Values = Vec<Vec<u8>>;
 
 /// Adds to every bias the mean error of its channel over `samples`: layer by layer, each
@@ -23,7 +24,7 @@ type Values = Vec<Vec<u8>>;
 pub fn correct(graph: &mut QuantizedGraph, fused: &FusedGraph, samples: &Tensors) -> Result<()> {
     let expected = float_means(fused, samples)?;
     let mut values: Vec<Values> = (0..samples.len())
-        .map(|index| vec![samples.planes(index).into_owned()])
+        .map(|index| vec![samples.sample(index).to_vec()])
         .collect();
     for index in 0..graph.nodes.len() {
         let means = sum_means(graph, index, &values);
@@ -47,11 +48,13 @@ pub fn correct(graph: &mut QuantizedGraph, fused: &FusedGraph, samples: &Tensors
             .copied()
             .filter(last)
             .collect();
-        values.par_iter_mut().for_each(|values| {
-            let output = graph.run_node(index, &inputs(graph, index, values));
+        let step = Interpreted::new(graph, index)?;
+        values.par_iter_mut().try_for_each(|values| {
+            let output = step.run(values)?;
             values.push(output);
             done.iter().for_each(|&value| values[value] = vec![]);
-        });
+            Ok::<_, anyhow::Error>(())
+        })?;
     }
     Ok(())
 }
@@ -64,31 +67,70 @@ fn corrected(bias: i32, by: f64) -> i32 {
         .clamp(-limit, limit) as i32
 }
 
-fn inputs<'a>(graph: &QuantizedGraph, index: usize, values: &'a Values) -> Vec<&'a [u8]> {
-    let inputs = graph.nodes[index].inputs.iter();
-    inputs.map(|&value| values[value].as_slice()).collect()
-}
-
 /// The mean sum of each channel of a convolution, in its steps; nothing of other layers.
+///
+/// A filter's sums add up to its weights times what each tap reads in all places together.
 fn sum_means(graph: &QuantizedGraph, index: usize, values: &[Values]) -> Vec<f64> {
     let node = &graph.nodes[index];
     let QuantizedLayer::Conv2d(conv) = &node.layer else {
         return vec![];
     };
-    let area = node.shape.height * node.shape.width;
-    let totals = values.par_iter().map(|values| -> Vec<i64> {
-        let sums = graph.sums(index, conv, inputs(graph, index, values)[0]);
-        let maps = sums.chunks_exact(area);
-        maps.map(|map| map.iter().map(|&sum| i64::from(sum)).sum())
-            .collect()
-    });
+    let from = node.inputs[0];
+    let taps = conv.kernel[0] * conv.kernel[1];
+    let channels = graph.shape(from).channels;
+    let totals = values
+        .par_iter()
+        .map(|values| tap_totals(graph, index, conv, &values[from]));
     // Integers add up to the same in any order.
-    let total = totals.reduce(
-        || vec![0; conv.bias.len()],
+    let totals = totals.reduce(
+        || vec![0; taps * channels],
         |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect(),
     );
-    let count = (area * values.len()) as f64;
-    total.iter().map(|&sum| sum as f64 / count).collect()
+    let per_group = channels / conv.groups;
+    let count = node.shape.height * node.shape.width * values.len();
+    let filters = conv.weights.chunks_exact(per_group * taps).enumerate();
+    let sum = |(filter, weights): (usize, &[i8])| {
+        let first = if conv.groups == 1 { 0 } else { filter };
+        let products = weights.iter().enumerate().map(|(place, &weight)| {
+            let (channel, tap) = (first + place / taps, place % taps);
+            i64::from(weight) * totals[tap * channels + channel]
+        });
+        products.sum::<i64>() + i64::from(conv.bias[filter]) * count as i64
+    };
+    filters
+        .map(|filter| sum(filter) as f64 / count as f64)
+        .collect()
+}
+
+/// What each tap of a kernel reads, above zero, in all places of the output together:
+/// `[tap, channel]`.
+fn tap_totals(
+    graph: &QuantizedGraph,
+    index: usize,
+    conv: &QuantizedConv2d,
+    input: &[u8],
+) -> Vec<i64> {
+    let node = &graph.nodes[index];
+    let (from, to) = (graph.shape(node.inputs[0]), node.shape);
+    let zero_point = i64::from(graph.quantizations[node.inputs[0]].zero_point);
+    let taps = conv.kernel[0] * conv.kernel[1];
+    let inside = |axis: usize, place: usize, tap: usize, size: usize| {
+        let at = (place * conv.stride[axis] + tap).checked_sub(conv.padding[axis]);
+        at.filter(|&at| at < size)
+    };
+    let mut totals = vec![0; taps * from.channels];
+    for (tap, totals) in totals.chunks_exact_mut(from.channels).enumerate() {
+        let (row, column) = (tap / conv.kernel[1], tap % conv.kernel[1]);
+        for y in (0..to.height).filter_map(|y| inside(0, y, row, from.height)) {
+            for x in (0..to.width).filter_map(|x| inside(1, x, column, from.width)) {
+                let pixel = &input[(y * from.width + x) * from.channels..][..from.channels];
+                for (total, &byte) in totals.iter_mut().zip(pixel) {
+                    *total += i64::from(byte) - zero_point;
+                }
+            }
+        }
+    }
+    totals
 }
 
 /// The mean of each channel of each node before its activation.

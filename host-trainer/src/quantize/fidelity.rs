@@ -9,6 +9,7 @@ use shared::{Distance, Embedding};
 use super::float::FloatGraph;
 use super::fused::FusedGraph;
 use super::int8::QuantizedGraph;
+use super::interpret::Interpreter;
 use crate::dataset::Tensors;
 
 /// How many samples whose embedding differs most are named.
@@ -124,8 +125,9 @@ impl Sums {
 /// When the real-numbered tower cannot be run.
 pub fn measure(graph: &QuantizedGraph, fused: &FusedGraph, samples: &Tensors) -> Result<Fidelity> {
     let float = FloatGraph::new(fused, &samples.preprocess)?;
+    let int8 = Interpreter::new(graph)?;
     let found = float.map(samples, |index, reals| -> Result<(Vec<Sums>, f64)> {
-        let bytes = graph.run(&samples.planes(index));
+        let bytes = int8.run(samples.sample(index))?;
         let values = reals.iter().zip(&bytes[1..]);
         let sums = values.zip(&graph.quantizations[1..]);
         let sums = sums.map(|((real, bytes), meaning)| Sums::of(real, bytes, *meaning));
@@ -169,9 +171,9 @@ pub fn measure(graph: &QuantizedGraph, fused: &FusedGraph, samples: &Tensors) ->
 /// When embeddings of different dimensions are compared.
 pub fn mean_cosine(graph: &QuantizedGraph, floats: &[Vec<f32>], samples: &Tensors) -> Result<f64> {
     use rayon::prelude::*;
+    let int8 = Interpreter::new(graph)?;
     let cosines = floats.par_iter().enumerate().map(|(index, real)| {
-        let raw = graph.run(&samples.planes(index)).pop().unwrap_or_default();
-        embedding_cosine(graph, real, &raw)
+        embedding_cosine(graph, real, &int8.embedding(samples.sample(index))?)
     });
     Ok(mean(&cosines.collect::<Result<Vec<_>>>()?))
 }

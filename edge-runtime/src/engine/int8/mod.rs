@@ -3,7 +3,7 @@
 #[cfg(feature = "std")]
 pub mod packed;
 #[cfg(feature = "std")]
-pub(super) mod step;
+pub mod step;
 
 use core::ops::Range;
 

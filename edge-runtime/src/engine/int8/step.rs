@@ -1,4 +1,4 @@
-//! One step, its weights packed.
+//! One step by itself, its weights packed.
 
 use shared::artifact::Step;
 use shared::artifact::plan::section;
@@ -10,7 +10,7 @@ use crate::kernels::{InstructionSet, add, conv2d, depthwise_conv2d, max_pool, pr
 
 /// A step that was packed for an instruction set.
 #[derive(Clone, Debug)]
-pub(in crate::engine) struct PackedStep {
+pub struct PackedStep {
     step: Step,
     set: InstructionSet,
     packed: Packed,
@@ -26,7 +26,7 @@ enum Packed {
 
 impl PackedStep {
     /// Packs a step; none where its weights are not there.
-    pub(in crate::engine) fn new(step: Step, set: InstructionSet, weights: &[u8]) -> Option<Self> {
+    pub fn new(step: Step, set: InstructionSet, weights: &[u8]) -> Option<Self> {
         let packed = match &step {
             Step::Conv2d(conv) => {
                 let filters = filters(weights, conv, conv.filter_len())?;
@@ -50,7 +50,7 @@ impl PackedStep {
     }
 
     /// Bytes of scratch memory that computing it needs.
-    pub(in crate::engine) fn scratch_len(&self) -> usize {
+    pub fn scratch_len(&self) -> usize {
         match &self.packed {
             Packed::Conv2d(packed) => packed.scratch_len(),
             Packed::DepthwiseConv2d(packed) => packed.scratch_len(),
@@ -58,10 +58,13 @@ impl PackedStep {
         }
     }
 
-    /// Computes the step. `input` is the place that it reads; of a sum the other addend; of
+    /// Computes the step; nothing where `weights` are too few. `input` is the place that it reads; of a sum the other addend; of
     /// a PReLU nothing. `output` is the place that it writes; sums and PReLU find in it
     /// what they overwrite. `weights` are those that it was packed from.
-    pub(in crate::engine) fn compute(
+    ///
+    /// # Panics
+    /// Where a buffer is not of the size that the step states.
+    pub fn compute(
         &self,
         weights: &[u8],
         input: &[u8],
