@@ -4,6 +4,8 @@
 
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::kernels::InstructionSet;
 use host_trainer::export::ARTIFACT;
 use host_trainer::export::model::{Source, export};
 use host_trainer::tower::TowerSpec;
@@ -60,6 +62,7 @@ fn seal(bytes: &mut [u8]) {
         u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
     };
     let mut hash = Sha256::new();
+    let mut hashed = vec![];
     for section in 0..HASHED_SECTIONS {
         let entry = TABLE + 12 * section;
         let (offset, length) = (word(bytes, entry + 4), word(bytes, entry + 8));
@@ -68,9 +71,13 @@ fn seal(bytes: &mut [u8]) {
         };
         hash.update((length as u64).to_le_bytes());
         hash.update(content);
+        hashed.push(offset..offset + length);
     }
     bytes[MODEL_ID..MODEL_ID + 32].copy_from_slice(&hash.finalize());
-    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&bytes[MODEL_ID..]);
+    // The checksum is of everything else.
+    let rest = (MODEL_ID..bytes.len()).filter(|at| !hashed.iter().any(|range| range.contains(at)));
+    let rest: Vec<u8> = rest.map(|at| bytes[at]).collect();
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&rest);
     bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
@@ -84,9 +91,16 @@ fn survives(bytes: &[u8]) -> bool {
     if plan.macs() > 100_000_000 || plan.arena_len() > 1 << 20 {
         return false;
     }
-    let mut engine = Int8Engine::new(artifact, vec![0; plan.arena_len()]).unwrap();
-    let mut output = vec![0; plan.output().len()];
-    let _ = engine.run(&vec![7; plan.input().len()], &mut output);
+    let input = vec![7; plan.input().len()];
+    let mut engine = Int8Engine::new(artifact.clone(), vec![0; plan.arena_len()]).unwrap();
+    let mut expected = vec![0; plan.output().len()];
+    engine.run(&input, &mut expected).unwrap();
+    for set in InstructionSet::supported() {
+        let mut engine = PackedInt8Engine::new(artifact.clone(), set).unwrap();
+        let mut output = vec![0; plan.output().len()];
+        engine.run(&input, &mut output).unwrap();
+        assert_eq!(output, expected, "{set}");
+    }
     true
 }
 

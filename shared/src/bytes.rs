@@ -1,5 +1,7 @@
 //! Bounds-checked little-endian reading and writing over byte slices.
 
+use core::ops::Range;
+
 /// Reads forward through a slice; every read answers `None` past the end.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -82,4 +84,17 @@ static CRC: crc::Crc<u32, CrcTable> = crc::Crc::<u32, CrcTable>::new(&crc::CRC_3
 /// CRC-32 as zlib and Ethernet compute it (reflected, polynomial 0x04C11DB7).
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
+}
+
+/// The same of `bytes` without the ranges `left_out`, which follow each other; none where
+/// they do not, or end elsewhere.
+pub(crate) fn crc32_without(bytes: &[u8], left_out: &[Range<usize>]) -> Option<u32> {
+    let mut digest = CRC.digest();
+    let mut from = 0;
+    for range in left_out {
+        digest.update(bytes.get(from..range.start)?);
+        from = range.end;
+    }
+    digest.update(bytes.get(from..)?);
+    Some(digest.finalize())
 }

@@ -206,6 +206,7 @@ pub fn export(
     }
     let card = ModelCard {
         name: name.into_owned(),
+        figures: figures(folder, &model_id),
         model_id,
         dataset: config.dataset.clone(),
         terms: config.terms.clone(),
@@ -224,10 +225,17 @@ pub fn export(
         training: config.training.clone(),
         operating_points: points.iter().map(OperatingPoint::from).collect(),
         templates: templates::compare(&validation, config.distance)?,
-        figures: vec![],
     };
     card.save(folder)?;
     Ok(card)
+}
+
+/// What was measured of the same model in that folder, if it is there.
+fn figures(folder: &Path, model_id: &str) -> Vec<toml::Table> {
+    match ModelCard::load(folder) {
+        Ok(card) if card.model_id == model_id => card.figures,
+        _ => vec![],
+    }
 }
 
 fn contract(config: &RunConfig, quantized: &QuantizedGraph) -> Contract {

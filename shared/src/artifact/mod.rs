@@ -21,9 +21,11 @@ pub mod plan;
 mod error;
 mod write;
 
+use core::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::{Reader, crc32};
+use crate::bytes::{Reader, crc32_without};
 use crate::model_id::ModelId;
 use crate::preprocess::Preprocess;
 use crate::support_set::Comparison;
@@ -229,18 +231,26 @@ fn read_container(bytes: &[u8]) -> Result<(ModelId, [&[u8]; 6]), ArtifactError> 
     let length = reader.u32().ok_or(cut_off)?;
     check_length(length, bytes.len())?;
     let stored = reader.u32().ok_or(cut_off)?;
-    let computed = crc32(bytes.get(CRC_START..).ok_or(cut_off)?);
-    if stored != computed {
-        return Err(ArtifactError::Checksum { stored, computed });
-    }
     let model_id = ModelId(reader.array().ok_or(cut_off)?);
     let _reserved = reader.u32().ok_or(cut_off)?;
     if usize::from(count) != SECTIONS.len() {
         return Err(ArtifactError::Sections { found: count });
     }
-    let mut sections = [&bytes[..0]; 6];
-    for (kind, section) in SECTIONS.iter().zip(&mut sections) {
-        *section = read_entry(&mut reader, bytes, *kind)
+    let mut ranges = [const { 0..0 }; SECTIONS.len()];
+    for (kind, range) in SECTIONS.iter().zip(&mut ranges) {
+        *range =
+            read_entry(&mut reader, *kind).ok_or(ArtifactError::Section { kind: *kind as u16 })?;
+    }
+    let computed = checksum(bytes, &ranges).ok_or(ArtifactError::Section {
+        kind: SectionKind::Contract as u16,
+    })?;
+    if stored != computed {
+        return Err(ArtifactError::Checksum { stored, computed });
+    }
+    let mut sections = [&bytes[..0]; SECTIONS.len()];
+    for ((kind, range), section) in SECTIONS.iter().zip(ranges).zip(&mut sections) {
+        *section = bytes
+            .get(range)
             .ok_or(ArtifactError::Section { kind: *kind as u16 })?;
     }
     Ok((model_id, sections))
@@ -259,7 +269,19 @@ fn check_length(stated: u32, found: usize) -> Result<(), ArtifactError> {
     Ok(())
 }
 
-fn read_entry<'a>(reader: &mut Reader<'_>, bytes: &'a [u8], kind: SectionKind) -> Option<&'a [u8]> {
+/// CRC-32 of all that follows it, but for the sections that the identity is the hash of:
+/// large ones need not be read twice. None where those do not follow each other.
+fn checksum(bytes: &[u8], sections: &[Range<usize>; SECTIONS.len()]) -> Option<u32> {
+    let from_crc = |range: &Range<usize>| {
+        let start = range.start.checked_sub(CRC_START)?;
+        Some(start..range.end.checked_sub(CRC_START)?)
+    };
+    let [contract, plan, weights, ..] = sections.each_ref().map(from_crc);
+    crc32_without(bytes.get(CRC_START..)?, &[contract?, plan?, weights?])
+}
+
+/// Where a section lies.
+fn read_entry(reader: &mut Reader<'_>, kind: SectionKind) -> Option<Range<usize>> {
     let found = reader.u16()?;
     let _reserved = reader.u16()?;
     let offset = reader.u32()? as usize;
@@ -267,7 +289,7 @@ fn read_entry<'a>(reader: &mut Reader<'_>, bytes: &'a [u8], kind: SectionKind) -
     if found != kind as u16 || !offset.is_multiple_of(ALIGNMENT) {
         return None;
     }
-    bytes.get(offset..offset.checked_add(length)?)
+    Some(offset..offset.checked_add(length)?)
 }
 
 fn from_postcard<'a, T: Deserialize<'a>>(

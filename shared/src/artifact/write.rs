@@ -4,9 +4,8 @@ use serde::Serialize;
 
 use super::{
     ALIGNMENT, CRC_START, Card, Contract, ENTRY_LEN, HEADER_LEN, MAGIC, OperatingPoint, SECTIONS,
-    Step, VERSION, plan::PlanHeader,
+    Step, VERSION, checksum, plan::PlanHeader,
 };
-use crate::bytes::crc32;
 use crate::model_id::ModelId;
 
 /// All that goes into an artifact.
@@ -163,7 +162,7 @@ impl Section<'_> {
 
 fn write_header(
     buffer: &mut [u8],
-    sections: &[(usize, usize)],
+    sections: &[(usize, usize); SECTIONS.len()],
     length: usize,
     model_id: ModelId,
 ) -> Option<()> {
@@ -185,7 +184,8 @@ fn write_header(
     buffer
         .get_mut(end..align(HEADER_LEN + SECTIONS.len() * ENTRY_LEN))?
         .fill(0);
-    let crc = crc32(buffer.get(CRC_START..length)?);
+    let ranges = sections.map(|(offset, length)| offset..offset + length);
+    let crc = checksum(buffer.get(..length)?, &ranges)?;
     buffer
         .get_mut(CRC_START - 4..CRC_START)?
         .copy_from_slice(&crc.to_le_bytes());

@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 use core::array::from_fn;
 
-use super::packed::{Tile, Tiles};
+use super::packed::{Pack, Tile, Tiles};
 use crate::kernels::registers::{Dot, Words};
 use crate::kernels::requantize::avx2::store;
 
@@ -13,14 +13,11 @@ impl Tiles for Avx2 {
     const LANES: usize = 8;
     const GROUPS: usize = 2;
     const PACKED: usize = Words::PACKED;
+    const PACK: Option<Pack> = Some(Words::pack);
     const OFFSET: u8 = 0;
 
     fn pixels(groups: usize) -> usize {
         [6, 4][groups - 1]
-    }
-
-    fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
-        Words::pack(weights, packed);
     }
 
     #[target_feature(enable = "avx2")]

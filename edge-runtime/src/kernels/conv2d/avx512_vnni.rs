@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 use core::array::from_fn;
 
-use super::packed::{Tile, Tiles};
+use super::packed::{Pack, Tile, Tiles};
 use crate::kernels::requantize::avx512::{Requantize, store, store_four};
 
 pub(super) struct Avx512Vnni;
@@ -15,18 +15,13 @@ impl Tiles for Avx512Vnni {
     const LANES: usize = 16;
     const GROUPS: usize = 4;
     const PACKED: usize = 64;
+    const PACK: Option<Pack> = None;
     const OFFSET: u8 = 0;
 
     fn pixels(groups: usize) -> usize {
         match groups {
             1 | 2 => 12,
             _ => 6,
-        }
-    }
-
-    fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
-        for (quad, packed) in weights.iter().zip(packed.chunks_exact_mut(4)) {
-            packed.copy_from_slice(&quad.map(|weight| weight as u8));
         }
     }
 

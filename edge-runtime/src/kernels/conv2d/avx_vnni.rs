@@ -1,7 +1,7 @@
 //! Eight channels to a register, four products a lane.
 
 use super::avx2::compute;
-use super::packed::{Tile, Tiles};
+use super::packed::{Pack, Tile, Tiles};
 use crate::kernels::registers::{Dot, Vnni};
 
 pub(super) struct AvxVnni;
@@ -10,14 +10,11 @@ impl Tiles for AvxVnni {
     const LANES: usize = 8;
     const GROUPS: usize = 2;
     const PACKED: usize = Vnni::PACKED;
+    const PACK: Option<Pack> = None;
     const OFFSET: u8 = 0;
 
     fn pixels(_groups: usize) -> usize {
         6
-    }
-
-    fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
-        Vnni::pack(weights, packed);
     }
 
     #[target_feature(enable = "avx2,avxvnni")]

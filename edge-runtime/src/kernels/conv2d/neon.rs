@@ -8,7 +8,7 @@
 use core::arch::aarch64::*;
 use core::array::from_fn;
 
-use super::packed::{Tile, Tiles};
+use super::packed::{Pack, Tile, Tiles};
 use crate::kernels::requantize::neon::store;
 
 pub(super) struct Neon;
@@ -21,18 +21,11 @@ impl Tiles for Neon {
     const LANES: usize = 4;
     const GROUPS: usize = PIXELS.len();
     const PACKED: usize = 32;
+    const PACK: Option<Pack> = Some(pack);
     const OFFSET: u8 = 0;
 
     fn pixels(groups: usize) -> usize {
         PIXELS[groups - 1]
-    }
-
-    fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
-        for (byte, packed) in packed.chunks_exact_mut(8).enumerate() {
-            for (quad, packed) in weights.iter().zip(packed.chunks_exact_mut(2)) {
-                packed.copy_from_slice(&i16::from(quad[byte]).to_le_bytes());
-            }
-        }
     }
 
     #[target_feature(enable = "neon")]
@@ -150,6 +143,15 @@ unsafe fn compute<R: Row, const PIXELS: usize, const GROUPS: usize>(tile: &Tile<
             all[..GROUPS].copy_from_slice(&sums);
             let output = tile.output.add(pixel * tile.output_step);
             store(all, &multipliers, tile.zero_point, output, tile.channels);
+        }
+    }
+}
+
+/// Weights as words, byte by byte of the four.
+fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
+    for (byte, packed) in packed.chunks_exact_mut(8).enumerate() {
+        for (quad, packed) in weights.iter().zip(packed.chunks_exact_mut(2)) {
+            packed.copy_from_slice(&i16::from(quad[byte]).to_le_bytes());
         }
     }
 }

@@ -4,7 +4,7 @@ use core::arch::aarch64::*;
 use core::array::from_fn;
 
 use super::neon::{PIXELS, Row, dispatch};
-use super::packed::{Tile, Tiles};
+use super::packed::{Pack, Tile, Tiles};
 use crate::kernels::sdot::sdot_lane;
 
 pub(super) struct NeonDotprod;
@@ -13,16 +13,11 @@ impl Tiles for NeonDotprod {
     const LANES: usize = 4;
     const GROUPS: usize = PIXELS.len();
     const PACKED: usize = 16;
+    const PACK: Option<Pack> = None;
     const OFFSET: u8 = 128;
 
     fn pixels(groups: usize) -> usize {
         PIXELS[groups - 1]
-    }
-
-    fn pack(weights: &[[i8; 4]], packed: &mut [u8]) {
-        for (quad, packed) in weights.iter().zip(packed.chunks_exact_mut(4)) {
-            packed.copy_from_slice(&quad.map(|weight| weight as u8));
-        }
     }
 
     #[target_feature(enable = "neon,dotprod")]

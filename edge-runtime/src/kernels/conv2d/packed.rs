@@ -19,6 +19,9 @@ use crate::kernels::packing::{Aligned, Constants, Layout};
 /// Input bytes that are multiplied at once.
 const STEP: usize = 4;
 
+/// The most channels of a group.
+const MOST_LANES: usize = 16;
+
 /// One tile: some pixels of an output row by some groups of channels.
 pub(super) struct Tile<'a> {
     /// Where the first pixel's rows of taps begin.
@@ -43,6 +46,9 @@ pub(super) struct Tile<'a> {
     pub(super) channels: usize,
 }
 
+/// Puts four weights of each of a group's channels where its instructions want them.
+pub(super) type Pack = fn(weights: &[[i8; STEP]], packed: &mut [u8]);
+
 /// What an instruction set does with tiles.
 pub(super) trait Tiles {
     /// Channels of a group: 32-bit lanes of a register.
@@ -57,8 +63,8 @@ pub(super) trait Tiles {
     /// The most pixels of a tile of so many groups.
     fn pixels(groups: usize) -> usize;
 
-    /// Packs four weights of each of a group's channels.
-    fn pack(weights: &[[i8; STEP]], packed: &mut [u8]);
+    /// Packs four weights of each of a group's channels; none where they stay as they are.
+    const PACK: Option<Pack>;
 
     /// Calls `f`, compiled for the instruction set with all that is inlined into it.
     ///
@@ -140,19 +146,9 @@ impl PackedConv2d {
                 for group in 0..block.groups {
                     let first = block.first_channel + group * T::LANES;
                     let filters = filters.weights.chunks_exact(filter_len).skip(first);
-                    // The row of taps of each lane, by fours; what is left of them.
-                    let mut fours: [(&[[u8; STEP]], &[u8]); 16] = [(&[], &[]); 16];
-                    for (four, filter) in fours[..T::LANES].iter_mut().zip(filters) {
-                        *four = filter[row * lines.run..][..lines.run].as_chunks();
-                    }
-                    let groups = packed.chunks_exact_mut(T::PACKED).skip(group);
-                    for (step, packed) in groups.step_by(block.groups).enumerate() {
-                        let quads = fours.map(|(fours, rest)| {
-                            fours.get(step).copied().unwrap_or_else(|| padded(rest))
-                        });
-                        let quads = quads.map(|quad| quad.map(|weight| weight as i8));
-                        T::pack(&quads[..T::LANES], packed);
-                    }
+                    let taps = filters.map(|filter| &filter[row * lines.run..][..lines.run]);
+                    let packed = &mut packed[group * T::PACKED..];
+                    pack_group::<T>(taps.take(T::LANES), block.groups * T::PACKED, packed);
                 }
             }
         }
@@ -245,6 +241,39 @@ impl PackedConv2d {
                 }
             }
         }
+    }
+}
+
+/// Packs a row of taps of each of a group's channels; from one four to the next are `step`
+/// bytes.
+fn pack_group<'a, T: Tiles>(taps: impl Iterator<Item = &'a [u8]>, step: usize, packed: &mut [u8]) {
+    let Some(pack) = T::PACK else {
+        // Channel by channel, which reads every filter once from its
+        // beginning to its end.
+        for (lane, taps) in taps.enumerate() {
+            let (fours, rest) = taps.as_chunks::<STEP>();
+            let mut places = packed[lane * STEP..].chunks_mut(step);
+            for (four, place) in fours.iter().zip(places.by_ref()) {
+                place[..STEP].copy_from_slice(four);
+            }
+            if let (Some(place), false) = (places.next(), rest.is_empty()) {
+                place[..STEP].copy_from_slice(&padded(rest));
+            }
+        }
+        return;
+    };
+    // The row of taps of each lane, by fours; what is left of them.
+    let mut fours: [(&[[u8; STEP]], &[u8]); MOST_LANES] = [(&[], &[]); MOST_LANES];
+    for (four, taps) in fours.iter_mut().zip(taps) {
+        *four = taps.as_chunks();
+    }
+    for (index, packed) in packed.chunks_mut(step).enumerate() {
+        let quads = fours.map(|(fours, rest)| {
+            let four = fours.get(index).copied();
+            four.unwrap_or_else(|| padded(rest))
+                .map(|weight| weight as i8)
+        });
+        pack(&quads[..T::LANES], &mut packed[..T::PACKED]);
     }
 }
 
