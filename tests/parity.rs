@@ -12,7 +12,7 @@ use host_trainer::dataset::{DatasetName, Part};
 use host_trainer::engine::{Embeddings, EngineName, Precision, open};
 use host_trainer::evaluate::{Details, Embedded, few_shot, verification};
 use host_trainer::export::costs::costs;
-use host_trainer::export::model::{Source, export};
+use host_trainer::export::model::{Options, Source, export};
 use host_trainer::export::{ARTIFACT, INT8_ONNX};
 use host_trainer::head::{Head, Tuning};
 use host_trainer::tower::TowerSpec;
@@ -232,6 +232,38 @@ fn float_engines_agree_closely_and_int8_follows_them() {
         let (ort, tract) = (embed(EngineName::Ort), embed(EngineName::Tract));
         let apart = ort.iter().zip(&tract).map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f32::max) < 1e-5);
+    }
+}
+
+/// A model whose first layers run patch by patch gives the bytes of its ONNX file, which
+/// knows nothing of patches, for less memory.
+#[test]
+fn engines_agree_bit_for_bit_on_patches() {
+    for tower in [conv4s().swap_remove(1), residuals().swap_remove(0)] {
+        let dataset = signers(tower.input());
+        let source = Source::of_run(run(tower, Distance::Cosine, 4).unwrap()).unwrap();
+        let exported = |low_memory| {
+            let folder = tempfile::tempdir().unwrap();
+            let options = Options {
+                low_memory,
+                ..options()
+            };
+            let card = export(&source, &dataset, folder.path(), &options, &mut |_| ()).unwrap();
+            (folder, card)
+        };
+        let (whole, patched) = (exported(false), exported(true));
+        let [before, after] = [&whole, &patched].map(|(_, card)| card.costs);
+        assert!(after.patches.is_some() && after.arena_bytes < before.arena_bytes);
+        assert_ne!(whole.1.model_id, patched.1.model_id);
+        let embed = |engine| {
+            let mut embedder = open(patched.0.path(), engine, None).unwrap();
+            Embedded::new(embedder.as_mut(), &dataset, Part::Test)
+                .unwrap()
+                .embeddings
+        };
+        let [int8, tract, ort] = ENGINES.map(embed);
+        assert_eq!(int8, tract);
+        assert_eq!(int8, ort);
     }
 }
 

@@ -5,10 +5,10 @@ use core::fmt;
 
 use edge_runtime::kernels::conv2d::{self, Filters, packed::PackedConv2d};
 use edge_runtime::kernels::depthwise_conv2d::{self, packed::PackedDepthwiseConv2d};
-use edge_runtime::kernels::{InstructionSet, add, max_pool, prelu};
+use edge_runtime::kernels::{InstructionSet, add, copy, max_pool, prelu};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, Prelu};
+use shared::artifact::plan::{self, Add, Conv2d, MaxPool, Place, Prelu};
 
 /// A convolution with its constants and an input; depthwise where it has as many
 /// channels out as in and says so.
@@ -31,20 +31,22 @@ fn place(height: u16, width: u16, channels: u16) -> Place {
     }
 }
 
-fn windows(size: u16, kernel: u16, stride: u16, padding: u16) -> u16 {
-    (size + 2 * padding - kernel) / stride + 1
-}
-
-/// Kernel, stride, padding and input size along one axis.
-fn axis() -> impl Strategy<Value = [u16; 4]> {
+/// Kernel, stride, padding before, input size and number of windows along one axis.
+fn axis() -> impl Strategy<Value = [u16; 5]> {
     axis_of(7)
 }
 
-fn axis_of(more: u16) -> impl Strategy<Value = [u16; 4]> {
+fn axis_of(more: u16) -> impl Strategy<Value = [u16; 5]> {
     (1u16..=5, 1u16..=3, 0u16..=4).prop_flat_map(move |(kernel, stride, padding)| {
         let padding = padding.min(kernel - 1);
         let smallest = kernel.saturating_sub(2 * padding).max(1);
-        (smallest..smallest + more).prop_map(move |size| [kernel, stride, padding, size])
+        (smallest..smallest + more).prop_flat_map(move |size| {
+            // As much padding after as before, or any number of windows that see some input.
+            let alike = (size + 2 * padding - kernel) / stride + 1;
+            let most = (size + padding - 1) / stride + 1;
+            prop_oneof![3 => Just(alike), 1 => 1..=most]
+                .prop_map(move |windows| [kernel, stride, padding, size, windows])
+        })
     })
 }
 
@@ -69,15 +71,17 @@ fn cases(
     depthwise: bool,
 ) -> impl Strategy<Value = Case> {
     (axis(), axis_of(30), inputs, outputs, any::<[u8; 2]>()).prop_flat_map(
-        move |([ky, sy, py, height], [kx, sx, px, width], inputs, outputs, zero_points)| {
+        move |(
+            [ky, sy, py, height, rows],
+            [kx, sx, px, width, columns],
+            inputs,
+            outputs,
+            zero_points,
+        )| {
             let outputs = if depthwise { inputs } else { outputs };
             let conv = Conv2d {
                 input: place(height, width, inputs),
-                output: place(
-                    windows(height, ky, sy, py),
-                    windows(width, kx, sx, px),
-                    outputs,
-                ),
+                output: place(rows, columns, outputs),
                 kernel: [ky, kx],
                 stride: [sy, sx],
                 padding: [py, px],
@@ -327,11 +331,12 @@ proptest! {
 
     #[test]
     fn max_pool_equals_the_definition(
-        [ky, sy, py, height] in axis(), [kx, sx, px, width] in axis(), channels in 1u16..=5, seed: u64,
+        [ky, sy, py, height, rows] in axis(), [kx, sx, px, width, columns] in axis(),
+        channels in 1u16..=5, seed: u64,
     ) {
         let pool = MaxPool {
             input: place(height, width, channels),
-            output: place(windows(height, ky, sy, py), windows(width, kx, sx, px), channels),
+            output: place(rows, columns, channels),
             kernel: [ky, kx],
             stride: [sy, sx],
             padding: [py, px],
@@ -356,6 +361,42 @@ proptest! {
                     .flat_map(|row| (x..x + usize::from(kx)).map(move |column| (row, column)));
                 prop_assert_eq!(Some(value), window.filter_map(|(row, column)| at(row, column, c)).max());
             }
+        }
+    }
+
+    #[test]
+    fn copy_equals_the_definition(
+        sides in [1u16..9, 1u16..9, 1u16..9, 1u16..9], channels in 1u16..=5, at: [u16; 4],
+        size: [u16; 2], seed: u64,
+    ) {
+        let [height, width, to_height, to_width] = sides;
+        let size = [1 + size[0] % height.min(to_height), 1 + size[1] % width.min(to_width)];
+        let free = [height - size[0], width - size[1], to_height - size[0], to_width - size[1]];
+        let at: [u16; 4] = core::array::from_fn(|i| at[i] % (free[i] + 1));
+        let step = plan::Copy {
+            input: place(height, width, channels),
+            output: place(to_height, to_width, channels),
+            from: [at[0], at[1]],
+            to: [at[2], at[3]],
+            size,
+        };
+        let (input, before) = (noise(seed, step.input.len()), noise(!seed, step.output.len()));
+        let mut output = before.clone();
+        copy::scalar::copy(&step, &input, &mut output);
+        for (index, (&found, &before)) in output.iter().zip(&before).enumerate() {
+            let (pixel, c) = (index / usize::from(channels), index % usize::from(channels));
+            let (y, x) = (pixel / usize::from(to_width), pixel % usize::from(to_width));
+            let inside = |at: usize, first: u16, len: u16| {
+                at.checked_sub(first.into()).filter(|&at| at < usize::from(len))
+            };
+            let expected = match (inside(y, at[2], size[0]), inside(x, at[3], size[1])) {
+                (Some(y), Some(x)) => {
+                    let (y, x) = (y + usize::from(at[0]), x + usize::from(at[1]));
+                    input[(y * usize::from(width) + x) * usize::from(channels) + c]
+                }
+                _ => before,
+            };
+            prop_assert_eq!(found, expected);
         }
     }
 }

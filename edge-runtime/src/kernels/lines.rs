@@ -48,6 +48,8 @@ pub(super) struct Lines {
     /// Bytes of a row of zeros above and below an input that is read as it is.
     zero_row: usize,
     channels: usize,
+    /// Columns of the input and of its padding, as many as windows see.
+    columns: usize,
     /// Columns are sorted by their remainder modulo this, so that one tap's columns of
     /// neighbouring outputs follow each other.
     phases: usize,
@@ -75,12 +77,19 @@ impl Lines {
             line: 0,
             zero_row: 0,
             channels,
+            columns: 0,
             phases: 1,
         };
-        let is_padded = padding != [0, 0];
+        let seen = |outputs: usize, stride: usize, kernel: usize| (outputs - 1) * stride + kernel;
+        let rows_seen = seen(lines.height, stride, taps);
+        lines.columns = seen(lines.width, step, columns).max(padding[1] + input_width);
+        // Before the input, or after it.
+        let is_padded = padding[0] > 0 || rows_seen > input_height || lines.columns > input_width;
         let is_whole = match reads {
             Reads::Taps(bytes) => {
-                lines.join_rows(conv);
+                if !is_padded {
+                    lines.join_rows(conv);
+                }
                 lines.run.is_multiple_of(bytes)
             }
             Reads::Channels(bytes) => channels.is_multiple_of(bytes),
@@ -101,18 +110,19 @@ impl Lines {
 
     /// Takes rows as one where their bytes follow each other.
     fn join_rows(&mut self, conv: &Conv2d) {
-        if self.padding != [0, 0] {
-            return;
-        }
-        if conv.kernel == [1, 1] && conv.stride == [1, 1] {
+        let is_whole =
+            [self.height, self.width] == [conv.input.height, conv.input.width].map(usize::from);
+        if conv.kernel == [1, 1] && conv.stride == [1, 1] && is_whole {
             // Every pixel by itself.
             self.width *= self.height;
+            self.columns *= self.input_height;
             self.input_row *= self.input_height;
             (self.height, self.input_height) = (1, 1);
         }
         if self.run == self.input_row && self.taps == self.input_height {
             // One output of everything.
             self.run *= self.taps;
+            self.columns *= self.taps;
             self.input_row *= self.taps;
             (self.taps, self.input_height) = (1, 1);
         }
@@ -120,13 +130,17 @@ impl Lines {
 
     /// Bytes of the columns of one remainder.
     fn phase(&self) -> usize {
-        let padded = self.input_row / self.channels + 2 * self.padding[1];
-        padded.div_ceil(self.phases) * self.channels
+        self.columns.div_ceil(self.phases) * self.channels
     }
 
     /// Where the columns begin that tap `tap` of a row of outputs reads.
     pub(super) fn tap(&self, tap: usize) -> usize {
         tap % self.phases * self.phase() + tap / self.phases * self.channels
+    }
+
+    /// Columns of the input and of its padding, as many as windows see.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
     }
 
     /// Bytes of the ring.

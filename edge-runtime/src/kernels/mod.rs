@@ -10,6 +10,7 @@
 
 pub mod add;
 pub mod conv2d;
+pub mod copy;
 pub mod depthwise_conv2d;
 pub mod dot_scan;
 pub mod max_pool;

@@ -1,14 +1,14 @@
-//! Which values of a graph share memory, and where it lies.
+//! Which values of a program share memory, and where it lies.
 
 use anyhow::{Context, Result};
 
 use super::arena::{self, Lifetime, Placement};
-use crate::quantize::ValueId;
+use super::program::{Operation, Part, Program, ProgramStep};
 use crate::quantize::int8::{QuantizedGraph, QuantizedLayer};
 
 /// For each step the input whose memory it overwrites with its output, if it works in
 /// place.
-pub(super) type Overwritten = Vec<Option<ValueId>>;
+pub(super) type Overwritten = Vec<Option<usize>>;
 
 /// Memory of all values: a step that works in place gives its output the buffer of its
 /// input.
@@ -61,20 +61,20 @@ impl Buffers {
     }
 
     /// First byte of a value in the arena.
-    pub(super) fn offset(&self, value: ValueId) -> usize {
+    pub(super) fn offset(&self, value: usize) -> usize {
         self.placement.offsets[self.of_values[value]]
     }
 }
 
 /// What each value needs if no step works in place. Value n + 1 is written by step n; the
 /// input is there before step 0, the embedding outlives the last.
-pub(super) fn lifetimes(graph: &QuantizedGraph) -> Vec<Lifetime> {
-    let lifetime = |value: ValueId| Lifetime {
-        len: graph.shape(value).len(),
+pub(super) fn lifetimes(program: &Program) -> Vec<Lifetime> {
+    let lifetime = |(value, part): (usize, &Part)| Lifetime {
+        len: part.shape.len(),
         first: value.saturating_sub(1),
-        last: last_reader(graph, value),
+        last: last_reader(program, value),
     };
-    (0..=graph.nodes.len()).map(lifetime).collect()
+    program.values.iter().enumerate().map(lifetime).collect()
 }
 
 /// Two ways to work in place: of a sum whose inputs can both be overwritten, the first one
@@ -83,23 +83,33 @@ pub(super) fn lifetimes(graph: &QuantizedGraph) -> Vec<Lifetime> {
 ///
 /// # Errors
 /// When a later layer still reads what would have to be overwritten.
-pub(super) fn overwritten(graph: &QuantizedGraph) -> Result<[Overwritten; 2]> {
+pub(super) fn overwritten(graph: &QuantizedGraph, program: &Program) -> Result<[Overwritten; 2]> {
     let way = |last_first| -> Result<Overwritten> {
-        let steps = 0..graph.nodes.len();
-        let inputs = steps.map(|step| in_place(graph, step, last_first));
+        let steps = 0..program.steps.len();
+        let inputs = steps.map(|step| in_place(graph, program, step, last_first));
         inputs.collect()
     };
     Ok([way(false)?, way(true)?])
 }
 
-/// The input that a step overwrites: the first, or the last, that no later step reads.
-fn in_place(graph: &QuantizedGraph, step: usize, last_first: bool) -> Result<Option<ValueId>> {
-    let node = &graph.nodes[step];
+/// The input that a step overwrites: the first, or the last, that no later step reads; of a
+/// copy into a map that map.
+fn in_place(
+    graph: &QuantizedGraph,
+    program: &Program,
+    step: usize,
+    last_first: bool,
+) -> Result<Option<usize>> {
+    let ProgramStep { operation, inputs } = &program.steps[step];
+    let node = match *operation {
+        Operation::Copy { .. } => return Ok(inputs.get(1).copied()),
+        Operation::Node { node, .. } => &graph.nodes[node],
+    };
     let mut inputs = match node.layer {
         QuantizedLayer::Conv2d(_) | QuantizedLayer::MaxPool { .. } => return Ok(None),
-        QuantizedLayer::Add | QuantizedLayer::Prelu { .. } => node.inputs.clone(),
+        QuantizedLayer::Add | QuantizedLayer::Prelu { .. } => inputs.clone(),
     };
-    inputs.retain(|&input| last_reader(graph, input) == step);
+    inputs.retain(|&input| last_reader(program, input) == step);
     let input = match last_first {
         true => inputs.last(),
         false => inputs.first(),
@@ -114,8 +124,8 @@ fn in_place(graph: &QuantizedGraph, step: usize, last_first: bool) -> Result<Opt
 }
 
 /// The last step that reads a value; the embedding is read after all steps.
-fn last_reader(graph: &QuantizedGraph, value: ValueId) -> usize {
-    let mut steps = graph.nodes.iter();
-    let last = steps.rposition(|node| node.inputs.contains(&value));
-    last.unwrap_or(graph.nodes.len())
+fn last_reader(program: &Program, value: usize) -> usize {
+    let mut steps = program.steps.iter();
+    let last = steps.rposition(|step| step.inputs.contains(&value));
+    last.unwrap_or(program.steps.len())
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use shared::{Distance, Preprocess};
 
 use super::CARD;
+use super::program::Patches;
 use crate::checkpoint::write_whole;
 use crate::config::TrainingConfig;
 use crate::evaluate::templates::TemplateFigures;
@@ -71,6 +72,9 @@ pub struct Costs {
     /// than; missing in older cards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_bytes: Option<u64>,
+    /// What runs patch by patch to save memory, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patches: Option<Patches>,
 }
 
 /// How the int8 model was made, and how near it is.

@@ -8,8 +8,8 @@ pub mod card;
 pub mod costs;
 pub mod model;
 pub mod onnx;
-pub mod patches;
 pub mod plan;
+pub mod program;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,7 @@ use shared::support_set::{Comparison, Fusion};
 
 use super::artifact::{Draft, Measured};
 use super::card::{Costs, ModelCard, OperatingPoint, Quantization, sha256};
-use super::plan::plan;
+use super::plan::{low_memory, plan};
 use super::quantized::quantized;
 use super::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX, onnx};
 use crate::checkpoint::{Run, write_whole};
@@ -41,6 +41,8 @@ pub struct Options {
     pub calibration: Option<Method>,
     /// The least mean cosine between int8 and float embeddings, -1 to 1.
     pub tolerance: f64,
+    /// Whether the first nodes run patch by patch where that needs less memory.
+    pub low_memory: bool,
     /// The commands that make the model anew.
     pub rebuild: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Default for Options {
         Self {
             calibration: None,
             tolerance: Self::USUAL_TOLERANCE,
+            low_memory: false,
             rebuild: vec![],
         }
     }
@@ -141,7 +144,10 @@ pub fn export(
     check_embedding(fused)?;
     say("calibrating on training samples");
     let (quantized, summary) = quantized(fused, dataset, &config.preprocess, options)?;
-    let plan = plan(&quantized)?;
+    let (plan, patches) = match options.low_memory {
+        true => low_memory(&quantized)?,
+        false => (plan(&quantized)?, None),
+    };
     let live_bytes = Some(plan.live_bytes as u64);
     let draft = Draft::new(contract(config, &quantized), plan)?;
 
@@ -193,6 +199,7 @@ pub fn export(
         artifact_bytes: artifact.len() as u64,
         arena_bytes: parsed.plan().arena_len() as u64,
         live_bytes,
+        patches,
     };
 
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;

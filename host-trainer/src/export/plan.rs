@@ -1,12 +1,15 @@
 //! The quantized graph as the device runs it: steps over an arena, and one block of
 //! weights.
 
-use anyhow::{Context, Result};
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, ensure};
 use shared::artifact::Step;
-use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
+use shared::artifact::plan::{self, Add, Conv2d, MAX_STEPS, MaxPool, Place, PlanHeader, Prelu};
 
 use super::arena;
 use super::buffers::{Buffers, lifetimes, overwritten};
+use super::program::{Operation, Patches, Program};
 use crate::quantize::ValueId;
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 use crate::tower::Shape;
@@ -30,6 +33,54 @@ impl DevicePlan {
     pub fn macs(&self) -> u64 {
         self.steps.iter().map(Step::macs).sum()
     }
+
+    /// Bytes of activation memory.
+    pub fn arena_len(&self) -> usize {
+        self.header.arena_len as usize
+    }
+}
+
+/// The most work that patches may cost, in times that of whole maps.
+const MOST_WORK: f64 = 1.85;
+
+/// The finest grid of patches along one axis.
+const FINEST: usize = 4;
+
+/// Plans a graph over whole maps.
+///
+/// # Errors
+/// As [`plan_program`].
+pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
+    plan_program(graph, &Program::whole(graph))
+}
+
+/// Plans a graph for the least memory: its first nodes patch by patch, where that needs less
+/// than whole maps for at most 1.85 times the work; and which.
+///
+/// # Errors
+/// As [`plan_program`].
+pub fn low_memory(graph: &QuantizedGraph) -> Result<(DevicePlan, Option<Patches>)> {
+    let mut best = (plan(graph)?, None);
+    let most = (best.0.macs() as f64 * MOST_WORK) as u64;
+    let grids = (1..=FINEST).flat_map(|rows| (1..=FINEST).map(move |columns| [rows, columns]));
+    for nodes in 1..graph.nodes.len() {
+        for grid in grids.clone().filter(|&grid| grid != [1, 1]) {
+            let patches = Patches { nodes, grid };
+            let Ok(program) = Program::patched(graph, patches) else {
+                continue;
+            };
+            let is_worth_it = program.macs(graph) <= most
+                && program.steps.len() <= usize::from(MAX_STEPS)
+                && graph.shape(0).len() + graph.shape(nodes).len() < best.0.arena_len();
+            if is_worth_it {
+                let plan = plan_program(graph, &program)?;
+                if plan.arena_len() < best.0.arena_len() {
+                    best = (plan, Some(patches));
+                }
+            }
+        }
+    }
+    Ok(best)
 }
 
 /// Plans memory and lays out weights.
@@ -37,78 +88,103 @@ impl DevicePlan {
 /// # Errors
 /// When a size does not fit the format, or a later layer still reads what a sum or a PReLU
 /// overwrites.
-pub fn plan(graph: &QuantizedGraph) -> Result<DevicePlan> {
-    let buffers = Buffers::plan(&lifetimes(graph), overwritten(graph)?);
-    let places = places(graph, &buffers)?;
-    let mut weights = vec![];
-    let steps = (0..graph.nodes.len()).map(|index| {
-        let inputs = &graph.nodes[index].inputs;
-        let mut read: Vec<ValueId> = inputs.clone();
-        // The first is what is overwritten.
-        read.sort_by_key(|&value| buffers.overwritten[index] != Some(value));
-        step(graph, index, &read, &places, &mut weights)
+pub fn plan_program(graph: &QuantizedGraph, program: &Program) -> Result<DevicePlan> {
+    let steps = program.steps.len();
+    ensure!(
+        steps <= usize::from(MAX_STEPS),
+        "expected a network of at most {MAX_STEPS} steps, found {steps}"
+    );
+    let buffers = Buffers::plan(&lifetimes(program), overwritten(graph, program)?);
+    let places: Vec<Place> = program
+        .values
+        .iter()
+        .enumerate()
+        .map(|(value, part)| place(part.shape, buffers.offset(value)))
+        .collect::<Result<_>>()?;
+    let mut weights = Weights::default();
+    let steps = (0..steps).map(|index| {
+        let mut read = program.steps[index].inputs.clone();
+        if let Operation::Node { .. } = program.steps[index].operation {
+            // The first is what is overwritten.
+            read.sort_by_key(|&value| buffers.overwritten[index] != Some(value));
+        }
+        step(graph, program, index, &read, &places, &mut weights)
     });
     let steps: Vec<Step> = steps.collect::<Result<_>>()?;
     let header = PlanHeader {
         arena_len: u32::try_from(buffers.placement.peak)?,
         input: places[0],
-        output: places[graph.nodes.len()],
+        output: places[places.len() - 1],
         steps: u16::try_from(steps.len())?,
     };
     Ok(DevicePlan {
         header,
         steps,
-        weights,
+        weights: weights.bytes,
         live_bytes: arena::live_bytes(&buffers.lifetimes),
     })
 }
 
-/// Step `index` by itself: every value begins at 0, and the first input is overwritten where
-/// one is. Its constants are appended to `weights`.
+/// Node `index` by itself, and its weights: every value begins at 0, and the first input is
+/// overwritten where one is.
 ///
 /// # Errors
 /// When a size does not fit the format.
-pub fn alone(graph: &QuantizedGraph, index: usize, weights: &mut Vec<u8>) -> Result<Step> {
-    let places = (0..=graph.nodes.len()).map(|value| place(graph.shape(value), 0));
+pub fn alone(graph: &QuantizedGraph, index: usize) -> Result<(Step, Vec<u8>)> {
+    let program = Program::whole(graph);
+    let places = program.values.iter().map(|part| place(part.shape, 0));
     let places: Vec<Place> = places.collect::<Result<_>>()?;
-    step(graph, index, &graph.nodes[index].inputs, &places, weights)
+    let mut weights = Weights::default();
+    let read = &program.steps[index].inputs;
+    let step = step(graph, &program, index, read, &places, &mut weights)?;
+    Ok((step, weights.bytes))
 }
 
-/// Step `index`, which reads the values `read`, those of the node in any order.
+/// Step `index`, which reads the values `read`, its own in any order.
 fn step(
     graph: &QuantizedGraph,
+    program: &Program,
     index: usize,
-    read: &[ValueId],
+    read: &[usize],
     places: &[Place],
-    weights: &mut Vec<u8>,
+    weights: &mut Weights,
 ) -> Result<Step> {
     let (input, output) = (places[read[0]], places[index + 1]);
-    let [from, to] = [read[0], index + 1].map(|value| graph.quantizations[value]);
-    Ok(match &graph.nodes[index].layer {
+    let (node, padding) = match program.steps[index].operation {
+        Operation::Node { node, padding } => (node, padding),
+        Operation::Copy { from, to, size } => {
+            return Ok(Step::Copy(plan::Copy {
+                input,
+                output,
+                from: small(from)?,
+                to: small(to)?,
+                size: small(size)?,
+            }));
+        }
+    };
+    let values: Vec<ValueId> = read.iter().map(|&at| program.values[at].value).collect();
+    let [from, to] = [values[0], node + 1].map(|value| graph.quantizations[value]);
+    Ok(match &graph.nodes[node].layer {
         QuantizedLayer::Conv2d(conv) => {
-            let multipliers = graph.multipliers(index, conv);
+            let multipliers = graph.multipliers(node, conv);
             let step = Conv2d {
                 input,
                 output,
                 kernel: small(conv.kernel)?,
                 stride: small(conv.stride)?,
-                padding: small(conv.padding)?,
+                padding: small(padding)?,
                 input_zero_point: from.zero_point,
                 output_zero_point: to.zero_point,
-                weights: append(weights, channels_last(conv))?,
-                bias: append(weights, little_endian(&conv.bias, |v| v.to_le_bytes()))?,
-                multipliers: append(weights, little_endian(&multipliers, |v| v.to_le_bytes()))?,
+                weights: weights.append(channels_last(conv))?,
+                bias: weights.append(little_endian(&conv.bias, |v| v.to_le_bytes()))?,
+                multipliers: weights.append(little_endian(&multipliers, |v| v.to_le_bytes()))?,
             };
             match conv.groups {
                 1 => Step::Conv2d(step),
                 _ => Step::DepthwiseConv2d(step),
             }
         }
-        &QuantizedLayer::MaxPool {
-            kernel,
-            stride,
-            padding,
-        } => Step::MaxPool(MaxPool {
+        &QuantizedLayer::MaxPool { kernel, stride, .. } => Step::MaxPool(MaxPool {
             input,
             output,
             kernel: small(kernel)?,
@@ -116,30 +192,23 @@ fn step(
             padding: small(padding)?,
         }),
         QuantizedLayer::Add => {
-            let addends = [read[0], read[1]];
+            let addends = [values[0], values[1]];
             Step::Add(Add {
                 place: output,
                 other: places[read[1]],
                 zero_points: addends.map(|value| graph.quantizations[value].zero_point),
                 output_zero_point: to.zero_point,
-                multipliers: addends.map(|value| graph.ratio(index, value)),
+                multipliers: addends.map(|value| graph.ratio(node, value)),
             })
         }
         QuantizedLayer::Prelu { slopes } => Step::Prelu(Prelu {
             place: output,
             input_zero_point: from.zero_point,
             output_zero_point: to.zero_point,
-            multiplier: graph.ratio(index, read[0]),
-            slopes: append(weights, little_endian(slopes, |v| v.to_le_bytes()))?,
+            multiplier: graph.ratio(node, values[0]),
+            slopes: weights.append(little_endian(slopes, |v| v.to_le_bytes()))?,
         }),
     })
-}
-
-/// The place of every value.
-fn places(graph: &QuantizedGraph, buffers: &Buffers) -> Result<Vec<Place>> {
-    (0..=graph.nodes.len())
-        .map(|value| place(graph.shape(value), buffers.offset(value)))
-        .collect()
 }
 
 fn place(shape: Shape, offset: usize) -> Result<Place> {
@@ -172,12 +241,25 @@ fn little_endian<T: Copy>(values: &[T], bytes: impl Fn(T) -> [u8; 4]) -> Vec<u8>
     values.iter().flat_map(|&value| bytes(value)).collect()
 }
 
-/// Puts `bytes` at the next multiple of 16; where they begin.
-fn append(weights: &mut Vec<u8>, bytes: Vec<u8>) -> Result<u32> {
-    weights.resize(weights.len().next_multiple_of(16), 0);
-    let offset = u32::try_from(weights.len())?;
-    weights.extend(bytes);
-    Ok(offset)
+/// One block of constants, each of which is in it once, however many steps read it.
+#[derive(Default)]
+struct Weights {
+    bytes: Vec<u8>,
+    offsets: HashMap<Vec<u8>, u32>,
+}
+
+impl Weights {
+    /// Where `constant` begins: a multiple of 16.
+    fn append(&mut self, constant: Vec<u8>) -> Result<u32> {
+        if let Some(&offset) = self.offsets.get(&constant) {
+            return Ok(offset);
+        }
+        self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
+        let offset = u32::try_from(self.bytes.len())?;
+        self.bytes.extend_from_slice(&constant);
+        self.offsets.insert(constant, offset);
+        Ok(offset)
+    }
 }
 
 fn small(pair: [usize; 2]) -> Result<[u16; 2]> {

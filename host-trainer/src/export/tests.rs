@@ -10,8 +10,8 @@ use super::arena;
 use super::artifact::Draft;
 use super::buffers::{Buffers, lifetimes, overwritten};
 use super::costs::{costs, made_up};
-use super::patches::patch_costs;
-use super::plan::plan;
+use super::plan::{low_memory, plan};
+use super::program::Program;
 use crate::quantize::int8::QuantizedGraph;
 use crate::tower::conv4::Conv4;
 use crate::tower::depthwise_separable::{Activation, DepthwiseSeparable};
@@ -100,7 +100,11 @@ fn arenas_are_at_most_a_tenth_longer_than_what_lives() {
     for (name, tower) in towers() {
         let costs = costs(&tower).unwrap();
         let graph = made_up(&tower).unwrap();
-        let buffers = Buffers::plan(&lifetimes(&graph), overwritten(&graph).unwrap());
+        let buffers = {
+            let program = Program::whole(&graph);
+            let ways = overwritten(&graph, &program).unwrap();
+            Buffers::plan(&lifetimes(&program), ways)
+        };
         let greedy = arena::greedy(&buffers.lifetimes).peak as u64;
         let (live, arena) = (costs.live_bytes, costs.arena_bytes);
         println!("{name}: {live}, {greedy}, {arena}");
@@ -114,13 +118,14 @@ fn arenas_are_at_most_a_tenth_longer_than_what_lives() {
 fn devices_accept_the_plans() {
     for (name, tower) in towers() {
         let graph = made_up(&tower).unwrap();
-        let draft = Draft::new(contract(&tower, &graph), plan(&graph).unwrap());
+        let draft = Draft::new(contract(&graph), plan(&graph).unwrap());
         assert!(draft.is_ok(), "{name}: {:?}", draft.err());
     }
 }
 
-fn contract(tower: &Tower, graph: &QuantizedGraph) -> Contract {
-    let [height, width] = tower.spec.input().map(|side| side as u16);
+/// A contract that the graph's plans fit.
+pub(super) fn contract(graph: &QuantizedGraph) -> Contract {
+    let [height, width] = [graph.input.height, graph.input.width].map(|side| side as u16);
     Contract {
         task: Task::Embedding,
         preprocess: Preprocess {
@@ -134,7 +139,7 @@ fn contract(tower: &Tower, graph: &QuantizedGraph) -> Contract {
         },
         comparison: Comparison {
             embedding: EmbeddingFormat {
-                dim: tower.embedding_dim() as u16,
+                dim: graph.shape(graph.nodes.len()).len() as u16,
                 normalized: true,
                 zero_point: graph.output().zero_point,
                 scale: EmbeddingFormat::UNIT_SCALE,
@@ -150,28 +155,19 @@ fn contract(tower: &Tower, graph: &QuantizedGraph) -> Contract {
 #[test]
 fn patches_of_large_maps_save_memory() {
     let worthwhile = ["conv4 64 @28", "residual 16 @32", "separable 0.25 @96"];
-    println!("tower: steps in patches, grid, bytes, bytes without patches, times the work");
+    println!("tower: patches, bytes, bytes without, times the work");
     for (name, tower) in towers() {
-        let whole = costs(&tower).unwrap().arena_bytes as usize;
-        let (split, grid, arena, work) = best_patches(&tower).unwrap();
-        println!("{name}: {split}, {grid:?}, {arena}, {whole}, {work:.3}");
+        let graph = made_up(&tower).unwrap();
+        let whole = plan(&graph).unwrap();
+        let (plan, patches) = low_memory(&graph).unwrap();
+        let work = plan.macs() as f64 / whole.macs() as f64;
+        let [arena, without] = [plan.arena_len(), whole.arena_len()];
+        println!("{name}: {patches:?}, {arena}, {without}, {work:.3}");
+        assert!(arena <= without && work <= 1.85, "{name}: {arena}, {work}");
         if worthwhile.contains(&name) {
-            assert!(10 * arena <= 6 * whole, "{name}: {arena}, {whole}");
+            assert!(10 * arena <= 6 * without, "{name}: {arena}, {without}");
         }
+        let draft = Draft::new(contract(&graph), plan);
+        assert!(draft.is_ok(), "{name}: {:?}", draft.err());
     }
-}
-
-/// The split and the grid of 2 x 2 or 3 x 3 with the shortest arena for at most 1.85 times
-/// the work; that arena and the work.
-fn best_patches(tower: &Tower) -> Option<(usize, [usize; 2], usize, f64)> {
-    let graph = made_up(tower).unwrap();
-    let splits = 1..graph.nodes.len();
-    let candidates = splits.flat_map(|split| [[2, 2], [3, 3]].map(|grid| (split, grid)));
-    let costs = candidates.filter_map(|(split, grid)| {
-        let costs = patch_costs(&graph, split, grid).ok()?;
-        Some((split, grid, costs.arena_bytes, costs.work_ratio()))
-    });
-    costs
-        .filter(|&(.., work)| work <= 1.85)
-        .min_by_key(|&(_, _, arena, _)| arena)
 }

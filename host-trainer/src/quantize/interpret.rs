@@ -79,8 +79,7 @@ impl Interpreted {
     /// # Errors
     /// When a size does not fit the format of plans.
     pub(super) fn new(graph: &QuantizedGraph, index: usize) -> Result<Self> {
-        let mut weights = vec![];
-        let step = plan::alone(graph, index, &mut weights)?;
+        let (step, weights) = plan::alone(graph, index)?;
         let node = &graph.nodes[index];
         Ok(Self {
             step: PackedStep::new(step, InstructionSet::fastest(), &weights)

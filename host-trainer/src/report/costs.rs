@@ -64,6 +64,13 @@ impl Layer {
             Step::Prelu(prelu) => {
                 Self::in_place("PReLU", prelu.place, u64::from(prelu.place.channels))
             }
+            Step::Copy(copy) => Self {
+                name: format!("copy {} x {}", copy.size[0], copy.size[1]),
+                input: copy.input,
+                output: copy.output,
+                macs: 0,
+                bytes: 0,
+            },
             Step::MaxPool(pool) => Self {
                 name: windowed("maximum", pool.kernel, pool.stride),
                 input: pool.input,

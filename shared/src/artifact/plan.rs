@@ -90,6 +90,8 @@ pub enum Step {
     Add(Add),
     /// A slope per channel below zero; in place.
     Prelu(Prelu),
+    /// A rectangle of one map put into another.
+    Copy(Copy),
 }
 
 impl Step {
@@ -100,6 +102,7 @@ impl Step {
             Self::MaxPool(pool) => &pool.input,
             Self::Add(add) => &add.place,
             Self::Prelu(prelu) => &prelu.place,
+            Self::Copy(copy) => &copy.input,
         }
     }
 
@@ -117,6 +120,7 @@ impl Step {
             Self::MaxPool(pool) => &pool.output,
             Self::Add(add) => &add.place,
             Self::Prelu(prelu) => &prelu.place,
+            Self::Copy(copy) => &copy.output,
         }
     }
 
@@ -129,7 +133,7 @@ impl Step {
                 let [height, width] = pool.kernel.map(usize::from);
                 height * width
             }
-            Self::Add(_) | Self::Prelu(_) => 1,
+            Self::Add(_) | Self::Prelu(_) | Self::Copy(_) => 1,
         };
         window as u64 * self.output().len() as u64
     }
@@ -138,7 +142,7 @@ impl Step {
     pub fn macs(&self) -> u64 {
         match self {
             Self::Conv2d(_) | Self::DepthwiseConv2d(_) => self.work(),
-            Self::MaxPool(_) | Self::Add(_) | Self::Prelu(_) => 0,
+            Self::MaxPool(_) | Self::Add(_) | Self::Prelu(_) | Self::Copy(_) => 0,
         }
     }
 }
@@ -155,7 +159,7 @@ pub struct Conv2d {
     pub kernel: [u16; 2],
     /// Step.
     pub stride: [u16; 2],
-    /// Padding before and after.
+    /// Padding before; there is as much after as the size of the output asks for.
     pub padding: [u16; 2],
     /// The input byte that means zero.
     pub input_zero_point: u8,
@@ -195,7 +199,7 @@ pub struct MaxPool {
     pub kernel: [u16; 2],
     /// Step.
     pub stride: [u16; 2],
-    /// Padding before and after.
+    /// Padding before; there is as much after as the size of the output asks for.
     pub padding: [u16; 2],
 }
 
@@ -229,6 +233,23 @@ pub struct Prelu {
     pub multiplier: f32,
     /// Offset of little-endian f32 slopes, one per channel, of magnitude below 10^6.
     pub slopes: u32,
+}
+
+/// `out[to + i] = in[from + i]` for every row, column and channel `i` of a rectangle; the
+/// rest of the output stays. With it a network's first, largest maps are computed patch by
+/// patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// Read from.
+    pub input: Place,
+    /// Written to.
+    pub output: Place,
+    /// First row and column that is read.
+    pub from: [u16; 2],
+    /// First row and column that is written.
+    pub to: [u16; 2],
+    /// Rows and columns.
+    pub size: [u16; 2],
 }
 
 /// Size of the arena, where input and output lie, and how many steps follow.

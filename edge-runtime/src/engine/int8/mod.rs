@@ -91,6 +91,10 @@ fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
             let values = arena.get_mut(prelu.place.range())?;
             kernels::prelu::scalar::prelu(prelu, slopes, values);
         }
+        Step::Copy(copy) => {
+            let (input, output) = split(arena, copy.input.range(), copy.output.range())?;
+            kernels::copy::scalar::copy(copy, input, output);
+        }
     }
     Some(())
 }

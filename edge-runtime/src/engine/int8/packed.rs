@@ -82,6 +82,7 @@ fn run(step: &PackedStep, weights: &[u8], arena: &mut [u8], scratch: &mut [u8]) 
         Step::Conv2d(conv) | Step::DepthwiseConv2d(conv) => (conv.input, conv.output),
         Step::MaxPool(pool) => (pool.input, pool.output),
         Step::Add(add) => (add.other, add.place),
+        Step::Copy(copy) => (copy.input, copy.output),
         Step::Prelu(prelu) => {
             return step.compute(weights, &[], arena.get_mut(prelu.place.range())?, scratch);
         }

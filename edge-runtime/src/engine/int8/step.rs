@@ -6,7 +6,7 @@ use shared::artifact::plan::section;
 use super::filters;
 use crate::kernels::conv2d::packed::PackedConv2d;
 use crate::kernels::depthwise_conv2d::packed::PackedDepthwiseConv2d;
-use crate::kernels::{InstructionSet, add, conv2d, depthwise_conv2d, max_pool, prelu};
+use crate::kernels::{InstructionSet, add, conv2d, copy, depthwise_conv2d, max_pool, prelu};
 
 /// A step that was packed for an instruction set.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl PackedStep {
                 let filters = filters(weights, conv, conv.taps())?;
                 PackedDepthwiseConv2d::new(set, conv, &filters).map(Packed::DepthwiseConv2d)
             }
-            Step::MaxPool(_) | Step::Add(_) | Step::Prelu(_) => None,
+            Step::MaxPool(_) | Step::Add(_) | Step::Prelu(_) | Step::Copy(_) => None,
         };
         Some(Self {
             step,
@@ -59,8 +59,8 @@ impl PackedStep {
     }
 
     /// Computes the step; nothing where `weights` are too few. `input` is the place that it reads; of a sum the other addend; of
-    /// a PReLU nothing. `output` is the place that it writes; sums and PReLU find in it
-    /// what they overwrite. `weights` are those that it was packed from.
+    /// a PReLU nothing. `output` is the place that it writes; sums, PReLU and
+    /// copies find in it what they overwrite or leave. `weights` are those that it was packed from.
     ///
     /// # Panics
     /// Where a buffer is not of the size that the step states.
@@ -86,6 +86,7 @@ impl PackedStep {
                 max_pool::max_pool(self.set, step, input, output);
             }
             (Packed::Nothing, Step::Add(step)) => add::add(self.set, step, output, input),
+            (Packed::Nothing, Step::Copy(step)) => copy::scalar::copy(step, input, output),
             (Packed::Nothing, Step::Prelu(step)) => {
                 let length = 4 * usize::from(step.place.channels);
                 let slopes = section(weights, step.slopes, length)?;

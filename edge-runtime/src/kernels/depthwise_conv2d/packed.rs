@@ -94,9 +94,10 @@ pub struct PackedDepthwiseConv2d {
     lines: Lines,
     /// Columns of the kernel.
     taps: usize,
-    /// Columns of the padded input, and of its padding on the left.
+    /// Columns of the padded input, of its padding on the left, and of the input itself.
     columns: usize,
     padding: usize,
+    input_columns: usize,
     /// Columns between outputs.
     stride: usize,
     /// Whether a block is of several outputs.
@@ -178,8 +179,9 @@ impl PackedDepthwiseConv2d {
             set,
             lines,
             taps,
-            columns: usize::from(conv.input.width) + 2 * usize::from(conv.padding[1]),
+            columns: lines.columns(),
             padding: conv.padding[1].into(),
+            input_columns: conv.input.width.into(),
             stride: conv.stride[1].into(),
             is_narrow,
             weights,
@@ -243,7 +245,7 @@ impl PackedDepthwiseConv2d {
         let unaligned = interleaved.as_ptr().align_offset(64);
         let interleaved = &mut interleaved[unaligned..];
         lines.prepare(ring);
-        if !self.is_narrow && !lines.is_copied() && self.padding > 0 {
+        if !self.is_narrow && !lines.is_copied() && self.columns > self.input_columns {
             // The padding beside the columns, which stays from row to row; as interleaving
             // leaves bytes.
             interleaved.fill(self.input_zero_point.wrapping_sub(T::OFFSET));
@@ -270,12 +272,11 @@ impl PackedDepthwiseConv2d {
         let blocks = self.channels.div_ceil(T::CHANNELS);
         let column_step = blocks * T::CHANNELS * ROWS;
         let rows_step = self.columns * column_step;
-        let padding = if self.lines.is_copied() {
-            0
-        } else {
-            self.padding
+        let (padding, columns) = match self.lines.is_copied() {
+            true => (0, self.columns),
+            false => (self.padding, self.input_columns),
         };
-        let starts = (0..self.columns - 2 * padding).flat_map(|column| {
+        let starts = (0..columns).flat_map(|column| {
             (0..blocks).map(move |block| column * self.channels + block * T::CHANNELS)
         });
         let inside = &mut interleaved[padding * column_step..];

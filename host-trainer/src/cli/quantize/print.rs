@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::cli::percent;
 use crate::export::card::{ModelCard, Quantization};
+use crate::export::program::Patches;
 use crate::quantize::recipe::Recipe;
 
 /// What was exported, how near it is, and what it costs.
@@ -17,6 +18,13 @@ pub(super) fn card(folder: &Path, card: &ModelCard, out: &mut impl Write) -> Res
         "{} bytes, {} bytes of activation memory, {} multiply-accumulates an embedding",
         card.costs.artifact_bytes, card.costs.arena_bytes, card.costs.macs
     )?;
+    if let Some(Patches { nodes, grid }) = card.costs.patches {
+        writeln!(
+            out,
+            "the first {nodes} layers in {} x {} patches",
+            grid[0], grid[1]
+        )?;
+    }
     quantization(&card.quantization, out)?;
     for figures in &card.templates {
         writeln!(

@@ -1,6 +1,6 @@
 //! Checks of one step against arena and weights.
 
-use super::{Conv2d, MAX_BIAS, MAX_FILTER, MAX_MULTIPLIER, Place, Step};
+use super::{Conv2d, Copy, MAX_BIAS, MAX_FILTER, MAX_MULTIPLIER, Place, Step};
 
 pub(super) fn is_inside(place: &Place, arena_len: u32) -> bool {
     !place.is_empty() && place.range().end <= arena_len as usize
@@ -49,6 +49,11 @@ pub(super) fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<
             let all = slopes.all(|slope| slope.abs() < MAX_MULTIPLIER);
             all.then_some(()).ok_or("slope")
         }
+        Step::Copy(copy) => {
+            check_channels(&copy.input, &copy.output)?;
+            check_places(&copy.input, &copy.output, arena_len)?;
+            check_rectangle(copy)
+        }
     }
 }
 
@@ -75,6 +80,19 @@ fn check_places(input: &Place, output: &Place, arena_len: u32) -> Result<(), &'s
     apart.then_some(()).ok_or("place in the arena")
 }
 
+/// A rectangle inside both maps.
+fn check_rectangle(copy: &Copy) -> Result<(), &'static str> {
+    let inside = |place: &Place, first: [u16; 2]| {
+        let sizes = [place.height, place.width];
+        let ends = first.into_iter().zip(copy.size).zip(sizes);
+        ends.into_iter().all(|((first, size), whole)| {
+            size > 0 && u32::from(first) + u32::from(size) <= u32::from(whole)
+        })
+    };
+    let is_inside = inside(&copy.input, copy.from) && inside(&copy.output, copy.to);
+    is_inside.then_some(()).ok_or("rectangle")
+}
+
 fn check_sizes(
     input: &Place,
     output: &Place,
@@ -84,23 +102,21 @@ fn check_sizes(
 ) -> Result<(), &'static str> {
     let sizes = [(input.height, output.height), (input.width, output.width)];
     for (axis, (from, to)) in sizes.into_iter().enumerate() {
-        let windows = windows(from, kernel[axis], stride[axis], padding[axis]);
-        if windows != Some(u32::from(to)) {
+        if !sees_input(from, to, kernel[axis], stride[axis], padding[axis]) {
             return Err("output size");
         }
     }
     Ok(())
 }
 
-/// How many windows fit along one axis; padding must be smaller than the kernel,
-/// so that every window sees some input.
-fn windows(size: u16, kernel: u16, stride: u16, padding: u16) -> Option<u32> {
-    if padding >= kernel {
-        return None;
-    }
-    let padded = u32::from(size) + 2 * u32::from(padding);
-    let room = padded.checked_sub(u32::from(kernel))?;
-    room.checked_div(u32::from(stride)).map(|steps| steps + 1)
+/// Whether each of `windows` windows along one axis sees some input: the first does not end
+/// before it, nor does the last begin after it.
+fn sees_input(size: u16, windows: u16, kernel: u16, stride: u16, padding: u16) -> bool {
+    let last = u32::from(windows)
+        .checked_sub(1)
+        .and_then(|steps| steps.checked_mul(u32::from(stride)));
+    let begins_inside = last.is_some_and(|last| last < u32::from(size) + u32::from(padding));
+    stride > 0 && padding < kernel && begins_inside
 }
 
 /// Filters over `channels` of the input's channels, biases and multipliers.

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use edge_runtime::Engine;
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::kernels::InstructionSet;
 use proptest::prelude::*;
+use shared::artifact::{Artifact, golden};
 
 use super::*;
+use crate::export::artifact::Draft;
 use crate::export::costs::made_up;
+use crate::export::plan::{DevicePlan, plan, plan_program};
+use crate::export::tests::contract;
 use crate::tower::conv4::Conv4;
 use crate::tower::{Graph, Layer, Tower, TowerSpec};
 
@@ -101,41 +109,80 @@ fn around(positions: &BTreeSet<(usize, usize)>) -> Region {
     }
 }
 
+/// The embedding of noise, on every instruction set.
+fn run(graph: &QuantizedGraph, plan: DevicePlan) -> Vec<u8> {
+    let artifact = Draft::new(contract(graph), plan)
+        .unwrap()
+        .unmeasured()
+        .unwrap();
+    let artifact = Artifact::parse(&artifact).unwrap();
+    let mut input = vec![0; artifact.plan().input().len()];
+    golden::fill_input(3, artifact.contract().preprocess.row_len(), &mut input);
+    let mut embedding = vec![0; artifact.plan().output().len()];
+    let arena = vec![0; artifact.plan().arena_len()];
+    let mut engine = Int8Engine::new(artifact.clone(), arena).unwrap();
+    engine.run(&input, &mut embedding).unwrap();
+    for set in InstructionSet::supported() {
+        let mut engine = PackedInt8Engine::new(artifact.clone(), set).unwrap();
+        let mut found = vec![0; embedding.len()];
+        engine.run(&input, &mut found).unwrap();
+        assert_eq!(found, embedding, "{set}");
+    }
+    embedding
+}
+
 /// Rows of a first pool's output do not share rows of the convolution before it, so that
 /// patches are free.
 #[test]
 fn patches_of_a_conv4_save_memory_and_cost_no_work() {
     let graph = made_up(&conv4([28, 28], 64)).unwrap();
-    let costs = patch_costs(&graph, 2, [2, 2]).unwrap();
-    assert_eq!(costs.work_ratio(), 1.0);
-    // The input, a quarter of the first convolution's 28 x 28, the pooled map.
-    assert_eq!(costs.arena_bytes, 28 * 28 + 2 * 14 * 14 * 64);
-    let first = Region {
-        rows: 0..15,
-        columns: 0..15,
+    let whole = plan(&graph).unwrap();
+    let patches = Patches {
+        nodes: 2,
+        grid: [2, 2],
     };
-    assert_eq!(costs.inputs[0], first);
-    assert_eq!(costs.inputs.len(), 4);
+    let program = Program::patched(&graph, patches).unwrap();
+    let patched = plan_program(&graph, &program).unwrap();
+    assert_eq!(patched.macs(), whole.macs());
+    // Weights are there once.
+    assert_eq!(patched.weights, whole.weights);
+    // The input and the pooled map, a patch of 14 x 14 of the first convolution, what of the
+    // input it reads, and what the pool makes of it.
+    let live = 28 * 28 + 14 * 14 * 64 + 14 * 14 * 64 + 7 * 7 * 64;
+    assert!(
+        patched.arena_len() <= live + 15 * 15,
+        "{}",
+        patched.arena_len()
+    );
+    assert_eq!(run(&graph, patched), run(&graph, whole));
 }
 
 #[test]
 fn what_neighbours_share_is_computed_twice() {
     // conv3x3 with 3 filters twice: cells of 4 x 4, of 5 x 5 one layer before.
     let graph = chain([8, 8], &[0, 0]);
-    let costs = patch_costs(&graph, 2, [2, 2]).unwrap();
+    let patches = Patches {
+        nodes: 2,
+        grid: [2, 2],
+    };
+    let program = Program::patched(&graph, patches).unwrap();
     let embedding = 2 * 3 * 8 * 8;
-    assert_eq!(costs.whole_macs, 64 * 27 + 64 * 81 + embedding);
-    assert_eq!(costs.macs, 100 * 27 + 64 * 81 + embedding);
-    // Input, the map, a patch between the layers.
-    assert_eq!(costs.arena_bytes, 64 + 192 + 5 * 5 * 3);
+    assert_eq!(
+        Program::whole(&graph).macs(&graph),
+        64 * 27 + 64 * 81 + embedding
+    );
+    assert_eq!(program.macs(&graph), 100 * 27 + 64 * 81 + embedding);
 }
 
 #[test]
 fn splits_and_grids_that_cannot_be_are_refused() {
     let graph = chain([8, 8], &[3, 0]);
-    let refused = |split, grid| patch_costs(&graph, split, grid).unwrap_err().to_string();
-    assert!(refused(0, [2, 2]).contains("expected 1 to 4 steps"));
-    assert!(refused(5, [1, 1]).contains("expected 1 to 4 steps"));
+    let refused = |nodes, grid| {
+        let patches = Patches { nodes, grid };
+        Program::patched(&graph, patches).unwrap_err().to_string()
+    };
+    assert!(refused(0, [2, 2]).contains("expected 1 to 4 nodes"));
+    assert!(refused(5, [1, 1]).contains("expected 1 to 4 nodes"));
     assert!(refused(2, [2, 2]).contains("only one map"));
     assert!(refused(3, [2, 9]).contains("8 x 8 patches, found 2 x 9"));
     assert!(refused(3, [0, 2]).contains("found 0 x 2"));
@@ -152,13 +199,20 @@ proptest! {
         let split = graph.nodes.len() - 1;
         let Shape { height, width, .. } = graph.shape(split);
         prop_assume!(grid[0] <= height && grid[1] <= width);
-        let costs = patch_costs(&graph, split, grid).unwrap();
-        let mut macs = macs_per_position(&graph, &graph.nodes[split]);
+        let patches = Patches { nodes: split, grid };
+        let program = Program::patched(&graph, patches).unwrap();
+        let QuantizedLayer::Conv2d(dense) = &graph.nodes[split].layer else {
+            unreachable!("the last layer is fully connected");
+        };
+        let mut macs = dense.weights.len() as u64;
         let mut covered = BTreeSet::new();
-        for (cell, found) in cells(height, width, grid).zip(&costs.inputs) {
+        for cell in cells(height, width, grid) {
             let needed = needed(&graph, split, &cell);
-            prop_assert_eq!(&around(&needed[0]), found);
+            let found = regions(&graph, split, cell);
             covered.extend(needed[split].iter().copied());
+            for (value, positions) in needed.iter().enumerate() {
+                prop_assert_eq!(&around(positions), &found[value]);
+            }
             for (step, node) in graph.nodes[..split].iter().enumerate() {
                 let QuantizedLayer::Conv2d(conv) = &node.layer else {
                     continue;
@@ -168,20 +222,23 @@ proptest! {
                 macs += (area * conv.weights.len()) as u64;
             }
         }
-        prop_assert_eq!(costs.macs, macs);
+        prop_assert_eq!(program.macs(&graph), macs);
         prop_assert_eq!(covered.len(), height * width);
     }
 
     #[test]
-    fn an_arena_of_patches_holds_the_input_and_the_map(
+    fn patches_give_the_bytes_of_whole_maps(
+        input in [12usize..24, 12usize..24],
         kinds in prop::collection::vec(0usize..4, 1..4),
         grid in [1usize..4, 1usize..4],
     ) {
-        let graph = chain([16, 24], &kinds);
+        let graph = chain(input, &kinds);
         let split = graph.nodes.len() - 1;
         let Shape { height, width, .. } = graph.shape(split);
         prop_assume!(grid[0] <= height && grid[1] <= width);
-        let costs = patch_costs(&graph, split, grid).unwrap();
-        prop_assert!(costs.arena_bytes >= graph.shape(0).len() + graph.shape(split).len());
+        let patches = Patches { nodes: split, grid };
+        let program = Program::patched(&graph, patches).unwrap();
+        let patched = plan_program(&graph, &program).unwrap();
+        prop_assert_eq!(run(&graph, patched), run(&graph, plan(&graph).unwrap()));
     }
 }

@@ -1,0 +1,3 @@
+//! Rectangles of maps.
+
+pub mod scalar;
