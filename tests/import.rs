@@ -320,7 +320,7 @@ fn what_no_layer_computes_is_named() {
     assert!(read(&net.finish(&conv).file, &faces()).is_ok());
 
     type Use = fn(&mut Exported, &str) -> String;
-    let uses: [(&str, Use); 6] = [
+    let uses: [(&str, Use); 9] = [
         ("groups", |net, x| {
             net.conv("grouped", x, [4, 2, 1, 1], &[("group", &[2])])
         }),
@@ -340,6 +340,17 @@ fn what_no_layer_computes_is_named() {
             net.node("averaged", "ReduceMean", &[x], &[("axes", &[1])])
         }),
         ("Clip", |net, x| net.clip("clipped", x, [-1.0, 1.0])),
+        ("at most 32896 weights", |net, x| {
+            net.conv("huge", x, [4, 4, 2, 2], &[("dilations", &[65535, 65535])])
+        }),
+        ("at most 32896 weights", |net, x| {
+            let pads = &[0, 0, 65535, 65535];
+            net.conv("wide", x, [4, 4, 1, 1], &[("pads", pads)])
+        }),
+        ("at most 32896 weights", |net, x| {
+            let kernel = &[65535, 65535];
+            net.node("averaged", "AveragePool", &[x], &[("kernel_shape", kernel)])
+        }),
         ("order", |net, x| {
             net.node("turned", "Transpose", &[x], &[("perm", &[0, 2, 3, 1])])
         }),

@@ -73,13 +73,9 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A kilobyte on small processors; 16, which are several times as fast, on large ones.
-#[cfg(target_pointer_width = "64")]
-type CrcTable = crc::Table<16>;
-#[cfg(not(target_pointer_width = "64"))]
-type CrcTable = crc::Table<1>;
-
-static CRC: crc::Crc<u32, CrcTable> = crc::Crc::<u32, CrcTable>::new(&crc::CRC_32_ISO_HDLC);
+/// A kilobyte of table: what is long, as weights are, has a hash of its own.
+static CRC: crc::Crc<u32, crc::Table<1>> =
+    crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
 
 /// CRC-32 as zlib and Ethernet compute it (reflected, polynomial 0x04C11DB7).
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {

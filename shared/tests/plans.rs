@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use shared::artifact::plan::{
-    Add, Conv2d, MAX_BIAS, MAX_MULTIPLIER, Place, Plan, PlanHeader, Prelu,
+    self, Add, Conv2d, MAX_BIAS, MAX_MULTIPLIER, Place, Plan, PlanHeader, Prelu,
 };
 use shared::artifact::{ArtifactError, Step};
 
@@ -115,7 +115,9 @@ fn depthwise_convolutions_out_of_bounds_are_refused() {
         refused(|conv| conv.output.channels = 1),
         (0, "number of channels")
     );
-    assert_eq!(refused(|conv| conv.output.height = 3), (0, "output size"));
+    // A window that sees none of the input; one that ends before it.
+    assert_eq!(refused(|conv| conv.stride = [3, 1]), (0, "output size"));
+    assert_eq!(refused(|conv| conv.padding = [1, 3]), (0, "output size"));
     assert_eq!(
         refused(|conv| conv.output.offset = 31),
         (0, "place in the arena")
@@ -208,4 +210,45 @@ fn biases_beyond_the_largest_are_refused() {
         let parsed = parse(&[Step::DepthwiseConv2d(block().0)], &weights);
         assert_eq!(parsed.is_ok(), fits, "{parsed:?}");
     }
+}
+
+#[test]
+fn copies_out_of_bounds_are_refused() {
+    let (conv, ..) = block();
+    let (input, output) = (conv.input, conv.output);
+    let whole = plan::Copy {
+        input,
+        output,
+        from: [1, 0],
+        to: [0, 2],
+        size: [3, 2],
+    };
+    let parsed = |change: fn(&mut plan::Copy)| {
+        let mut copy = whole;
+        change(&mut copy);
+        match parse(&[Step::Copy(copy)], &weights()) {
+            Ok(macs) => Ok(macs),
+            Err(ArtifactError::Step { what, .. }) => Err(what),
+            Err(other) => panic!("expected a step to be refused, found {other}"),
+        }
+    };
+    assert_eq!(parsed(|_| ()), Ok(0));
+    for change in [
+        (|copy| copy.size = [0, 2]) as fn(&mut plan::Copy),
+        |copy| copy.size = [3, 3],
+        |copy| copy.size = [4, 2],
+        |copy| copy.from = [2, 0],
+        |copy| copy.to = [2, 2],
+        |copy| copy.from = [u16::MAX, 0],
+    ] {
+        assert_eq!(parsed(change), Err("rectangle"));
+    }
+    assert_eq!(
+        parsed(|copy| copy.output.channels = 1),
+        Err("number of channels")
+    );
+    assert_eq!(
+        parsed(|copy| copy.output.offset = 31),
+        Err("place in the arena")
+    );
 }

@@ -225,6 +225,8 @@ fn the_model_is_described_tested_and_measured() {
     assert_eq!((code(&tested), &json(&tested)["passed"]), (0, &2.into()));
     let bench = json(&on("bench"));
     assert!(bench["embed"]["median_us"].as_f64().unwrap() > 0.0);
+    let least = bench["arena_bytes"].as_u64().unwrap();
+    assert!(bench["peak_memory_bytes"].as_u64().unwrap() > least);
     let doctor = on("doctor");
     assert_eq!(json(&doctor)["checks"][3]["state"], "ok");
     // An artifact alone serves the int8 engine.

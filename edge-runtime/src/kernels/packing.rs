@@ -41,7 +41,7 @@ impl fmt::Debug for Aligned {
 
 /// How filters lie in the artifact.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Layout {
+pub(super) enum Order {
     /// One after the other.
     Dense,
     /// Channels vary fastest.
@@ -67,12 +67,12 @@ impl Constants {
         filters: &Filters<'_>,
         lanes: usize,
         offset: u8,
-        layout: Layout,
+        order: Order,
     ) -> Option<Self> {
         let channels = usize::from(conv.output.channels);
-        let filter_len = match layout {
-            Layout::Dense => conv.filter_len(),
-            Layout::Depthwise => conv.taps(),
+        let filter_len = match order {
+            Order::Dense => conv.filter_len(),
+            Order::Depthwise => conv.taps(),
         };
         let zero = i64::from(conv.input_zero_point) - i64::from(offset);
         let padded = channels.next_multiple_of(lanes);
@@ -89,9 +89,9 @@ impl Constants {
         for (channel, (bias, multiplier)) in all.enumerate() {
             let bias = i32::from_le_bytes(*bias);
             let multiplier = f32::from_le_bytes(*multiplier);
-            let [sum, size] = match layout {
-                Layout::Dense => sums(filters.weights[channel * filter_len..][..filter_len].iter()),
-                Layout::Depthwise => sums(filters.weights[channel..].iter().step_by(channels)),
+            let [sum, size] = match order {
+                Order::Dense => sums(filters.weights[channel * filter_len..][..filter_len].iter()),
+                Order::Depthwise => sums(filters.weights[channel..].iter().step_by(channels)),
             };
             let shifted = i64::from(bias) - zero * sum;
             let largest = i64::from(bias).abs() + 255 * size;

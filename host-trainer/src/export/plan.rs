@@ -175,9 +175,17 @@ fn step(
                 padding: small(padding)?,
                 input_zero_point: from.zero_point,
                 output_zero_point: to.zero_point,
-                weights: weights.append(channels_last(conv))?,
-                bias: weights.append(little_endian(&conv.bias, |v| v.to_le_bytes()))?,
-                multipliers: weights.append(little_endian(&multipliers, |v| v.to_le_bytes()))?,
+                weights: weights.append(node, "filters", channels_last(conv))?,
+                bias: weights.append(
+                    node,
+                    "bias",
+                    little_endian(&conv.bias, |v| v.to_le_bytes()),
+                )?,
+                multipliers: weights.append(
+                    node,
+                    "multipliers",
+                    little_endian(&multipliers, |v| v.to_le_bytes()),
+                )?,
             };
             match conv.groups {
                 1 => Step::Conv2d(step),
@@ -206,7 +214,7 @@ fn step(
             input_zero_point: from.zero_point,
             output_zero_point: to.zero_point,
             multiplier: graph.ratio(node, values[0]),
-            slopes: weights.append(little_endian(slopes, |v| v.to_le_bytes()))?,
+            slopes: weights.append(node, "slopes", little_endian(slopes, |v| v.to_le_bytes()))?,
         }),
     })
 }
@@ -241,23 +249,24 @@ fn little_endian<T: Copy>(values: &[T], bytes: impl Fn(T) -> [u8; 4]) -> Vec<u8>
     values.iter().flat_map(|&value| bytes(value)).collect()
 }
 
-/// One block of constants, each of which is in it once, however many steps read it.
+/// One block of constants; those of a node are in it once, however many steps read them.
 #[derive(Default)]
 struct Weights {
     bytes: Vec<u8>,
-    offsets: HashMap<Vec<u8>, u32>,
+    /// By node, and by which of its constants it is.
+    offsets: HashMap<(usize, &'static str), u32>,
 }
 
 impl Weights {
-    /// Where `constant` begins: a multiple of 16.
-    fn append(&mut self, constant: Vec<u8>) -> Result<u32> {
-        if let Some(&offset) = self.offsets.get(&constant) {
+    /// Where a constant of a node begins: a multiple of 16.
+    fn append(&mut self, node: usize, what: &'static str, constant: Vec<u8>) -> Result<u32> {
+        if let Some(&offset) = self.offsets.get(&(node, what)) {
             return Ok(offset);
         }
         self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
         let offset = u32::try_from(self.bytes.len())?;
         self.bytes.extend_from_slice(&constant);
-        self.offsets.insert(constant, offset);
+        self.offsets.insert((node, what), offset);
         Ok(offset)
     }
 }

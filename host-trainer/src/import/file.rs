@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use prost::Message;
+use shared::artifact::plan::MAX_ARENA;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::{ModelProto, NodeProto, ValueInfoProto, type_proto};
@@ -285,13 +286,19 @@ impl Input {
             );
             Ok(size)
         };
+        let shape = Shape {
+            channels,
+            height: side(0, height)?,
+            width: side(1, width)?,
+        };
+        ensure!(
+            shape.len() <= MAX_ARENA as usize,
+            "expected a picture of at most {MAX_ARENA} bytes, which is what a device takes, found {}",
+            shape.len()
+        );
         Ok(Self {
             name: value.name.clone(),
-            shape: Shape {
-                channels,
-                height: side(0, height)?,
-                width: side(1, width)?,
-            },
+            shape,
             channels_last,
             is_bytes,
         })

@@ -50,6 +50,7 @@ pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
             "gmacs_per_second": rate,
             "macs": macs,
             "arena_bytes": artifact.plan().arena_len(),
+            "peak_memory_bytes": peak_memory(),
         });
         writeln!(out, "{result}")?;
         return Ok(Outcome::Yes);
@@ -78,7 +79,23 @@ pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
         "{:.0} embeddings a second; {macs} multiply-accumulates each, {rate:.2} billion a second",
         1.0 / embed.as_secs_f64()
     )?;
+    if let Some(bytes) = peak_memory() {
+        writeln!(
+            out,
+            "at most {:.1} MB of memory, {} bytes of it for activations",
+            bytes as f64 / 1e6,
+            artifact.plan().arena_len()
+        )?;
+    }
     Ok(Outcome::Yes)
+}
+
+/// The most memory that this program held so far, bytes, where Linux says so.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {

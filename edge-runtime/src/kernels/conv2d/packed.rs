@@ -14,7 +14,7 @@ use shared::artifact::plan::Conv2d;
 use super::Filters;
 use crate::kernels::InstructionSet;
 use crate::kernels::lines::{Lines, Reads};
-use crate::kernels::packing::{Aligned, Constants, Layout};
+use crate::kernels::packing::{Aligned, Constants, Order};
 
 /// Input bytes that are multiplied at once.
 const STEP: usize = 4;
@@ -80,6 +80,29 @@ pub(super) trait Tiles {
     unsafe fn run(pixels: usize, groups: usize, tile: &Tile<'_>);
 }
 
+/// How filters lie for an instruction set: the constants of its [`Tiles`], so that packing,
+/// which happens once, is compiled once.
+#[derive(Clone, Copy)]
+struct Layout {
+    lanes: usize,
+    groups: usize,
+    packed: usize,
+    offset: u8,
+    pack: Option<Pack>,
+}
+
+impl Layout {
+    fn of<T: Tiles>() -> Self {
+        Self {
+            lanes: T::LANES,
+            groups: T::GROUPS,
+            packed: T::PACKED,
+            offset: T::OFFSET,
+            pack: T::PACK,
+        }
+    }
+}
+
 /// A convolution, its filters packed for one instruction set.
 #[derive(Clone, Debug)]
 pub struct PackedConv2d {
@@ -108,47 +131,69 @@ impl PackedConv2d {
     pub fn new(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
         match set {
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => Self::pack::<super::avx2::Avx2>(set, conv, filters),
+            InstructionSet::Avx2 => {
+                Self::pack(set, Layout::of::<super::avx2::Avx2>(), conv, filters)
+            }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::AvxVnni => Self::pack::<super::avx_vnni::AvxVnni>(set, conv, filters),
+            InstructionSet::AvxVnni => {
+                Self::pack(set, Layout::of::<super::avx_vnni::AvxVnni>(), conv, filters)
+            }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512Vnni => {
-                Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
+            InstructionSet::Avx512Vnni => Self::pack(
+                set,
+                Layout::of::<super::avx512_vnni::Avx512Vnni>(),
+                conv,
+                filters,
+            ),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::Neon => {
+                Self::pack(set, Layout::of::<super::neon::Neon>(), conv, filters)
             }
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            InstructionSet::Neon => Self::pack::<super::neon::Neon>(set, conv, filters),
-            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            InstructionSet::NeonDotprod => {
-                Self::pack::<super::neon_dotprod::NeonDotprod>(set, conv, filters)
-            }
+            InstructionSet::NeonDotprod => Self::pack(
+                set,
+                Layout::of::<super::neon_dotprod::NeonDotprod>(),
+                conv,
+                filters,
+            ),
             _ => None,
         }
     }
 
-    fn pack<T: Tiles>(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
+    fn pack(
+        set: InstructionSet,
+        layout: Layout,
+        conv: &Conv2d,
+        filters: &Filters<'_>,
+    ) -> Option<Self> {
         if !set.is_supported() {
             return None;
         }
         let lines = Lines::new(conv, Reads::Taps(STEP))?;
         let channels = usize::from(conv.output.channels);
         let filter_len = conv.filter_len();
-        let constants = Constants::new(conv, filters, T::LANES, T::OFFSET, Layout::Dense)?;
+        let constants = Constants::new(conv, filters, layout.lanes, layout.offset, Order::Dense)?;
         let steps = lines.run.div_ceil(STEP);
-        let blocks = blocks::<T>(channels, lines.taps * steps);
+        let blocks = blocks(&layout, channels, lines.taps * steps);
         let packed_len = blocks
             .iter()
-            .map(|block| block.groups * lines.taps * steps * T::PACKED);
+            .map(|block| block.groups * lines.taps * steps * layout.packed);
         let mut weights = Aligned::zeroed(packed_len.sum());
         for block in &blocks {
             let packed = &mut weights.bytes_mut()[block.weights..];
-            let rows = packed.chunks_exact_mut(steps * block.groups * T::PACKED);
+            let rows = packed.chunks_exact_mut(steps * block.groups * layout.packed);
             for (row, packed) in rows.take(lines.taps).enumerate() {
                 for group in 0..block.groups {
-                    let first = block.first_channel + group * T::LANES;
+                    let first = block.first_channel + group * layout.lanes;
                     let filters = filters.weights.chunks_exact(filter_len).skip(first);
                     let taps = filters.map(|filter| &filter[row * lines.run..][..lines.run]);
-                    let packed = &mut packed[group * T::PACKED..];
-                    pack_group::<T>(taps.take(T::LANES), block.groups * T::PACKED, packed);
+                    let packed = &mut packed[group * layout.packed..];
+                    pack_group(
+                        &layout,
+                        taps.take(layout.lanes),
+                        block.groups * layout.packed,
+                        packed,
+                    );
                 }
             }
         }
@@ -246,8 +291,13 @@ impl PackedConv2d {
 
 /// Packs a row of taps of each of a group's channels; from one four to the next are `step`
 /// bytes.
-fn pack_group<'a, T: Tiles>(taps: impl Iterator<Item = &'a [u8]>, step: usize, packed: &mut [u8]) {
-    let Some(pack) = T::PACK else {
+fn pack_group<'a>(
+    layout: &Layout,
+    taps: impl Iterator<Item = &'a [u8]>,
+    step: usize,
+    packed: &mut [u8],
+) {
+    let Some(pack) = layout.pack else {
         // Channel by channel, which reads every filter once from its
         // beginning to its end.
         for (lane, taps) in taps.enumerate() {
@@ -273,7 +323,7 @@ fn pack_group<'a, T: Tiles>(taps: impl Iterator<Item = &'a [u8]>, step: usize, p
             four.unwrap_or_else(|| padded(rest))
                 .map(|weight| weight as i8)
         });
-        pack(&quads[..T::LANES], &mut packed[..T::PACKED]);
+        pack(&quads[..layout.lanes], &mut packed[..layout.packed]);
     }
 }
 
@@ -288,16 +338,16 @@ fn padded(rest: &[u8]) -> [u8; STEP] {
 
 /// Blocks of channels: as many groups each as a tile takes, the last ones a half or a
 /// quarter of it.
-fn blocks<T: Tiles>(channels: usize, steps: usize) -> Vec<Block> {
+fn blocks(layout: &Layout, channels: usize, steps: usize) -> Vec<Block> {
     let mut blocks = Vec::new();
     let (mut first_channel, mut weights) = (0, 0);
     while first_channel < channels {
-        let left = (channels - first_channel).div_ceil(T::LANES);
-        let mut groups = T::GROUPS;
+        let left = (channels - first_channel).div_ceil(layout.lanes);
+        let mut groups = layout.groups;
         while groups > left {
             groups /= 2;
         }
-        let channels = (groups * T::LANES).min(channels - first_channel);
+        let channels = (groups * layout.lanes).min(channels - first_channel);
         blocks.push(Block {
             first_channel,
             channels,
@@ -305,7 +355,7 @@ fn blocks<T: Tiles>(channels: usize, steps: usize) -> Vec<Block> {
             weights,
         });
         first_channel += channels;
-        weights += groups * steps * T::PACKED;
+        weights += groups * steps * layout.packed;
     }
     blocks
 }

@@ -14,7 +14,7 @@ use shared::artifact::plan::Conv2d;
 use crate::kernels::InstructionSet;
 use crate::kernels::conv2d::Filters;
 use crate::kernels::lines::{Lines, Reads};
-use crate::kernels::packing::{Aligned, Constants, Layout};
+use crate::kernels::packing::{Aligned, Constants, Order};
 
 /// Rows that are interleaved.
 const ROWS: usize = 4;
@@ -87,6 +87,27 @@ pub(super) trait Tiles {
     unsafe fn run(blocks: usize, tile: &Tile);
 }
 
+/// How filters lie for an instruction set: the constants of its [`Tiles`], so that packing,
+/// which happens once, is compiled once.
+#[derive(Clone, Copy)]
+struct Layout {
+    channels: usize,
+    packed: usize,
+    offset: u8,
+    pack: fn(weights: &[[i8; ROWS]], packed: &mut [u8]),
+}
+
+impl Layout {
+    fn of<T: Tiles>() -> Self {
+        Self {
+            channels: T::CHANNELS,
+            packed: T::PACKED,
+            offset: T::OFFSET,
+            pack: T::pack,
+        }
+    }
+}
+
 /// A depthwise convolution, its filters packed for one instruction set.
 #[derive(Clone, Debug)]
 pub struct PackedDepthwiseConv2d {
@@ -115,54 +136,76 @@ impl PackedDepthwiseConv2d {
     pub fn new(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
         match set {
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => Self::pack::<super::avx2::Avx2>(set, conv, filters),
+            InstructionSet::Avx2 => {
+                Self::pack(set, Layout::of::<super::avx2::Avx2>(), conv, filters)
+            }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::AvxVnni => Self::pack::<super::avx_vnni::AvxVnni>(set, conv, filters),
+            InstructionSet::AvxVnni => {
+                Self::pack(set, Layout::of::<super::avx_vnni::AvxVnni>(), conv, filters)
+            }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512Vnni => {
-                Self::pack::<super::avx512_vnni::Avx512Vnni>(set, conv, filters)
+            InstructionSet::Avx512Vnni => Self::pack(
+                set,
+                Layout::of::<super::avx512_vnni::Avx512Vnni>(),
+                conv,
+                filters,
+            ),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            InstructionSet::Neon => {
+                Self::pack(set, Layout::of::<super::neon::Neon>(), conv, filters)
             }
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            InstructionSet::Neon => Self::pack::<super::neon::Neon>(set, conv, filters),
-            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            InstructionSet::NeonDotprod => {
-                Self::pack::<super::neon_dotprod::NeonDotprod>(set, conv, filters)
-            }
+            InstructionSet::NeonDotprod => Self::pack(
+                set,
+                Layout::of::<super::neon_dotprod::NeonDotprod>(),
+                conv,
+                filters,
+            ),
             _ => None,
         }
     }
 
-    fn pack<T: Tiles>(set: InstructionSet, conv: &Conv2d, filters: &Filters<'_>) -> Option<Self> {
+    fn pack(
+        set: InstructionSet,
+        layout: Layout,
+        conv: &Conv2d,
+        filters: &Filters<'_>,
+    ) -> Option<Self> {
         if !set.is_supported() {
             return None;
         }
         let channels = usize::from(conv.output.channels);
-        let is_narrow = channels < T::CHANNELS && T::CHANNELS.is_multiple_of(channels);
+        let is_narrow = channels < layout.channels && layout.channels.is_multiple_of(channels);
         let reads = match is_narrow {
-            true => Reads::Outputs(T::CHANNELS),
-            false => Reads::Channels(T::CHANNELS),
+            true => Reads::Outputs(layout.channels),
+            false => Reads::Channels(layout.channels),
         };
         let lines = Lines::new(conv, reads)?;
         let [rows, taps] = conv.kernel.map(usize::from);
-        let mut constants =
-            Constants::new(conv, filters, T::CHANNELS, T::OFFSET, Layout::Depthwise)?;
-        let blocks = channels.div_ceil(T::CHANNELS);
-        let order: Vec<usize> = (0..T::CHANNELS)
+        let mut constants = Constants::new(
+            conv,
+            filters,
+            layout.channels,
+            layout.offset,
+            Order::Depthwise,
+        )?;
+        let blocks = channels.div_ceil(layout.channels);
+        let order: Vec<usize> = (0..layout.channels)
             .map(|lane| match is_narrow {
-                true => channel_of::<T>(lane) % channels,
-                false => channel_of::<T>(lane),
+                true => channel_of(layout.channels, lane) % channels,
+                false => channel_of(layout.channels, lane),
             })
             .collect();
         constants.reorder(&order);
         let fours = rows.div_ceil(ROWS);
-        let mut weights = Aligned::zeroed(blocks * fours * taps * T::PACKED);
-        let mut packed = weights.bytes_mut().chunks_exact_mut(T::PACKED);
+        let mut weights = Aligned::zeroed(blocks * fours * taps * layout.packed);
+        let mut packed = weights.bytes_mut().chunks_exact_mut(layout.packed);
         for block in 0..blocks {
             for four in 0..fours {
                 for tap in 0..taps {
                     let mut quads = [[0i8; ROWS]; 64];
                     for (quad, &channel) in quads.iter_mut().zip(&order) {
-                        let channel = block * T::CHANNELS + channel;
+                        let channel = block * layout.channels + channel;
                         for (row, weight) in quad.iter_mut().enumerate() {
                             let row = four * ROWS + row;
                             if channel < channels && row < rows {
@@ -171,7 +214,7 @@ impl PackedDepthwiseConv2d {
                             }
                         }
                     }
-                    T::pack(&quads[..T::CHANNELS], packed.next()?);
+                    (layout.pack)(&quads[..layout.channels], packed.next()?);
                 }
             }
         }
@@ -400,8 +443,8 @@ unsafe fn interleave<T: Tiles>(
 
 /// The channel in a lane, counted over a block's registers: interleaving works in each 16
 /// bytes of a register by themselves, and gives four lanes of them to each register.
-fn channel_of<T: Tiles>(lane: usize) -> usize {
-    let lanes = T::CHANNELS / REGISTERS;
+fn channel_of(channels: usize, lane: usize) -> usize {
+    let lanes = channels / REGISTERS;
     let (register, lane) = (lane / lanes, lane % lanes);
     lane / 4 * 16 + register * 4 + lane % 4
 }

@@ -1,6 +1,7 @@
 //! Convolutions, and dense layers as such.
 
 use anyhow::{Context, Result, bail, ensure};
+use shared::artifact::plan::MAX_FILTER;
 use shared::preprocess::Quantization;
 
 use super::{Lowering, Node, Output, Picture, Value};
@@ -24,7 +25,12 @@ pub(super) struct Filters {
 impl Filters {
     /// The same filters with their taps at other places of a kernel of another size, zeros
     /// at the rest.
-    fn placed(&mut self, kernel: [usize; 2], place: impl Fn([usize; 2]) -> [usize; 2]) {
+    fn placed(
+        &mut self,
+        kernel: [usize; 2],
+        place: impl Fn([usize; 2]) -> [usize; 2],
+    ) -> Result<()> {
+        check_length(kernel, self.per_group)?;
         let [height, width] = self.kernel;
         let mut weights = vec![0.0; self.weights.len() / (height * width) * kernel[0] * kernel[1]];
         let from = self.weights.chunks_exact(height * width);
@@ -36,29 +42,43 @@ impl Filters {
         }
         self.weights = weights;
         self.kernel = kernel;
+        Ok(())
     }
 
     /// Taps so many places apart, as one kernel with zeros between.
-    fn dilate(&mut self, dilation: [usize; 2]) {
+    fn dilate(&mut self, dilation: [usize; 2]) -> Result<()> {
         let size = [0, 1].map(|axis| (self.kernel[axis] - 1) * dilation[axis] + 1);
-        if size != self.kernel {
-            self.placed(size, |tap| [tap[0] * dilation[0], tap[1] * dilation[1]]);
+        match size == self.kernel {
+            true => Ok(()),
+            false => self.placed(size, |tap| [tap[0] * dilation[0], tap[1] * dilation[1]]),
         }
     }
 
     /// As much padding before as after: the smaller side is padded more, and as many taps
     /// of zero there pass over what is added.
-    fn balance(&mut self) -> [usize; 2] {
+    fn balance(&mut self) -> Result<[usize; 2]> {
         let [top, left, bottom, right] = self.padding;
         let padding = [top.max(bottom), left.max(right)];
         let before = [bottom.saturating_sub(top), right.saturating_sub(left)];
         let after = [top.saturating_sub(bottom), left.saturating_sub(right)];
         let size = [0, 1].map(|axis| before[axis] + self.kernel[axis] + after[axis]);
         if size != self.kernel {
-            self.placed(size, |tap| [tap[0] + before[0], tap[1] + before[1]]);
+            self.placed(size, |tap| [tap[0] + before[0], tap[1] + before[1]])?;
         }
-        padding
+        Ok(padding)
     }
+}
+
+/// Whether filters are no longer than a device takes them.
+pub(super) fn check_length(kernel: [usize; 2], per_group: usize) -> Result<()> {
+    let taps = kernel[0].saturating_mul(kernel[1]);
+    ensure!(
+        taps.saturating_mul(per_group) <= MAX_FILTER as usize,
+        "expected filters of at most {MAX_FILTER} weights, found {} x {} over {per_group} channels",
+        kernel[0],
+        kernel[1]
+    );
+    Ok(())
 }
 
 impl<'a> Lowering<'a> {
@@ -103,7 +123,7 @@ impl<'a> Lowering<'a> {
             stride: node.pair("strides")?.unwrap_or([1, 1]),
             padding: [0; 4],
         };
-        filters.dilate(node.pair("dilations")?.unwrap_or([1, 1]));
+        filters.dilate(node.pair("dilations")?.unwrap_or([1, 1]))?;
         let value = self.value(node, 0)?.clone();
         let size = match &value {
             Value::Layer(output) => {
@@ -164,7 +184,7 @@ impl<'a> Lowering<'a> {
             .iter_mut()
             .zip(pending)
             .for_each(|(padding, pending)| *padding += pending);
-        let padding = filters.balance();
+        let padding = filters.balance()?;
         let channels = self.graph.shape(input).channels;
         ensure!(
             filters.per_group * filters.groups == channels,

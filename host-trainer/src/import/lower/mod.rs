@@ -268,11 +268,9 @@ impl<'a> Lowering<'a> {
         if is_free(&name) {
             return name;
         }
-        let numbered = (2..).map(|number| format!("{name}.{number}"));
-        numbered
-            .into_iter()
-            .find(|name| is_free(name))
-            .unwrap_or(name)
+        // Its number is mostly free at once.
+        let mut numbered = (self.graph.nodes().len()..).map(|number| format!("{name}.{number}"));
+        numbered.find(|name| is_free(name)).unwrap_or(name)
     }
 
     /// Sets a parameter of a layer.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::convolution::Filters;
+use super::convolution::{Filters, check_length};
 use super::{Lowering, Node, Output, Value};
 use crate::import::node::sizes;
 use crate::tower::{Layer, Shape};
@@ -86,6 +86,7 @@ impl<'a> Lowering<'a> {
             padding == [0; 4] || node.integer("count_include_pad", 0) != 0,
             "expected means over whole windows, found padding that does not count"
         );
+        check_length(kernel, 1)?;
         let taps = kernel[0] * kernel[1];
         let filters = Filters {
             weights: vec![1.0 / taps as f32; shape.channels * taps],
