@@ -238,6 +238,31 @@ fn own_pictures_are_trained_on_exported_and_judged() {
             .iter()
             .eq(second.operating_points().iter())
     );
+    // Its float network, imported, is the same model; quantized for little memory another one
+    // of the same embeddings.
+    let (onnx, imported, small) = (format!("{model}/model.onnx"), at("imported"), at("small"));
+    let mut import = vec!["import", &onnx, "--dataset", "folder", "--data", &people];
+    import.extend(["--distance", "euclidean", "--out", &imported]);
+    let same: serde_json::Value =
+        serde_json::from_str(&did(&[&import[..], &["--json"]].concat())).unwrap();
+    assert_eq!(same["model_id"], card["model_id"]);
+    assert_eq!(same["training"]["epochs"], 0);
+    let scaled = [&import[..], &["--mean", "127.5", "--std", "128"]].concat();
+    refused(&scaled, &["reads bytes", "leave out --mean"]);
+    refused(
+        &[&import[..], &["--channels", "rgb"]].concat(),
+        &["--channels grey"],
+    );
+    let mut quantize = vec!["quantize", &imported, "--data", &people, "--out", &small];
+    quantize.extend(["--low-memory", "--json"]);
+    let small: serde_json::Value = serde_json::from_str(&did(&quantize)).unwrap();
+    assert!(small["costs"]["patches"]["nodes"].as_u64() > Some(0));
+    let arena = |card: &serde_json::Value| card["costs"]["arena_bytes"].as_u64();
+    assert!(arena(&small) < arena(&card));
+    let commands = small["rebuild"].as_array().unwrap();
+    for (command, word) in commands.iter().zip(["import", "quantize"]) {
+        assert!(command.as_str().unwrap().contains(word), "{command}");
+    }
     let mut figures: Vec<serde_json::Value> = ["int8", "tract"]
         .map(|engine| {
             // The card records the data set.

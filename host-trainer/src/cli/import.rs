@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use shared::Distance;
 use shared::Preprocess;
+use shared::preprocess::Quantization;
 
 use super::picture::{DistanceName, PictureArgs, named};
 use super::quantize::{ExportArgs, PROGRAM, print, relative};
@@ -27,6 +28,12 @@ const COMPARED_SAMPLES: usize = 32;
 /// the same it is 1 but for rounding; the padding of channels with means of their own is
 /// a little off.
 const LEAST_AGREEMENT: f64 = 0.99;
+
+/// What bytes mean to a network that nothing is known of.
+const BYTES: Quantization = Quantization {
+    scale: 1.0,
+    zero_point: 0,
+};
 
 /// Make a model of somebody's embedding network: quantize an ONNX file to int8 with pictures of
 /// a data set, measure operating points, and export it for devices
@@ -76,6 +83,11 @@ pub fn run(args: &ImportArgs, out: &mut impl Write) -> Result<()> {
     let onnx = edge_runtime::file::read(&args.model, MAX_LEN as u64)
         .with_context(|| format!("{path}: cannot be read"))?;
     let (reading, network) = read(args, &onnx).with_context(|| path.to_string())?;
+    if network.quantization == BYTES && args.mean.is_empty() {
+        tell(
+            "warning: the network reads bytes as they are, from 0 to 255: where it wants them scaled, say how by --mean and --std",
+        );
+    }
     let dataset = args.dataset.load(args.data.data.as_deref())?;
     let run = into_run(args, &onnx, &reading, network, &dataset);
     let source = Source::of_run(run).with_context(|| path.to_string())?;

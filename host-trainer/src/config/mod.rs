@@ -22,6 +22,7 @@ use shared::{Distance, Preprocess};
 use crate::checkpoint::write_whole;
 use crate::export::CARD;
 use crate::tower::TowerSpec;
+use crate::tower::imported::Imported;
 
 pub use training::{
     Augment, LossConfig, Miner, OptimizerConfig, Precision, SamplerConfig, TrainingConfig,
@@ -63,6 +64,22 @@ impl RunConfig {
             false => CARD,
         };
         Self::read(&folder.join(file))
+    }
+
+    /// The file that the network was read from, where it was not trained here.
+    pub fn imported(&self) -> Option<&Imported> {
+        match &self.tower {
+            TowerSpec::Imported(imported) => Some(imported),
+            _ => None,
+        }
+    }
+
+    /// What the data set was for.
+    pub fn made_on(&self) -> String {
+        match self.imported() {
+            Some(_) => format!("imported, calibrated on {}", self.dataset),
+            None => format!("trained on {}", self.dataset),
+        }
     }
 
     /// Reads the configuration in a run's folder.

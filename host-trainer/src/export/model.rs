@@ -25,7 +25,7 @@ use crate::import::{self, Reading};
 use crate::quantize::calibrate::Method;
 use crate::quantize::fused::{FusedGraph, check_embedding};
 use crate::quantize::int8::QuantizedGraph;
-use crate::tower::{Tower, TowerSpec};
+use crate::tower::Tower;
 
 /// Validation samples that int8 and float embeddings are compared on.
 const COMPARED_SAMPLES: usize = 1000;
@@ -113,11 +113,6 @@ impl Source {
             config,
         })
     }
-
-    /// Whether its weights were found elsewhere.
-    fn is_imported(&self) -> bool {
-        matches!(self.config.tower, TowerSpec::Imported(_))
-    }
 }
 
 /// Quantizes a network and writes its model folder: artifact, both ONNX files and, last,
@@ -156,7 +151,7 @@ pub fn export(
     let facts = *int8.facts();
     let validation = Embedded::new(&mut int8, dataset, Part::Validation)?;
     let (points, impostors) = operating_points::measure(&validation, facts.comparison)?;
-    let chose = match source.is_imported() {
+    let chose = match config.imported().is_some() {
         true => "",
         false => ", which also chose the epoch",
     };
@@ -165,7 +160,7 @@ pub fn export(
         dataset.name,
         impostors.name()
     );
-    let made_on = match source.is_imported() {
+    let made_on = match config.imported().is_some() {
         true => format!("an imported network, calibrated on {}", config.dataset),
         false => config.dataset.clone(),
     };

@@ -29,8 +29,8 @@ pub fn page(content: &Content<'_>, summary: &Summary) -> Result<Page> {
     Ok(Page {
         title: content.subject.name.clone(),
         subtitle: format!(
-            "{about}, trained on {}, judged on classes that training never saw.",
-            content.subject.config.dataset
+            "{about}, {}, judged on classes that had no part in it.",
+            content.subject.config.made_on()
         ),
         tiles: tiles(content, summary),
         facts: model::facts(content.subject)
@@ -170,6 +170,9 @@ fn training(content: &Content<'_>) -> Section {
     };
     section.notes.push(model::training_words(content.subject));
     let Some(history) = content.history else {
+        if content.subject.config.imported().is_some() {
+            return section;
+        }
         let words = match content.subject.exported {
             Some(_) => {
                 "The curves are in the report of the run that this model was made from: give it \

@@ -145,10 +145,15 @@ fn test(content: &Content<'_>) -> Option<TestSummary> {
 fn costs_of(subject: &Subject) -> Result<CostsSummary> {
     let costs = costs(&subject.config.tower.build()?)?;
     let exported = subject.exported.as_ref();
+    // What was exported may run patch by patch.
+    let [macs, arena] = match subject.artifact()? {
+        Some(artifact) => [artifact.plan().macs(), artifact.plan().arena_len() as u64],
+        None => [costs.macs, costs.arena_bytes],
+    };
     Ok(CostsSummary {
-        macs: costs.macs,
+        macs,
         parameters: costs.parameters,
         artifact_bytes: exported.map(|exported| exported.artifact.len() as u64),
-        arena_bytes: Some(costs.arena_bytes),
+        arena_bytes: Some(arena),
     })
 }

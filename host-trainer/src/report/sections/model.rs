@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::config::RunConfig;
 use crate::export::card::ModelCard;
 use crate::report::costs as plan;
 use crate::report::page::{Cell, Column, Fact, Section, Table, grouped, interval, percent};
@@ -12,16 +13,24 @@ use crate::report::summary::Summary;
 pub(super) fn facts(subject: &Subject) -> Vec<Fact> {
     let preprocess = &subject.config.preprocess;
     let mut facts = vec![
-        Fact::new("Trained on", subject.config.dataset.as_str()),
+        match subject.config.imported() {
+            Some(_) => Fact::new("Calibrated on", subject.config.dataset.as_str()),
+            None => Fact::new("Trained on", subject.config.dataset.as_str()),
+        },
         Fact::new("Terms", subject.config.terms.as_str()),
-        Fact::new("Tower", words(&subject.config.tower)),
+        Fact::new("Tower", tower(&subject.config)),
         Fact::new(
             "Input",
             format!(
                 "{} \u{d7} {} pixels; {}",
                 preprocess.width,
                 preprocess.height,
-                words(&(preprocess.tone, preprocess.crop, preprocess.fit))
+                words(&(
+                    preprocess.colour,
+                    preprocess.tone,
+                    preprocess.crop,
+                    preprocess.fit
+                ))
             ),
         ),
         Fact::new("Distance", subject.config.distance.to_string()),
@@ -32,8 +41,22 @@ pub(super) fn facts(subject: &Subject) -> Vec<Fact> {
     facts
 }
 
+/// The architecture; of an imported network, whose layers stand in the card, its file.
+fn tower(config: &RunConfig) -> String {
+    match config.imported() {
+        Some(imported) => format!("{}, {} layers", imported.source, imported.layers.len()),
+        None => words(&config.tower),
+    }
+}
+
 /// How it was trained, in one paragraph.
 pub(super) fn training_words(subject: &Subject) -> String {
+    if let Some(imported) = subject.config.imported() {
+        return format!(
+            "The weights are those of {}, SHA-256 {}.",
+            imported.source, imported.source_sha256
+        );
+    }
     format!(
         "How the weights were found: {}; seed {}.",
         words(&subject.config.training),
