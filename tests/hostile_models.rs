@@ -62,7 +62,6 @@ fn seal(bytes: &mut [u8]) {
         u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
     };
     let mut hash = Sha256::new();
-    let mut hashed = vec![];
     for section in 0..HASHED_SECTIONS {
         let entry = TABLE + 12 * section;
         let (offset, length) = (word(bytes, entry + 4), word(bytes, entry + 8));
@@ -71,13 +70,9 @@ fn seal(bytes: &mut [u8]) {
         };
         hash.update((length as u64).to_le_bytes());
         hash.update(content);
-        hashed.push(offset..offset + length);
     }
     bytes[MODEL_ID..MODEL_ID + 32].copy_from_slice(&hash.finalize());
-    // The checksum is of everything else.
-    let rest = (MODEL_ID..bytes.len()).filter(|at| !hashed.iter().any(|range| range.contains(at)));
-    let rest: Vec<u8> = rest.map(|at| bytes[at]).collect();
-    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&rest);
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&bytes[MODEL_ID..]);
     bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
 }
 

@@ -94,6 +94,20 @@ impl Model {
         })
     }
 
+    /// The checked artifact, its content hashed too: for the moments when a model comes in.
+    ///
+    /// # Errors
+    /// [`LoadError::Artifact`].
+    pub fn identified_artifact(&self) -> Result<Artifact<'_>, LoadError> {
+        let artifact = self.artifact()?;
+        let checked = artifact.check_model_id();
+        checked.map_err(|error| LoadError::Artifact {
+            path: self.path.clone(),
+            error,
+        })?;
+        Ok(artifact)
+    }
+
     /// Bytes of the artifact.
     pub fn artifact_len(&self) -> usize {
         self.artifact.len()

@@ -4,6 +4,7 @@
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::engine::int8::step::PackedStep;
 use edge_runtime::kernels::InstructionSet;
 use proptest::prelude::*;
 use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
@@ -254,7 +255,7 @@ impl Network {
                 onnx_sha256: [0; 32],
             },
         };
-        let mut bytes = vec![0; self.weights.len() + 4096];
+        let mut bytes = vec![0; self.weights.len() + 4096 + 64 * self.steps.len()];
         let (length, _) = write(&contents, &mut bytes).unwrap();
         bytes.truncate(length);
         bytes
@@ -324,5 +325,118 @@ proptest! {
                 prop_assert_eq!(&found, &expected, "{}", engine.instruction_set());
             }
         }
+    }
+}
+
+/// A plan that passes every check may ask for vector instructions on shapes for which they
+/// want memory by the gigabyte.
+#[test]
+fn no_step_takes_much_scratch_memory() {
+    const TAPS: u16 = 32_896;
+    let row = Place {
+        offset: 0,
+        height: 1,
+        width: u16::MAX,
+        channels: 1,
+    };
+    let conv = Conv2d {
+        input: row,
+        output: row,
+        kernel: [1, TAPS],
+        stride: [1, 1],
+        padding: [0, 0],
+        input_zero_point: 0,
+        output_zero_point: 0,
+        weights: 0,
+        bias: TAPS.into(),
+        multipliers: u32::from(TAPS) + 4,
+    };
+    let weights = vec![1; usize::from(TAPS) + 8];
+    let high = Conv2d {
+        input: Place {
+            height: 64,
+            width: 1 << 13,
+            channels: 64,
+            ..row
+        },
+        output: Place {
+            height: 1,
+            width: 1 << 13,
+            channels: 64,
+            ..row
+        },
+        kernel: [64, 1],
+        weights: 0,
+        bias: 64 * 64,
+        multipliers: 64 * 64 + 4 * 64,
+        ..conv
+    };
+    for set in InstructionSet::supported() {
+        for conv in [conv, high] {
+            let step = PackedStep::new(Step::DepthwiseConv2d(conv), set, &weights).unwrap();
+            assert!(
+                step.scratch_len() <= 16 << 20,
+                "{set}: {}",
+                step.scratch_len()
+            );
+        }
+    }
+}
+
+/// Steps may name the same weights, and each would pack its own copy.
+#[test]
+fn packed_weights_are_bounded_by_the_stored_ones() {
+    let mut network = Network::of([8, 8], &[], 40, 1);
+    // A wide one, again and again; weights do not grow.
+    let last = network.last;
+    let wide = Place {
+        offset: if last.offset == 0 { HALF } else { 0 },
+        channels: 4096,
+        ..last
+    };
+    let inputs = usize::from(last.channels);
+    network
+        .weights
+        .resize(network.weights.len().next_multiple_of(4), 0);
+    let offset = network.weights.len() as u32;
+    let filters = 4096 * inputs;
+    network
+        .weights
+        .resize(network.weights.len() + filters + 8 * 4096, 0);
+    let conv = Conv2d {
+        input: last,
+        output: wide,
+        kernel: [1, 1],
+        stride: [1, 1],
+        padding: [0, 0],
+        input_zero_point: 0,
+        output_zero_point: 0,
+        weights: offset,
+        bias: offset + filters as u32,
+        multipliers: offset + filters as u32 + 4 * 4096,
+    };
+    let back = Conv2d {
+        input: wide,
+        output: last,
+        bias: offset + filters as u32,
+        ..conv
+    };
+    for _ in 0..100 {
+        network.steps.push(Step::Conv2d(conv));
+        network.steps.push(Step::Conv2d(back));
+    }
+    let bytes = network.artifact([8, 8]);
+    let artifact = Artifact::parse(&bytes).unwrap();
+    let stored = artifact.weights().len();
+    for set in InstructionSet::supported() {
+        let mut engine = PackedInt8Engine::new(artifact.clone(), set).unwrap();
+        let packed = engine.packed_len();
+        assert!(packed <= 4 * stored + (4 << 20), "{set}: {packed}");
+        let picture = vec![3; artifact.plan().input().len()];
+        let mut plain = Int8Engine::new(artifact.clone(), vec![0; 2 * HALF as usize]).unwrap();
+        let mut outputs = [vec![0; inputs], vec![0; inputs]];
+        engine.run(&picture, &mut outputs[0]).unwrap();
+        plain.run(&picture, &mut outputs[1]).unwrap();
+        assert_eq!(outputs[0], outputs[1], "{set}");
     }
 }

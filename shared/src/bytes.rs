@@ -1,7 +1,5 @@
 //! Bounds-checked little-endian reading and writing over byte slices.
 
-use core::ops::Range;
-
 /// Reads forward through a slice; every read answers `None` past the end.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -73,24 +71,41 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A kilobyte of table: what is long, as weights are, has a hash of its own.
-static CRC: crc::Crc<u32, crc::Table<1>> =
-    crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
-
 /// CRC-32 as zlib and Ethernet compute it (reflected, polynomial 0x04C11DB7).
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes)
+    #[cfg(feature = "fast-checksum")]
+    return crc32fast::hash(bytes);
+    #[cfg(not(feature = "fast-checksum"))]
+    small::crc32(bytes)
 }
 
-/// The same of `bytes` without the ranges `left_out`, which follow each other; none where
-/// they do not, or end elsewhere.
-pub(crate) fn crc32_without(bytes: &[u8], left_out: &[Range<usize>]) -> Option<u32> {
-    let mut digest = CRC.digest();
-    let mut from = 0;
-    for range in left_out {
-        digest.update(bytes.get(from..range.start)?);
-        from = range.end;
+/// For boards: a kilobyte of table.
+#[cfg(any(test, not(feature = "fast-checksum")))]
+mod small {
+    static CRC: crc::Crc<u32, crc::Table<1>> =
+        crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
+
+    pub(super) fn crc32(bytes: &[u8]) -> u32 {
+        CRC.checksum(bytes)
     }
-    digest.update(bytes.get(from..)?);
-    Some(digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn checksums_do_not_depend_on_who_computes_them(
+            bytes in proptest::collection::vec(any::<u8>(), 0..2000),
+        ) {
+            prop_assert_eq!(super::crc32(&bytes), super::small::crc32(&bytes));
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_the_one_of_the_catalogue() {
+        assert_eq!(super::crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(super::small::crc32(b"123456789"), 0xCBF4_3926);
+    }
 }

@@ -49,6 +49,40 @@ fn every_flipped_bit_of_an_artifact_is_noticed() {
 }
 
 #[test]
+fn an_identity_that_is_not_the_contents_is_noticed_where_models_come_in() {
+    let bytes = artifact();
+    let original = Artifact::parse(&bytes).unwrap();
+    original.check_model_id().unwrap();
+    // The third entry of the table, its second word.
+    let weights = 56 + 2 * 12 + 4;
+    let weights = u32::from_le_bytes(bytes[weights..][..4].try_into().unwrap()) as usize;
+    // A weight, and a byte of the identity.
+    for at in [weights, 20] {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        let crc = crc32(&altered[20..]);
+        altered[16..20].copy_from_slice(&crc.to_le_bytes());
+        let altered = Artifact::parse(&altered).unwrap();
+        let refused = altered.check_model_id().unwrap_err();
+        let ArtifactError::ModelId { stored, computed } = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(stored, altered.model_id());
+        assert_ne!(stored, computed);
+    }
+}
+
+/// As zlib has it, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let crc = bytes.iter().fold(!0, |crc: u32, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
+    });
+    !crc
+}
+
+#[test]
 fn other_versions_and_other_files_are_named() {
     let mut bytes = artifact();
     bytes[8] = 9;

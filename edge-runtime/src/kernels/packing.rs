@@ -8,6 +8,10 @@ use shared::artifact::plan::Conv2d;
 
 use super::conv2d::Filters;
 
+/// The most scratch memory of a step: 16 MiB, a hundred times what towers need. A step that
+/// would take more, which only a mistake or an attack asks for, is not packed.
+pub(super) const MAX_SCRATCH: usize = 16 << 20;
+
 /// Bytes that begin where a cache line does.
 #[derive(Clone)]
 pub(super) struct Aligned(Vec<CacheLine>);
@@ -20,6 +24,10 @@ impl Aligned {
     /// At least `len` zeros.
     pub(super) fn zeroed(len: usize) -> Self {
         Self(vec![CacheLine([0; 64]); len.div_ceil(64)])
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len() * 64
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -89,18 +97,32 @@ impl Constants {
         for (channel, (bias, multiplier)) in all.enumerate() {
             let bias = i32::from_le_bytes(*bias);
             let multiplier = f32::from_le_bytes(*multiplier);
-            let [sum, size] = match order {
-                Order::Dense => sums(filters.weights[channel * filter_len..][..filter_len].iter()),
-                Order::Depthwise => sums(filters.weights[channel..].iter().step_by(channels)),
+            let could_round_otherwise = |size: i64| {
+                let largest = i64::from(bias).abs() + 255 * size;
+                largest as f64 * f64::from(multiplier) >= f64::from(i32::MAX - 1024)
             };
-            let shifted = i64::from(bias) - zero * sum;
-            let largest = i64::from(bias).abs() + 255 * size;
-            if largest as f64 * f64::from(multiplier) >= f64::from(i32::MAX - 1024) {
-                return None;
+            // Looked at only where the largest weights there are would pass the limit.
+            if could_round_otherwise(128 * filter_len as i64) {
+                let size = match order {
+                    Order::Dense => {
+                        size(filters.weights[channel * filter_len..][..filter_len].iter())
+                    }
+                    Order::Depthwise => size(filters.weights[channel..].iter().step_by(channels)),
+                };
+                if could_round_otherwise(size) {
+                    return None;
+                }
             }
+            let sum = match order {
+                Order::Dense => sum(&filters.weights[channel * filter_len..][..filter_len]),
+                Order::Depthwise => {
+                    let weights = filters.weights[channel..].iter().step_by(channels);
+                    weights.map(|&weight| i64::from(weight as i8)).sum()
+                }
+            };
             // Partial sums may pass what 32 bits hold; the last one does not, and sums
             // that wrap come back.
-            constants.bias[channel] = shifted as i32;
+            constants.bias[channel] = (i64::from(bias) - zero * sum) as i32;
             constants.multipliers[channel] = multiplier;
         }
         Some(constants)
@@ -119,11 +141,61 @@ impl Constants {
     }
 }
 
-/// Sum of weights, and of their magnitudes.
-fn sums<'a>(weights: impl Iterator<Item = &'a u8> + Clone) -> [i64; 2] {
-    // A filter has at most `MAX_FILTER` weights: 32 bits hold its sums.
-    let signed = weights.clone().map(|&weight| i32::from(weight as i8));
-    let sum: i32 = signed.sum();
-    let size: i32 = weights.map(|&weight| i32::from(weight as i8).abs()).sum();
-    [sum.into(), size.into()]
+/// Sum of the weights' magnitudes.
+fn size<'a>(weights: impl Iterator<Item = &'a u8>) -> i64 {
+    weights
+        .map(|&weight| i64::from((weight as i8).unsigned_abs()))
+        .sum()
+}
+
+/// Sum of weights. Loading a model waits for it, so it is written as registers of any
+/// processor can add: bytes from zero on, in lanes of 16 bits.
+fn sum(weights: &[u8]) -> i64 {
+    const LANES: usize = 16;
+    /// What a lane holds of the largest bytes.
+    const MOST: usize = u16::MAX as usize / 255;
+    let unsigned = |weight: u8| weight ^ 0x80;
+    let mut total = 0;
+    for part in weights.chunks(MOST * LANES) {
+        let (whole, rest) = part.as_chunks::<LANES>();
+        let mut lanes = [0u16; LANES];
+        for weights in whole {
+            for (lane, &weight) in lanes.iter_mut().zip(weights) {
+                *lane += u16::from(unsigned(weight));
+            }
+        }
+        total += lanes.iter().map(|&lane| i64::from(lane)).sum::<i64>();
+        total += rest
+            .iter()
+            .map(|&weight| i64::from(unsigned(weight)))
+            .sum::<i64>();
+    }
+    total - 128 * weights.len() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sums_are_those_of_signed_bytes(
+            weights in prop::collection::vec(
+                prop_oneof![Just(0x7f_u8), Just(0x80), any::<u8>()],
+                0..10_000,
+            ),
+        ) {
+            let expected: i64 = weights.iter().map(|&weight| i64::from(weight as i8)).sum();
+            prop_assert_eq!(super::sum(&weights), expected);
+        }
+    }
+
+    #[test]
+    fn no_lane_overflows() {
+        for weight in [0x7f, 0x80] {
+            let weights = [weight; 16 * 600];
+            let expected = 16 * 600 * i64::from(weight as i8);
+            assert_eq!(super::sum(&weights), expected);
+        }
+    }
 }

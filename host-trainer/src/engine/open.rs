@@ -70,6 +70,9 @@ fn open_model(
     let artifact_bytes = read(folder, ARTIFACT)?;
     let path = folder.join(ARTIFACT);
     let artifact = Artifact::parse(&artifact_bytes).with_context(|| path.display().to_string())?;
+    artifact
+        .check_model_id()
+        .with_context(|| path.display().to_string())?;
     let facts = ModelFacts::of(&artifact);
     match (engine, precision) {
         (EngineName::Torch, _) => bail!(

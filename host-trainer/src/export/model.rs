@@ -189,6 +189,7 @@ pub fn export(
         card: &card,
     })?;
     let parsed = Artifact::parse(&artifact).context("the artifact made here is refused")?;
+    parsed.check_model_id()?;
     let costs = Costs {
         macs: parsed.plan().macs(),
         artifact_bytes: artifact.len() as u64,

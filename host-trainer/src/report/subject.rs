@@ -51,7 +51,8 @@ impl Subject {
                 folder.display()
             )
         })?;
-        Artifact::parse(&artifact).with_context(|| path.display().to_string())?;
+        let checked = Artifact::parse(&artifact).and_then(|artifact| artifact.check_model_id());
+        checked.with_context(|| path.display().to_string())?;
         let card = Box::new(ModelCard::load(folder)?);
         Ok(Self {
             name: card.name.clone(),

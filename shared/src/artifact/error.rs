@@ -35,7 +35,7 @@ pub enum ArtifactError {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// Another number of sections than version 1 has.
+    /// Another number of sections than there are.
     Sections {
         /// Found number.
         found: u16,

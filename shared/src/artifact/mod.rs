@@ -10,9 +10,10 @@
 //! card: name, data, terms                                        (postcard)
 //! ```
 //!
-//! [`Artifact::parse`] checks everything once and borrows: weights stay where
-//! they are, in a file's bytes or in flash. The bytes are specified in
-//! `shared/docs/artifact-format.md`.
+//! [`Artifact::parse`] checks everything that running the network relies on, and borrows:
+//! weights stay where they are, in a file's bytes or in flash. That costs little, so that
+//! every start can afford it. [`Artifact::check_model_id`] is for the moment when a model
+//! comes in. The bytes are specified in `shared/docs/artifact-format.md`.
 
 pub mod golden;
 pub mod operating_point;
@@ -21,11 +22,9 @@ pub mod plan;
 mod error;
 mod write;
 
-use core::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::{Reader, crc32_without};
+use crate::bytes::{Reader, crc32};
 use crate::model_id::ModelId;
 use crate::preprocess::Preprocess;
 use crate::support_set::Comparison;
@@ -40,7 +39,7 @@ pub use write::{Contents, write};
 pub const MAGIC: [u8; 8] = *b"SEMBLANC";
 
 /// The version of the format that this crate reads and writes.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Every section begins at a multiple of this.
 pub const ALIGNMENT: usize = 16;
@@ -109,6 +108,8 @@ const SECTIONS: [SectionKind; 6] = [
 #[derive(Clone, Debug)]
 pub struct Artifact<'a> {
     model_id: ModelId,
+    /// The sections that the identity is the hash of.
+    identified: [&'a [u8]; 3],
     contract: Contract,
     plan: Plan<'a>,
     weights: &'a [u8],
@@ -118,20 +119,15 @@ pub struct Artifact<'a> {
 }
 
 impl<'a> Artifact<'a> {
-    /// Reads and checks `bytes`: bounds, checksum, identity, every step of the plan.
+    /// Reads and checks `bytes`: bounds, checksum, every step of the plan. The identity is
+    /// the stated one.
     ///
     /// # Errors
     /// [`ArtifactError`] says what was expected and found.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ArtifactError> {
         let (model_id, sections) = read_container(bytes)?;
         let [contract, plan, weights, operating_points, golden, card] = sections;
-        let computed = ModelId::of(&[contract, plan, weights]);
-        if computed != model_id {
-            return Err(ArtifactError::ModelId {
-                stored: model_id,
-                computed,
-            });
-        }
+        let identified = [contract, plan, weights];
         let contract: Contract = from_postcard(contract, "contract")?;
         check_contract(&contract)?;
         let plan = Plan::parse(plan, weights)?;
@@ -139,6 +135,7 @@ impl<'a> Artifact<'a> {
         let golden = Golden::parse(golden, plan.output().len())?;
         Ok(Self {
             model_id,
+            identified,
             contract,
             plan,
             weights,
@@ -148,9 +145,29 @@ impl<'a> Artifact<'a> {
         })
     }
 
-    /// The model's identity.
+    /// The model's identity, as the artifact states it.
     pub fn model_id(&self) -> ModelId {
         self.model_id
+    }
+
+    /// Compares the stated identity with the content's.
+    ///
+    /// The checksum notices what happens to bytes by accident. This notices an artifact
+    /// that was altered or assembled on purpose, so that templates of one model are never
+    /// compared with embeddings of another. It hashes all weights, so it is done where a
+    /// model is taken in, not at every start.
+    ///
+    /// # Errors
+    /// [`ArtifactError::ModelId`].
+    pub fn check_model_id(&self) -> Result<(), ArtifactError> {
+        let computed = ModelId::of(&self.identified);
+        if computed != self.model_id {
+            return Err(ArtifactError::ModelId {
+                stored: self.model_id,
+                computed,
+            });
+        }
+        Ok(())
     }
 
     /// Task, preprocessing, embedding format and comparison.
@@ -236,21 +253,13 @@ fn read_container(bytes: &[u8]) -> Result<(ModelId, [&[u8]; 6]), ArtifactError> 
     if usize::from(count) != SECTIONS.len() {
         return Err(ArtifactError::Sections { found: count });
     }
-    let mut ranges = [const { 0..0 }; SECTIONS.len()];
-    for (kind, range) in SECTIONS.iter().zip(&mut ranges) {
-        *range =
-            read_entry(&mut reader, *kind).ok_or(ArtifactError::Section { kind: *kind as u16 })?;
-    }
-    let computed = checksum(bytes, &ranges).ok_or(ArtifactError::Section {
-        kind: SectionKind::Contract as u16,
-    })?;
+    let computed = crc32(bytes.get(CRC_START..).unwrap_or_default());
     if stored != computed {
         return Err(ArtifactError::Checksum { stored, computed });
     }
     let mut sections = [&bytes[..0]; SECTIONS.len()];
-    for ((kind, range), section) in SECTIONS.iter().zip(ranges).zip(&mut sections) {
-        *section = bytes
-            .get(range)
+    for (kind, section) in SECTIONS.iter().zip(&mut sections) {
+        *section = read_section(bytes, &mut reader, *kind)
             .ok_or(ArtifactError::Section { kind: *kind as u16 })?;
     }
     Ok((model_id, sections))
@@ -269,27 +278,20 @@ fn check_length(stated: u32, found: usize) -> Result<(), ArtifactError> {
     Ok(())
 }
 
-/// CRC-32 of all that follows it, but for the sections that the identity is the hash of:
-/// large ones need not be read twice. None where those do not follow each other.
-fn checksum(bytes: &[u8], sections: &[Range<usize>; SECTIONS.len()]) -> Option<u32> {
-    let from_crc = |range: &Range<usize>| {
-        let start = range.start.checked_sub(CRC_START)?;
-        Some(start..range.end.checked_sub(CRC_START)?)
-    };
-    let [contract, plan, weights, ..] = sections.each_ref().map(from_crc);
-    crc32_without(bytes.get(CRC_START..)?, &[contract?, plan?, weights?])
-}
-
-/// Where a section lies.
-fn read_entry(reader: &mut Reader<'_>, kind: SectionKind) -> Option<Range<usize>> {
-    let found = reader.u16()?;
-    let _reserved = reader.u16()?;
-    let offset = reader.u32()? as usize;
-    let length = reader.u32()? as usize;
+/// The section of the table's next entry.
+fn read_section<'a>(
+    bytes: &'a [u8],
+    table: &mut Reader<'_>,
+    kind: SectionKind,
+) -> Option<&'a [u8]> {
+    let found = table.u16()?;
+    let _reserved = table.u16()?;
+    let offset = table.u32()? as usize;
+    let length = table.u32()? as usize;
     if found != kind as u16 || !offset.is_multiple_of(ALIGNMENT) {
         return None;
     }
-    Some(offset..offset.checked_add(length)?)
+    bytes.get(offset..offset.checked_add(length)?)
 }
 
 fn from_postcard<'a, T: Deserialize<'a>>(

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::{
     ALIGNMENT, CRC_START, Card, Contract, ENTRY_LEN, HEADER_LEN, MAGIC, OperatingPoint, SECTIONS,
-    Step, VERSION, checksum, plan::PlanHeader,
+    Step, VERSION, plan::PlanHeader,
 };
+use crate::bytes::crc32;
 use crate::model_id::ModelId;
 
 /// All that goes into an artifact.
@@ -184,8 +185,7 @@ fn write_header(
     buffer
         .get_mut(end..align(HEADER_LEN + SECTIONS.len() * ENTRY_LEN))?
         .fill(0);
-    let ranges = sections.map(|(offset, length)| offset..offset + length);
-    let crc = checksum(buffer.get(..length)?, &ranges)?;
+    let crc = crc32(buffer.get(CRC_START..length)?);
     buffer
         .get_mut(CRC_START - 4..CRC_START)?
         .copy_from_slice(&crc.to_le_bytes());

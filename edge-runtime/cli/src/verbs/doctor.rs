@@ -145,7 +145,7 @@ fn check_model(path: &Path, store: Option<&Path>) -> Vec<Finding> {
             )];
         }
     };
-    let artifact = match model.artifact() {
+    let artifact = match model.identified_artifact() {
         Ok(artifact) => artifact,
         Err(error) => {
             return vec![Finding::new(

@@ -14,6 +14,8 @@ use crate::pictures;
 
 pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let model = Model::open(&arguments.recognizer.model.model)?;
+    // Templates are bound to an identity, which had better be the content's.
+    model.identified_artifact()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let subject = SubjectId::new(&arguments.subject)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -12,6 +12,11 @@ use super::step::PackedStep;
 use crate::engine::{Engine, EngineError, check_length};
 use crate::kernels::InstructionSet;
 
+/// Packed weights may take so many times what the stored ones do, and the margin: filters
+/// as 16 bits take twice, and few channels fill up a register.
+const PACKED_BY_STORED: usize = 4;
+const PACKED_MARGIN: usize = 4 << 20;
+
 /// Runs the plan of an artifact with vector instructions: the same bytes as
 /// [`Int8Engine`](super::Int8Engine), sooner, for the memory of another copy of the weights.
 #[derive(Debug)]
@@ -32,7 +37,18 @@ impl<'a> PackedInt8Engine<'a> {
     pub fn new(artifact: Artifact<'a>, set: InstructionSet) -> Result<Self, EngineError> {
         let weights = artifact.weights();
         let steps = artifact.plan().steps();
-        let steps = steps.map(|step| PackedStep::new(step, set, weights));
+        // Steps may share weights, each of them packing its own copy.
+        let mut room = PACKED_BY_STORED * weights.len() + PACKED_MARGIN;
+        let steps = steps.map(|step| {
+            let packed = PackedStep::new(step, set, weights)?;
+            Some(match room.checked_sub(packed.packed_len()) {
+                Some(left) => {
+                    room = left;
+                    packed
+                }
+                None => PackedStep::in_place(step, set),
+            })
+        });
         let steps: Vec<PackedStep> = steps.collect::<Option<_>>().ok_or(EngineError::Plan)?;
         let scratch = steps.iter().map(PackedStep::scratch_len).max();
         Ok(Self {
@@ -42,6 +58,11 @@ impl<'a> PackedInt8Engine<'a> {
             set,
             steps,
         })
+    }
+
+    /// Bytes of packed weights, beside those of the artifact.
+    pub fn packed_len(&self) -> usize {
+        self.steps.iter().map(PackedStep::packed_len).sum()
     }
 
     /// The instructions that it was packed for.

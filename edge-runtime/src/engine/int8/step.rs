@@ -45,6 +45,24 @@ impl PackedStep {
         })
     }
 
+    /// A step that computes with weights where they lie.
+    pub fn in_place(step: Step, set: InstructionSet) -> Self {
+        Self {
+            step,
+            set,
+            packed: Packed::Nothing,
+        }
+    }
+
+    /// Bytes of packed weights.
+    pub fn packed_len(&self) -> usize {
+        match &self.packed {
+            Packed::Conv2d(packed) => packed.packed_len(),
+            Packed::DepthwiseConv2d(packed) => packed.packed_len(),
+            Packed::Nothing => 0,
+        }
+    }
+
     pub(super) fn step(&self) -> &Step {
         &self.step
     }
@@ -58,9 +76,10 @@ impl PackedStep {
         }
     }
 
-    /// Computes the step; nothing where `weights` are too few. `input` is the place that it reads; of a sum the other addend; of
-    /// a PReLU nothing. `output` is the place that it writes; sums, PReLU and
-    /// copies find in it what they overwrite or leave. `weights` are those that it was packed from.
+    /// Computes the step; nothing where `weights` are too few. `input` is the place that it
+    /// reads; of a sum the other addend; of a PReLU nothing. `output` is the place that it
+    /// writes; sums, PReLU and copies find in it what they overwrite or leave. `weights` are
+    /// those that it was packed from.
     ///
     /// # Panics
     /// Where a buffer is not of the size that the step states.

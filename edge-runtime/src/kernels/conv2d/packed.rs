@@ -14,7 +14,7 @@ use shared::artifact::plan::Conv2d;
 use super::Filters;
 use crate::kernels::InstructionSet;
 use crate::kernels::lines::{Lines, Reads};
-use crate::kernels::packing::{Aligned, Constants, Order};
+use crate::kernels::packing::{Aligned, Constants, MAX_SCRATCH, Order};
 
 /// Input bytes that are multiplied at once.
 const STEP: usize = 4;
@@ -197,7 +197,7 @@ impl PackedConv2d {
                 }
             }
         }
-        Some(Self {
+        let packed = Self {
             set,
             lines,
             blocks,
@@ -205,7 +205,13 @@ impl PackedConv2d {
             constants,
             zero_point: conv.output_zero_point,
             channels,
-        })
+        };
+        (packed.scratch_len() <= MAX_SCRATCH).then_some(packed)
+    }
+
+    /// Bytes of the packed filters.
+    pub fn packed_len(&self) -> usize {
+        self.weights.len()
     }
 
     /// Bytes of scratch memory that [`run`](Self::run) needs.

@@ -97,7 +97,8 @@ pub(super) unsafe fn compute<D: Dot, const BLOCKS: usize>(tile: &Tile) {
                     }
                 }
                 weights = weights.add(4 * D::PACKED);
-                column = column.add(tile.column_step);
+                // Past the last tap nothing need be there.
+                column = column.wrapping_add(tile.column_step);
             }
         }
         let multipliers: [__m256; 4] =

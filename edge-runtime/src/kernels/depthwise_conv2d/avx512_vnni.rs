@@ -87,7 +87,8 @@ unsafe fn run<const BLOCKS: usize>(tile: &Tile) {
                     }
                 }
                 weights = weights.add(256);
-                column = column.add(tile.column_step);
+                // Past the last tap nothing need be there.
+                column = column.wrapping_add(tile.column_step);
             }
         }
         let constants = Requantize::new(tile.zero_point);

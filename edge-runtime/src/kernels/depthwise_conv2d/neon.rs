@@ -127,7 +127,8 @@ unsafe fn compute<C: Column, const BLOCKS: usize>(tile: &Tile) {
             for _ in 0..tile.taps {
                 C::add(&mut sums, column, tile.block_step, weights);
                 weights = weights.add(C::PACKED);
-                column = column.add(tile.column_step);
+                // Past the last tap nothing need be there.
+                column = column.wrapping_add(tile.column_step);
             }
         }
         let multipliers: [float32x4_t; 4] =

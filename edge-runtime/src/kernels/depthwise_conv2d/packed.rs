@@ -14,7 +14,7 @@ use shared::artifact::plan::Conv2d;
 use crate::kernels::InstructionSet;
 use crate::kernels::conv2d::Filters;
 use crate::kernels::lines::{Lines, Reads};
-use crate::kernels::packing::{Aligned, Constants, Order};
+use crate::kernels::packing::{Aligned, Constants, MAX_SCRATCH, Order};
 
 /// Rows that are interleaved.
 const ROWS: usize = 4;
@@ -175,6 +175,9 @@ impl PackedDepthwiseConv2d {
             return None;
         }
         let channels = usize::from(conv.output.channels);
+        if usize::from(conv.input.channels) != channels {
+            return None;
+        }
         let is_narrow = channels < layout.channels && layout.channels.is_multiple_of(channels);
         let reads = match is_narrow {
             true => Reads::Outputs(layout.channels),
@@ -204,13 +207,13 @@ impl PackedDepthwiseConv2d {
             for four in 0..fours {
                 for tap in 0..taps {
                     let mut quads = [[0i8; ROWS]; 64];
-                    for (quad, &channel) in quads.iter_mut().zip(&order) {
-                        let channel = block * layout.channels + channel;
-                        for (row, weight) in quad.iter_mut().enumerate() {
-                            let row = four * ROWS + row;
-                            if channel < channels && row < rows {
-                                let at = (row * taps + tap) * channels + channel;
-                                *weight = filters.weights[at] as i8;
+                    let first = block * layout.channels;
+                    for row in 0..ROWS.min(rows - four * ROWS) {
+                        let at = ((four * ROWS + row) * taps + tap) * channels;
+                        let weights = &filters.weights[at..][first..channels];
+                        for (quad, &channel) in quads.iter_mut().zip(&order) {
+                            if let Some(weight) = weights.get(channel) {
+                                quad[row] = *weight as i8;
                             }
                         }
                     }
@@ -218,7 +221,7 @@ impl PackedDepthwiseConv2d {
                 }
             }
         }
-        Some(Self {
+        let packed = Self {
             set,
             lines,
             taps,
@@ -232,7 +235,13 @@ impl PackedDepthwiseConv2d {
             input_zero_point: conv.input_zero_point,
             zero_point: conv.output_zero_point,
             channels,
-        })
+        };
+        (packed.scratch_len() <= MAX_SCRATCH).then_some(packed)
+    }
+
+    /// Bytes of the packed filters.
+    pub fn packed_len(&self) -> usize {
+        self.weights.len()
     }
 
     /// Bytes of scratch memory that [`run`](Self::run) needs.
@@ -284,6 +293,7 @@ impl PackedDepthwiseConv2d {
     fn tiles<T: Tiles>(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
         let lines = &self.lines;
         assert_eq!(output.len(), lines.height * lines.width * self.channels);
+        assert!(scratch.len() >= self.scratch_len());
         let (ring, interleaved) = scratch.split_at_mut(lines.ring_len());
         let unaligned = interleaved.as_ptr().align_offset(64);
         let interleaved = &mut interleaved[unaligned..];
