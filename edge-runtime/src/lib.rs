@@ -6,6 +6,7 @@
 //!                        kernels                store (file | flash)
 //! ```
 //!
+//! A host that is not on the device is a `client` of its `server`.
 //! Servers that know very many look an embedding up by `search`, which is kernels too.
 //!
 //! The order of the modules is the order of that picture. Without features this
@@ -34,5 +35,10 @@ pub mod recognizer;
 pub mod search;
 
 pub mod store;
+
+pub mod server;
+
+#[cfg(feature = "std")]
+pub mod client;
 
 pub use engine::{Engine, EngineError};

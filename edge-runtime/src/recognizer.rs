@@ -4,13 +4,14 @@
 
 use core::fmt;
 
-use shared::artifact::{Artifact, OperatingPoint, OperatingPoints};
+use shared::ModelId;
+use shared::artifact::{Artifact, Golden, OperatingPoint, OperatingPoints};
 use shared::decision::{Identification, Policy, Verification, identify, probability};
 use shared::preprocess::{Image, PreprocessError};
 use shared::support_set::Comparison;
 use shared::template::{SubjectId, Template, TemplateError};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, self_test};
 use crate::store::TemplateStore;
 
 /// Recognises enrolled subjects. `SHOTS` samples per subject at most, embeddings of
@@ -85,6 +86,30 @@ where
             store,
             input,
         })
+    }
+
+    /// The identity of the model that it runs.
+    pub fn model_id(&self) -> ModelId {
+        self.engine.model_id()
+    }
+
+    /// Runs the golden vectors of the model: how many came out right, and how many there
+    /// are.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Engine`].
+    pub fn self_test(
+        &mut self,
+        golden: &Golden<'_>,
+    ) -> Result<(u16, u16), RecognizerError<S::Error>> {
+        let mut raw = [0u8; DIM];
+        let raw = raw.get_mut(..self.dim()).unwrap_or_default();
+        Ok(self_test(
+            &mut self.engine,
+            golden,
+            self.input.as_mut(),
+            raw,
+        )?)
     }
 
     /// Where templates are kept.

@@ -63,6 +63,8 @@ pub enum Unknown<'a> {
         nearest: &'a SubjectId,
         /// The second nearest.
         runner_up: &'a SubjectId,
+        /// How far the nearest is, in units of the model's distance.
+        distance: f32,
         /// How much farther the second is.
         margin: f32,
     },
@@ -118,6 +120,7 @@ pub fn identify<'a>(
             Identification::Unknown(Unknown::Ambiguous {
                 nearest: nearest.subject,
                 runner_up: second.subject,
+                distance: nearest.distance,
                 margin: second.distance - nearest.distance,
             })
         }

@@ -146,6 +146,14 @@ pub enum Refusal {
     Full,
     /// The store could not be read or written.
     Store,
+    /// The picture is not one that the model's preprocessing takes.
+    Image,
+    /// The chunk is not where the picture goes on.
+    Chunk,
+    /// The subject's prototype was learnt, and takes no samples.
+    Learned,
+    /// The engine did not run.
+    Engine,
 }
 
 /// Writes `message` as a frame to the front of `frame`; its length.
@@ -182,6 +190,39 @@ pub fn encode(
 /// # Errors
 /// [`FrameError`] for every frame that [`encode`] did not write.
 pub fn decode<'a, M: Deserialize<'a>>(frame: &'a mut [u8]) -> Result<(u16, M), FrameError> {
+    let opened = open(frame)?;
+    Ok((opened.id, opened.message()?))
+}
+
+/// A frame that arrived whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened<'a> {
+    /// The request's number.
+    pub id: u16,
+    /// The checksum of number and message.
+    pub checksum: u32,
+    payload: &'a [u8],
+}
+
+impl<'a> Opened<'a> {
+    /// Its message.
+    ///
+    /// # Errors
+    /// [`FrameError::Message`] for anything but one whole message.
+    pub fn message<M: Deserialize<'a>>(&self) -> Result<M, FrameError> {
+        match postcard::take_from_bytes(self.payload) {
+            Ok((message, [])) => Ok(message),
+            _ => Err(FrameError::Message),
+        }
+    }
+}
+
+/// Opens a frame in place, its closing zero given or not, without reading its message.
+///
+/// # Errors
+/// [`FrameError`] for every frame that [`encode`] did not write, but
+/// [`FrameError::Message`].
+pub fn open(frame: &mut [u8]) -> Result<Opened<'_>, FrameError> {
     if frame.len() > MAX_FRAME {
         return Err(FrameError::TooLong);
     }
@@ -195,17 +236,69 @@ pub fn decode<'a, M: Deserialize<'a>>(frame: &'a mut [u8]) -> Result<(u16, M), F
     let (covered, crc) = body
         .split_last_chunk::<CRC_LEN>()
         .ok_or(FrameError::TooShort)?;
-    if crc32(covered) != u32::from_le_bytes(*crc) {
+    let checksum = u32::from_le_bytes(*crc);
+    if crc32(covered) != checksum {
         return Err(FrameError::Checksum);
     }
     let (id, payload) = covered
         .split_first_chunk::<ID_LEN>()
         .ok_or(FrameError::TooShort)?;
-    let (message, rest) = postcard::take_from_bytes(payload).map_err(|_| FrameError::Message)?;
-    if !rest.is_empty() {
-        return Err(FrameError::Message);
+    Ok(Opened {
+        id: u16::from_le_bytes(*id),
+        checksum,
+        payload,
+    })
+}
+
+/// Finds frames in a stream of bytes.
+///
+/// A frame ends at a zero. One that is longer than [`MAX_FRAME`] is dropped whole, and so
+/// is what comes before the first zero of a line that was joined in the middle: its checksum
+/// will not fit.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    buffer: [u8; MAX_FRAME],
+    length: usize,
+    is_complete: bool,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
     }
-    Ok((u16::from_le_bytes(*id), message))
+}
+
+impl Frames {
+    /// Nothing received.
+    pub const fn new() -> Self {
+        Self {
+            buffer: [0; MAX_FRAME],
+            length: 0,
+            is_complete: false,
+        }
+    }
+
+    /// Takes a byte; the frame that it ends, without its zero. Empty ones are nobody's: a
+    /// sender may send zeros to end what noise began.
+    pub fn push(&mut self, byte: u8) -> Option<&mut [u8]> {
+        if self.is_complete {
+            self.length = 0;
+            self.is_complete = false;
+        }
+        if byte != 0 {
+            // One more than fits marks a frame that is too long.
+            if let Some(place) = self.buffer.get_mut(self.length) {
+                *place = byte;
+            }
+            self.length = (self.length + 1).min(MAX_FRAME + 1);
+            return None;
+        }
+        self.is_complete = true;
+        match self.length {
+            0 => None,
+            length => self.buffer.get_mut(..length),
+        }
+    }
 }
 
 /// Why bytes are not a frame.

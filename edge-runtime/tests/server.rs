@@ -1,0 +1,406 @@
+//! A host and a device that talk over a line, quiet and noisy.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::io;
+
+use edge_runtime::client::{Client, ClientError, Line};
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::recognizer::Recognizer;
+use edge_runtime::server::Server;
+use shared::artifact::Artifact;
+use shared::preprocess::Image;
+use shared::support_set::SupportSet;
+use shared::template::SubjectId;
+use shared::wire::{self, Frames, MAX_FRAME, Refusal, Request, Response};
+
+const MODEL: &[u8] = include_bytes!("../../models/omniglot-vinyals/model.bin");
+const SUBJECTS: usize = 4;
+const SHOTS: usize = 5;
+const DIM: usize = 64;
+
+type Set = SupportSet<SUBJECTS, SHOTS, DIM>;
+type Device = Server<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Vec<u8>, SHOTS, DIM>;
+type Local = Recognizer<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, SHOTS, DIM>;
+
+fn recognizer() -> (Artifact<'static>, Local) {
+    let artifact = Artifact::parse(MODEL).unwrap();
+    let arena = vec![0; artifact.plan().arena_len()];
+    let engine = Int8Engine::new(artifact.clone(), arena).unwrap();
+    let contract = artifact.contract();
+    let store = Set::new(artifact.model_id(), contract.comparison);
+    let input = vec![0; contract.preprocess.output_len()];
+    let far = artifact.operating_points().usual_target();
+    let recognizer = Recognizer::new(engine, &artifact, far, store, input).unwrap();
+    (artifact, recognizer)
+}
+
+fn device() -> Device {
+    let (artifact, recognizer) = recognizer();
+    Server::new(
+        recognizer,
+        *artifact.golden(),
+        SUBJECTS as u16,
+        vec![0; SIDE * SIDE],
+    )
+}
+
+const SIDE: usize = 28;
+
+/// A drawing: a stroke or two whose places depend on who draws, and a little on which.
+fn drawing(subject: u8, which: u8) -> Vec<u8> {
+    let mut pixels = vec![255; SIDE * SIDE];
+    let at = 3 + usize::from(subject) * 5;
+    for i in 3..25 {
+        pixels[i * SIDE + at + usize::from(which % 2)] = 0;
+        pixels[(at + usize::from(which / 2 % 2)) * SIDE + i] =
+            if subject % 2 == 0 { 0 } else { 255 };
+    }
+    pixels
+}
+
+/// A line in memory, with the device at its other end. Every byte may be flipped, lost or
+/// doubled.
+struct Wire {
+    device: Device,
+    frames: Frames,
+    to_host: VecDeque<u8>,
+    noise: Noise,
+    /// Of 65536 bytes, how many suffer.
+    rate: u32,
+}
+
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    /// What becomes of a byte.
+    fn disturb(&mut self, byte: u8, rate: u32) -> Vec<u8> {
+        if self.next() & 0xffff >= rate {
+            return vec![byte];
+        }
+        match self.next() % 3 {
+            0 => vec![byte ^ (1 << (self.next() % 8))],
+            1 => vec![],
+            _ => vec![byte, byte],
+        }
+    }
+}
+
+impl Line for Wire {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for &byte in bytes {
+            for byte in self.noise.disturb(byte, self.rate) {
+                let Some(frame) = self.frames.push(byte) else {
+                    continue;
+                };
+                for &byte in self.device.answer(frame) {
+                    self.to_host.extend(self.noise.disturb(byte, self.rate));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.to_host.pop_front())
+    }
+}
+
+fn client(rate: u32, seed: u64) -> Client<Wire> {
+    Client::new(Wire {
+        device: device(),
+        frames: Frames::new(),
+        to_host: VecDeque::new(),
+        noise: Noise(seed | 1),
+        rate,
+    })
+}
+
+fn upload(client: &mut Client<Wire>, pixels: &[u8]) {
+    let side = SIDE as u16;
+    let refused = client.upload(side, side, 1, pixels, |_| ()).unwrap();
+    assert_eq!(refused, None);
+}
+
+#[test]
+fn a_host_enrols_verifies_identifies_lists_and_removes() {
+    let mut client = client(0, 1);
+    let (artifact, mut local) = recognizer();
+    let hello = Response::Hello {
+        version: wire::VERSION,
+        model: artifact.model_id(),
+        capacity: SUBJECTS as u16,
+        enrolled: 0,
+    };
+    assert_eq!(client.hello().unwrap(), hello);
+    assert_eq!(
+        client.ask(&Request::SelfTest).unwrap(),
+        Response::SelfTested {
+            passed: artifact.golden().iter().count() as u16,
+            total: artifact.golden().iter().count() as u16,
+        }
+    );
+    for (subject, name) in [(0, "ada"), (3, "bob")] {
+        let mut template = local.begin(SubjectId::new(name).unwrap(), 0).unwrap();
+        for which in 0..3 {
+            let pixels = drawing(subject, which);
+            upload(&mut client, &pixels);
+            let answer = client.ask(&Request::Enroll { subject: name }).unwrap();
+            assert_eq!(answer, Response::Enrolled { shots: which + 1 });
+            let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
+            local.add(&mut template, &image).unwrap();
+        }
+        local.enroll(template).unwrap();
+    }
+    let pixels = drawing(0, 3);
+    upload(&mut client, &pixels);
+    let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
+    for name in ["ada", "bob"] {
+        let (expected, _) = local.verify(name, &image).unwrap();
+        assert_eq!(
+            client.ask(&Request::Verify { subject: name }).unwrap(),
+            Response::Verified {
+                accepted: expected.accepted(),
+                distance: expected.distance,
+                threshold: expected.threshold,
+            }
+        );
+    }
+    let Response::Identified { subject, distance } = client.ask(&Request::Identify).unwrap() else {
+        panic!("no answer to who it is");
+    };
+    assert_eq!(subject, Some("ada"));
+    assert_eq!(distance, local.verify("ada", &image).unwrap().0.distance);
+
+    let list = |client: &mut Client<Wire>, index| match client.ask(&Request::List { index }) {
+        Ok(Response::Subject { entry }) => entry.map(|(name, shots)| (name.to_owned(), shots)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(list(&mut client, 0), Some(("ada".into(), 3)));
+    assert_eq!(list(&mut client, 1), Some(("bob".into(), 3)));
+    assert_eq!(list(&mut client, 2), None);
+    let remove = Request::Remove { subject: "ada" };
+    assert_eq!(client.ask(&remove).unwrap(), Response::Done);
+    let refused = Response::Refused(Refusal::NotEnrolled);
+    assert_eq!(client.ask(&remove).unwrap(), refused);
+    assert_eq!(list(&mut client, 0), Some(("bob".into(), 3)));
+}
+
+#[test]
+fn what_cannot_be_carried_out_is_refused_by_name() {
+    let mut client = client(0, 1);
+    let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
+        Response::Refused(refusal) => refusal,
+        other => panic!("{request:?}: {other:?}"),
+    };
+    let begin = |width, height, channels| Request::ImageBegin {
+        width,
+        height,
+        channels,
+    };
+    let other = Request::Hello {
+        version: wire::VERSION + 1,
+    };
+    assert_eq!(refusal(&other), Refusal::Version);
+    assert_eq!(refusal(&Request::Identify), Refusal::NoImage);
+    let chunk = Request::ImageChunk {
+        offset: 0,
+        bytes: &[1],
+    };
+    assert_eq!(refusal(&chunk), Refusal::NoImage);
+    assert_eq!(refusal(&begin(0, 3, 1)), Refusal::Image);
+    assert_eq!(refusal(&begin(3, 3, 2)), Refusal::Image);
+    assert_eq!(
+        refusal(&begin(u16::MAX, u16::MAX, 3)),
+        Refusal::ImageTooLarge
+    );
+    assert_eq!(client.ask(&begin(4, 4, 1)).unwrap(), Response::Done);
+    let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
+        Response::Refused(refusal) => refusal,
+        other => panic!("{request:?}: {other:?}"),
+    };
+    for offset in [1, 17, u32::MAX] {
+        let bytes = &[1];
+        let gap = Request::ImageChunk { offset, bytes };
+        assert_eq!(refusal(&gap), Refusal::Chunk);
+    }
+    // Announced, but not here.
+    assert_eq!(refusal(&Request::Enroll { subject: "a" }), Refusal::NoImage);
+    upload(&mut client, &drawing(0, 0));
+    let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
+        Response::Refused(refusal) => refusal,
+        other => panic!("{request:?}: {other:?}"),
+    };
+    assert_eq!(refusal(&Request::Enroll { subject: "" }), Refusal::Subject);
+    let nobody = Request::Verify { subject: "nobody" };
+    assert_eq!(refusal(&nobody), Refusal::NotEnrolled);
+    for subject in ["a", "b", "c", "d"] {
+        let answer = client.ask(&Request::Enroll { subject }).unwrap();
+        assert_eq!(answer, Response::Enrolled { shots: 1 });
+    }
+    let fifth = client.ask(&Request::Enroll { subject: "e" }).unwrap();
+    assert_eq!(fifth, Response::Refused(Refusal::Full));
+    for shots in 2..=SHOTS as u8 {
+        let answer = client.ask(&Request::Enroll { subject: "a" }).unwrap();
+        assert_eq!(answer, Response::Enrolled { shots });
+    }
+    let sixth = client.ask(&Request::Enroll { subject: "a" }).unwrap();
+    assert_eq!(sixth, Response::Refused(Refusal::Full));
+}
+
+#[test]
+fn a_request_that_comes_again_is_answered_again_and_not_carried_out_again() {
+    let mut device = device();
+    let mut send = |id, request: &Request<'_>| {
+        let mut frame = [0; MAX_FRAME];
+        let length = wire::encode(id, request, &mut frame).unwrap();
+        device.answer(&mut frame[..length]).to_vec()
+    };
+    let side = SIDE as u16;
+    let begin = Request::ImageBegin {
+        width: side,
+        height: side,
+        channels: 1,
+    };
+    send(1, &begin);
+    let pixels = drawing(1, 1);
+    for (index, bytes) in pixels.chunks(700).enumerate() {
+        let offset = 700 * index as u32;
+        send(2 + index as u16, &Request::ImageChunk { offset, bytes });
+    }
+    let enroll = Request::Enroll { subject: "ada" };
+    let first = send(9, &enroll);
+    let mut damaged = first.clone();
+    damaged[2] ^= 4;
+    assert_eq!(send(9, &enroll), first);
+    let second = send(10, &enroll);
+    let shots = |mut frame: Vec<u8>| match wire::decode(&mut frame).unwrap() {
+        (id, Response::Enrolled { shots }) => (id, shots),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shots(first.clone()), (9, 1));
+    assert_eq!(shots(second.clone()), (10, 2));
+    // Noise in between changes nothing.
+    let mut noise = *b"\x03abc\x00";
+    let mut refused = device.answer(&mut noise).to_vec();
+    let answer: (u16, Response<'_>) = wire::decode(&mut refused).unwrap();
+    assert_eq!(answer, (0, Response::Refused(Refusal::Malformed)));
+    let mut frame = [0; MAX_FRAME];
+    let length = wire::encode(10, &enroll, &mut frame).unwrap();
+    assert_eq!(device.answer(&mut frame[..length]), second);
+}
+
+#[test]
+fn a_noisy_line_loses_no_request_and_repeats_none() {
+    let requests = 10_000;
+    // One byte of a hundred.
+    let mut client = client(655, 0x5EED);
+    let names = ["ada", "bob", "cyd", "dot"];
+    let mut enrolled: BTreeMap<&str, u8> = BTreeMap::new();
+    let mut order: Vec<&str> = vec![];
+    let mut choice = Noise(77);
+    let mut silent = 0;
+    while let Err(error) = client.upload(SIDE as u16, SIDE as u16, 1, &drawing(2, 0), |_| ()) {
+        assert!(matches!(error, ClientError::Silent), "{error}");
+    }
+    for _ in 0..requests {
+        let subject = names[choice.next() as usize % names.len()];
+        let shots = enrolled.get(subject).copied();
+        let request = match choice.next() % 5 {
+            0 => Request::Enroll { subject },
+            1 => Request::Remove { subject },
+            2 => Request::List {
+                index: (choice.next() % 5) as u16,
+            },
+            3 if choice.next() % 20 == 0 => Request::Verify { subject },
+            _ => Request::ImageChunk {
+                offset: 0,
+                bytes: &[255; 4],
+            },
+        };
+        let expected = match request {
+            Request::Enroll { .. } => match shots {
+                Some(shots) if usize::from(shots) == SHOTS => Response::Refused(Refusal::Full),
+                _ => {
+                    let shots = shots.unwrap_or(0) + 1;
+                    if shots == 1 {
+                        order.push(subject);
+                    }
+                    enrolled.insert(subject, shots);
+                    Response::Enrolled { shots }
+                }
+            },
+            Request::Remove { .. } => match enrolled.remove(subject) {
+                Some(_) => {
+                    order.retain(|name| *name != subject);
+                    Response::Done
+                }
+                None => Response::Refused(Refusal::NotEnrolled),
+            },
+            Request::List { index } => Response::Subject {
+                entry: order
+                    .get(usize::from(index))
+                    .map(|name| (*name, enrolled[name])),
+            },
+            Request::Verify { .. } if shots.is_none() => Response::Refused(Refusal::NotEnrolled),
+            Request::Verify { .. } => match client.ask(&request) {
+                Ok(Response::Verified { distance, .. }) => {
+                    assert!(distance.is_finite());
+                    continue;
+                }
+                other => panic!("{other:?}"),
+            },
+            _ => Response::Done,
+        };
+        match client.ask(&request) {
+            Ok(answer) => assert_eq!(answer, expected, "{request:?}"),
+            Err(ClientError::Silent) => silent += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // Sixteen attempts in a row do not all fail with frames as short as these.
+    assert_eq!(silent, 0);
+}
+
+#[test]
+fn whatever_comes_over_the_line_the_device_answers_and_goes_on() {
+    let mut device = device();
+    let mut frames = Frames::new();
+    let mut noise = Noise(5);
+    let mut answers = 0;
+    for _ in 0..200_000 {
+        // Zeros often, so that frames end.
+        let byte = match noise.next() % 9 {
+            0 => 0,
+            _ => noise.next() as u8,
+        };
+        if let Some(frame) = frames.push(byte) {
+            assert!(!device.answer(frame).is_empty());
+            answers += 1;
+        }
+    }
+    assert!(answers > 10_000, "{answers}");
+    let mut frame = [0; MAX_FRAME];
+    let hello = Request::Hello {
+        version: wire::VERSION,
+    };
+    let length = wire::encode(1, &hello, &mut frame).unwrap();
+    frames.push(0);
+    let answer = frame[..length].iter().find_map(|&byte| {
+        let frame = frames.push(byte)?;
+        Some(device.answer(frame).to_vec())
+    });
+    let mut answer = answer.unwrap();
+    assert!(matches!(
+        wire::decode(&mut answer).unwrap(),
+        (1, Response::Hello { .. })
+    ));
+}
