@@ -9,7 +9,7 @@ use exported::networks::{mobile_face_net, mobile_net, residual_net};
 use host_trainer::checkpoint::Run;
 use host_trainer::config::{RunConfig, TrainingConfig};
 use host_trainer::dataset::{Dataset, Part, Tensors};
-use host_trainer::engine::ort::environment;
+use host_trainer::engine::ort::{environment, sums_are_exact};
 use host_trainer::engine::{EngineName, Precision, open};
 use host_trainer::evaluate::Embedded;
 use host_trainer::export::model::{Source, export};
@@ -269,6 +269,7 @@ fn an_imported_network_runs_on_every_engine() {
         let samples = Tensors::new(&dataset, &chosen[..8], &dataset.preprocess).unwrap();
         let found = agreement::measure(&file, &reading, &source.fused, &samples).unwrap();
         assert!(found.least_cosine > 0.9999, "{found:?}");
+        assert!(found.unexplained < 1e-3, "{found:?}");
         let folder = tempfile::tempdir().unwrap();
         export(&source, &dataset, folder.path(), &options(), &mut |_| ()).unwrap();
         let embed = |engine, precision| {
@@ -279,7 +280,9 @@ fn an_imported_network_runs_on_every_engine() {
         };
         let int8 = embed(EngineName::Int8, Precision::Int8);
         assert_eq!(int8, embed(EngineName::Tract, Precision::Int8));
-        assert_eq!(int8, embed(EngineName::Ort, Precision::Int8));
+        if sums_are_exact() {
+            assert_eq!(int8, embed(EngineName::Ort, Precision::Int8));
+        }
         // Quantized anew from its own real-numbered file, it is the same model.
         let before = std::fs::read(folder.path().join("model.bin")).unwrap();
         let again = Source::of_model(folder.path()).unwrap();
@@ -320,7 +323,7 @@ fn what_no_layer_computes_is_named() {
     assert!(read(&net.finish(&conv).file, &faces()).is_ok());
 
     type Use = fn(&mut Exported, &str) -> String;
-    let uses: [(&str, Use); 9] = [
+    let uses: [(&str, Use); 14] = [
         ("groups", |net, x| {
             net.conv("grouped", x, [4, 2, 1, 1], &[("group", &[2])])
         }),
@@ -351,6 +354,46 @@ fn what_no_layer_computes_is_named() {
             let kernel = &[65535, 65535];
             net.node("averaged", "AveragePool", &[x], &[("kernel_shape", kernel)])
         }),
+        ("added to itself", |net, x| {
+            net.node("doubled", "Add", &[x, x], &[])
+        }),
+        ("below the kernel", |net, x| {
+            let pads: (&str, &[i64]) = ("pads", &[2, 2, 2, 2]);
+            net.node(
+                "pooled",
+                "MaxPool",
+                &[x],
+                &[("kernel_shape", &[2, 2]), pads],
+            )
+        }),
+        ("more and more", |net, x| {
+            // Each as large as the weights, and again and again.
+            let mut copy = net.random("weight", &[16, 4, 6, 6]);
+            for index in 0..200 {
+                copy = net.node(&format!("copy{index}"), "Identity", &[&copy], &[]);
+            }
+            net.node("convolved", "Conv", &[x, &copy], &[])
+        }),
+        ("expected a shape", |net, x| {
+            let mut numbers = net.integers("numbers", &[8], &[1; 8]);
+            for index in 0..40 {
+                let twice = [numbers.as_str(), numbers.as_str()];
+                numbers = net.node(
+                    &format!("twice{index}"),
+                    "Concat",
+                    &twice,
+                    &[("axis", &[0])],
+                );
+            }
+            net.node("reshaped", "Reshape", &[x, &numbers], &[])
+        }),
+        ("step", |net, x| {
+            let shape = net.node("shape", "Shape", &[x], &[]);
+            let [zero, four, minus] = [("zero", 0), ("four", 4), ("minus", -1)]
+                .map(|(name, value)| net.integers(name, &[1], &[value]));
+            let part = net.node("part", "Slice", &[&shape, &zero, &four, &zero, &minus], &[]);
+            net.node("reshaped", "Reshape", &[x, &part], &[])
+        }),
         ("order", |net, x| {
             net.node("turned", "Transpose", &[x], &[("perm", &[0, 2, 3, 1])])
         }),
@@ -361,6 +404,29 @@ fn what_no_layer_computes_is_named() {
         let last = add(&mut net, &conv);
         let message = refused(net.finish(&last));
         assert!(message.contains(word), "{word}: {message}");
+    }
+}
+
+/// The size that such a convolution keeps is that of the padded maps.
+#[test]
+fn padding_by_itself_counts_before_padding_by_size() {
+    // Zero is a byte.
+    let reading = Reading {
+        scaling: Some(Scaling {
+            mean: vec![128.0],
+            std: vec![128.0],
+        }),
+        ..faces()
+    };
+    for size in [8, 9] {
+        let mut net = Exported::new(7, [1, 3, size, size]);
+        let pads = net.integers("pads", &[8], &[0, 0, 0, 1, 0, 0, 1, 0]);
+        let first = net.node("pad", "Pad", &["input", &pads], &[]);
+        let strides: &[(&str, &[i64])] = &[("strides", &[2, 2])];
+        let conv = net.conv_auto("conv", &first, [4, 3, 3, 3], "SAME_UPPER", strides);
+        let padded = net.node("again", "Pad", &[&conv, &pads], &[]);
+        let last = net.conv_auto("last", &padded, [4, 4, 2, 2], "SAME_LOWER", strides);
+        check(&net.finish(&last).file, &reading, false, 1e-5);
     }
 }
 

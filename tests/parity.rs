@@ -9,6 +9,7 @@ use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::engine::self_test;
 use edge_runtime::kernels::InstructionSet;
 use host_trainer::dataset::{DatasetName, Part};
+use host_trainer::engine::ort::sums_are_exact;
 use host_trainer::engine::{Embeddings, EngineName, Precision, open};
 use host_trainer::evaluate::{Details, Embedded, few_shot, verification};
 use host_trainer::export::costs::costs;
@@ -24,7 +25,12 @@ use shared::artifact::Artifact;
 use shared::support_set::Fusion;
 use tests::{data, options, root, run, signers};
 
-const ENGINES: [EngineName; 3] = [EngineName::Int8, EngineName::Tract, EngineName::Ort];
+/// All that compute int8 files as they are written on this processor.
+fn engines() -> Vec<EngineName> {
+    let all = [EngineName::Int8, EngineName::Tract, EngineName::Ort];
+    let is_exact = |engine: &EngineName| *engine != EngineName::Ort || sums_are_exact();
+    all.into_iter().filter(is_exact).collect()
+}
 
 /// Towers that differ in what the arithmetic meets: odd and even sizes, a fully
 /// connected end, an output with and without zero point, more channels than a vector
@@ -90,7 +96,7 @@ fn depthwise_separables() -> Vec<TowerSpec> {
 /// What every engine says of the same samples.
 fn embeddings(model: &Path, inputs: &[u8]) -> Vec<Embeddings> {
     let embed = |engine| open(model, engine, None).unwrap().embed(inputs).unwrap();
-    ENGINES.map(embed).to_vec()
+    engines().into_iter().map(embed).collect()
 }
 
 #[test]
@@ -132,7 +138,7 @@ fn engines_agree_bit_for_bit(towers: Vec<TowerSpec>) {
             "{tower:?}: embeddings say nothing: {distinct:?}"
         );
         let others = embeddings(folder.path(), &test.tensors.pixels);
-        for (engine, other) in ENGINES.iter().zip(others) {
+        for (engine, other) in engines().iter().zip(others) {
             // Not assert_eq, which would print thousands of numbers.
             assert!(other == test.embeddings, "{engine:?} differs: {tower:?}");
         }
@@ -261,9 +267,8 @@ fn engines_agree_bit_for_bit_on_patches() {
                 .unwrap()
                 .embeddings
         };
-        let [int8, tract, ort] = ENGINES.map(embed);
-        assert_eq!(int8, tract);
-        assert_eq!(int8, ort);
+        let all: Vec<Embeddings> = engines().into_iter().map(embed).collect();
+        assert!(all.len() > 1 && all.iter().all(|other| *other == all[0]));
     }
 }
 
@@ -287,7 +292,7 @@ fn evaluations_agree(distance: Distance, head: Head) {
         &mut |_| (),
     )
     .unwrap();
-    let reports = ENGINES.map(|engine| {
+    let reports = engines().into_iter().map(|engine| {
         let mut embedder = open(folder.path(), engine, None).unwrap();
         let verification = verification::Options {
             shots: 3,
@@ -313,8 +318,11 @@ fn evaluations_agree(distance: Distance, head: Head) {
         }
         reports
     });
-    assert_eq!(reports[0], reports[1]);
-    assert_eq!(reports[0], reports[2]);
+    let reports: Vec<_> = reports.collect();
+    assert!(reports.len() > 1);
+    for other in &reports {
+        assert_eq!(reports[0], *other);
+    }
 }
 
 /// A head that learns angles is refused where distances are no function of them, and
@@ -393,7 +401,7 @@ fn engines_agree_bit_for_bit_on_real_drawings() {
     let tensors = host_trainer::dataset::Tensors::new(&dataset, &samples, &preprocess).unwrap();
     let expected = int8.embed(&tensors.pixels).unwrap();
     assert!(expected.len() > 1000);
-    for (engine, other) in ENGINES.iter().zip(embeddings(&model, &tensors.pixels)) {
+    for (engine, other) in engines().iter().zip(embeddings(&model, &tensors.pixels)) {
         assert!(other == expected, "{engine:?} differs");
     }
 }

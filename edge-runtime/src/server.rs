@@ -115,6 +115,7 @@ where
                     size: None,
                     received: 0,
                 },
+                embedding: [0; DIM],
             },
             last: None,
             reply: [0; MAX_FRAME],
@@ -169,6 +170,8 @@ struct Device<'a, E, S, B, P, const SHOTS: usize, const DIM: usize> {
     golden: Golden<'a>,
     capacity: u16,
     upload: Upload<P>,
+    /// The last embedding that was asked for.
+    embedding: [u8; DIM],
 }
 
 impl<E, S, B, P, const SHOTS: usize, const DIM: usize> Device<'_, E, S, B, P, SHOTS, DIM>
@@ -234,6 +237,15 @@ where
                 Ok(false) => Err(Refusal::NotEnrolled),
                 Err(error) => Err(refusal(error)),
             },
+            Request::Embed => {
+                let image = self.upload.image()?;
+                let embedding = self.recognizer.embed(&image).map_err(refusal)?;
+                let embedding = embedding.get(..self.recognizer.dim()).unwrap_or_default();
+                let places = self.embedding.iter_mut().zip(embedding);
+                places.for_each(|(byte, component)| *byte = component.cast_unsigned());
+                let components = self.embedding.get(..embedding.len()).unwrap_or_default();
+                Ok(Response::Embedding { components })
+            }
             Request::SelfTest => {
                 let tested = self.recognizer.self_test(&self.golden);
                 let (passed, total) = tested.map_err(refusal)?;

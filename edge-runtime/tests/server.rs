@@ -55,7 +55,7 @@ fn drawing(subject: u8, which: u8) -> Vec<u8> {
     for i in 3..25 {
         pixels[i * SIDE + at + usize::from(which % 2)] = 0;
         pixels[(at + usize::from(which / 2 % 2)) * SIDE + i] =
-            if subject % 2 == 0 { 0 } else { 255 };
+            if subject.is_multiple_of(2) { 0 } else { 255 };
     }
     pixels
 }
@@ -162,6 +162,15 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
     }
     let pixels = drawing(0, 3);
     upload(&mut client, &pixels);
+    let image_of = |pixels| Image::new(SIDE as u32, SIDE as u32, 1, pixels).unwrap();
+    let embedding = local.embed(&image_of(&pixels)).unwrap();
+    let components = embedding[..local.dim()].iter().map(|&value| value as u8);
+    assert_eq!(
+        client.ask(&Request::Embed).unwrap(),
+        Response::Embedding {
+            components: &components.collect::<Vec<u8>>(),
+        }
+    );
     let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
     for name in ["ada", "bob"] {
         let (expected, _) = local.verify(name, &image).unwrap();
@@ -320,7 +329,7 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
             2 => Request::List {
                 index: (choice.next() % 5) as u16,
             },
-            3 if choice.next() % 20 == 0 => Request::Verify { subject },
+            3 if choice.next().is_multiple_of(20) => Request::Verify { subject },
             _ => Request::ImageChunk {
                 offset: 0,
                 bytes: &[255; 4],

@@ -71,6 +71,9 @@ pub enum Request<'a> {
     },
     /// Runs the golden vectors on the device.
     SelfTest,
+    /// What is the embedding of the uploaded picture? For judging a device as any other
+    /// engine is judged.
+    Embed,
 }
 
 /// From the device to the host.
@@ -124,6 +127,11 @@ pub enum Response<'a> {
     },
     /// The request was understood but not carried out.
     Refused(Refusal),
+    /// Answers [`Request::Embed`].
+    Embedding {
+        /// Its int8 components, as bytes.
+        components: &'a [u8],
+    },
 }
 
 /// Why a device does not carry out a request.

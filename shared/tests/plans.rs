@@ -219,9 +219,9 @@ fn copies_out_of_bounds_are_refused() {
     let whole = plan::Copy {
         input,
         output,
-        from: [1, 0],
-        to: [0, 2],
-        size: [3, 2],
+        from: [0, 0],
+        to: [0, 0],
+        size: [4, 4],
     };
     let parsed = |change: fn(&mut plan::Copy)| {
         let mut copy = whole;
@@ -234,11 +234,11 @@ fn copies_out_of_bounds_are_refused() {
     };
     assert_eq!(parsed(|_| ()), Ok(0));
     for change in [
-        (|copy| copy.size = [0, 2]) as fn(&mut plan::Copy),
-        |copy| copy.size = [3, 3],
-        |copy| copy.size = [4, 2],
-        |copy| copy.from = [2, 0],
-        |copy| copy.to = [2, 2],
+        (|copy| copy.size = [0, 4]) as fn(&mut plan::Copy),
+        |copy| copy.size = [4, 5],
+        |copy| copy.size = [5, 4],
+        |copy| copy.from = [1, 0],
+        |copy| copy.to = [0, 1],
         |copy| copy.from = [u16::MAX, 0],
     ] {
         assert_eq!(parsed(change), Err("rectangle"));
@@ -250,5 +250,86 @@ fn copies_out_of_bounds_are_refused() {
     assert_eq!(
         parsed(|copy| copy.output.offset = 31),
         Err("place in the arena")
+    );
+}
+
+/// Rows, columns, height and width of rectangles.
+type Rectangle = [u16; 4];
+
+#[test]
+fn a_map_is_read_only_when_all_its_rectangles_are_there() {
+    let (conv, ..) = block();
+    let (input, output) = (conv.input, conv.output);
+    let parsed = |rectangles: &[Rectangle]| {
+        let copies = rectangles.iter().map(|&[row, column, rows, columns]| {
+            Step::Copy(plan::Copy {
+                input,
+                output,
+                from: [row, column],
+                to: [row, column],
+                size: [rows, columns],
+            })
+        });
+        parse(&copies.collect::<Vec<_>>(), &weights())
+    };
+    let not_whole = Err(ArtifactError::Contract("place of the output"));
+    let wholes: [&[Rectangle]; 5] = [
+        &[[0, 0, 4, 4]],
+        &[[0, 0, 1, 4], [1, 0, 3, 4]],
+        &[[0, 0, 4, 1], [0, 1, 4, 3]],
+        &[[0, 0, 1, 3], [0, 3, 1, 1], [1, 0, 3, 2], [1, 2, 3, 2]],
+        // Begun anew.
+        &[[0, 0, 1, 4], [0, 0, 4, 4]],
+    ];
+    for whole in wholes {
+        assert_eq!(parsed(whole), Ok(0), "{whole:?}");
+    }
+    let parts: [&[Rectangle]; 3] = [
+        &[[0, 0, 1, 1]],
+        &[[0, 0, 3, 4]],
+        &[[0, 0, 4, 4], [0, 0, 1, 1]],
+    ];
+    for incomplete in parts {
+        assert_eq!(parsed(incomplete), not_whole, "{incomplete:?}");
+    }
+    let strays: [(u16, &[Rectangle]); 5] = [
+        (0, &[[1, 0, 3, 4]]),
+        (1, &[[0, 0, 1, 4], [2, 0, 2, 4]]),
+        (1, &[[0, 0, 2, 2], [0, 2, 1, 2]]),
+        (1, &[[0, 0, 4, 4], [1, 0, 3, 4]]),
+        (1, &[[0, 0, 4, 1], [0, 2, 4, 2]]),
+    ];
+    for (index, astray) in strays {
+        let what = "rectangle that goes on where the one before it ended";
+        let expected = Err(ArtifactError::Step { index, what });
+        assert_eq!(parsed(astray), expected, "{astray:?}");
+    }
+}
+
+#[test]
+fn nothing_is_written_over_a_map_between_its_rectangles() {
+    let (conv, ..) = block();
+    let (input, output) = (conv.input, conv.output);
+    let copy = |row: u16, output| {
+        Step::Copy(plan::Copy {
+            input,
+            output,
+            from: [row, 0],
+            to: [row, 0],
+            size: [2, 4],
+        })
+    };
+    // A map one byte on, which lies over most of it.
+    let beside = Place {
+        offset: output.offset + 1,
+        ..output
+    };
+    let what = "rectangle that goes on where the one before it ended";
+    assert_eq!(
+        parse(
+            &[copy(0, output), copy(0, beside), copy(2, output)],
+            &weights()
+        ),
+        Err(ArtifactError::Step { index: 2, what })
     );
 }

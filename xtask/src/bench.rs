@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 
 /// Time embeddings and searches beside their peers
 ///
-/// Embeddings of four towers beside ONNX Runtime and tract, and 1:N search beside the
-/// machine's read bandwidth, each in one process and one thread, in turns. Leave the machine
+/// Embeddings of four towers beside ONNX Runtime and tract, their convolutions by themselves,
+/// and 1:N search beside the machine's read bandwidth, each in one process and one thread, in turns. Leave the machine
 /// alone meanwhile. The first run compiles for speed, which takes long.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -37,12 +37,18 @@ const PROGRAMS: [(&str, &[&str]); 2] = [
 /// What the programs' memory is measured with: the Conv4.
 const MODEL: &str = "models/omniglot-vinyals";
 
-/// Runs both benchmarks.
+/// Runs the benchmarks.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     setup::ensure(workspace, ENGINES)?;
-    for (package, bench) in [("tests", "inference"), ("edge-runtime", "search")] {
+    let benches: [(&str, &str, &[&str]); 3] = [
+        ("tests", "inference", &[]),
+        ("tests", "inference", &["--layers"]),
+        ("edge-runtime", "search", &[]),
+    ];
+    for (package, bench, options) in benches {
         let mut cargo = process::cargo(workspace);
         cargo.args(["bench", "--package", package, "--bench", bench, "--"]);
+        cargo.args(options);
         cargo.args(arguments.json.then_some("--json"));
         process::run(&mut cargo)?;
     }

@@ -96,6 +96,11 @@ fn skipped(workspace: &Workspace) -> Vec<(&'static str, &'static str)> {
             "set SEMBLANCE_DATA to the folder of the data sets' archives",
         ),
         (
+            has_exact_reference(),
+            "int8 networks in ONNX Runtime, whose sums saturate on processors without VNNI",
+            "run the tests on a processor with VNNI too",
+        ),
+        (
             is_root.is_some_and(|id| id.trim() == "0"),
             "tests of full and read-only disks",
             "they mount a small file system, which only the superuser may",
@@ -103,6 +108,15 @@ fn skipped(workspace: &Workspace) -> Vec<(&'static str, &'static str)> {
     ];
     let skipped = checks.into_iter().filter(|(done, ..)| !done);
     skipped.map(|(_, what, remedy)| (what, remedy)).collect()
+}
+
+/// Whether ONNX Runtime's int8 kernels are exact on this processor
+/// (`host_trainer::engine::ort::sums_are_exact`).
+fn has_exact_reference() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("avx512vnni") || std::is_x86_feature_detected!("avxvnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    true
 }
 
 fn has_deny(workspace: &Workspace) -> bool {

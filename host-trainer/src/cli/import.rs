@@ -29,6 +29,9 @@ const COMPARED_SAMPLES: usize = 32;
 /// a little off.
 const LEAST_AGREEMENT: f64 = 0.99;
 
+/// The most that squared distances between both may be of the variance between pictures.
+const MOST_UNEXPLAINED: f64 = 0.05;
+
 /// What bytes mean to a network that nothing is known of.
 const BYTES: Quantization = Quantization {
     scale: 1.0,
@@ -177,6 +180,13 @@ fn compare(onnx: &[u8], reading: &Reading, source: &Source, dataset: &Dataset) -
         "expected layers that compute what the file does, found a mean cosine of {:.5} between embeddings of {} pictures",
         found.mean_cosine,
         found.samples
+    );
+    ensure!(
+        found.unexplained <= MOST_UNEXPLAINED,
+        "expected layers that compute what the file does, found embeddings of {} pictures whose squared distances are {:.4} of their variance: all are much alike, so that their cosine of {:.5} says little",
+        found.samples,
+        found.unexplained,
+        found.mean_cosine
     );
     tell(format_args!(
         "layers against the file itself, {} pictures: mean cosine {:.6}, least {:.6}",

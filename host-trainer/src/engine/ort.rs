@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use edge_runtime::engine::planes::{planes, shape};
+use edge_runtime::kernels::InstructionSet;
 use ort::environment::Environment;
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::TensorRef;
@@ -27,8 +28,13 @@ impl OrtEmbedder {
     /// Loads a file whose `precision` says which output is read.
     ///
     /// # Errors
-    /// When ONNX Runtime is not there, the file does not load, or states another identity.
+    /// When ONNX Runtime is not there, the file does not load or states another identity, or
+    /// an int8 file would not be computed as it is written ([`sums_are_exact`]).
     pub fn new(onnx: &[u8], facts: ModelFacts, precision: Precision) -> Result<Self> {
+        ensure!(
+            precision == Precision::Float || sums_are_exact(),
+            "expected a processor with VNNI for ONNX Runtime's int8 kernels, found one without, where their sums of products saturate and embeddings are other ones: use --engine int8 or tract, which are exact everywhere"
+        );
         let context = "expected an ONNX file that ONNX Runtime loads";
         let session = Session::builder(environment()?)?
             .with_optimization_level(match precision {
@@ -98,6 +104,14 @@ impl Embedder for OrtEmbedder {
             scale: format.scale,
         })
     }
+}
+
+/// Whether ONNX Runtime adds products of unsigned and signed bytes as its operators are
+/// defined. On x86-64 without VNNI it adds pairs of them in 16 bits that saturate
+/// (`vpmaddubsw`), which its documentation states.
+pub fn sums_are_exact() -> bool {
+    let has_vnni = |set| matches!(set, InstructionSet::AvxVnni | InstructionSet::Avx512Vnni);
+    cfg!(not(target_arch = "x86_64")) || InstructionSet::supported().any(has_vnni)
 }
 
 /// Where `cargo xtask setup` puts ONNX Runtime.

@@ -22,6 +22,9 @@ pub struct Agreement {
     pub mean_cosine: f64,
     /// The least.
     pub least_cosine: f64,
+    /// Squared distances between the embeddings of both, by the variance of the file's: what
+    /// all embeddings have in common makes no cosine any larger here.
+    pub unexplained: f64,
 }
 
 /// Runs the file in tract with its own operators, and the layers as they will be exported.
@@ -36,13 +39,18 @@ pub fn measure(
 ) -> Result<Agreement> {
     let original = Original::load(onnx, reading)?;
     let float = FloatGraph::new(fused, &samples.preprocess)?;
-    let cosines = (0..samples.len()).into_par_iter().map(|index| {
+    let pairs = (0..samples.len()).into_par_iter().map(|index| {
         let expected = original.run(&samples.preprocess, samples.sample(index))?;
-        let found = float.run(samples.sample(index))?.pop().unwrap_or_default();
-        Ok(cosine(&expected, &found))
+        let mut found = float.run(samples.sample(index))?.pop().unwrap_or_default();
+        if fused.normalized {
+            normalize(&mut found);
+        }
+        Ok([expected, found])
     });
-    let cosines: Vec<f64> = cosines.collect::<Result<_>>()?;
+    let pairs: Vec<[Vec<f32>; 2]> = pairs.collect::<Result<_>>()?;
+    let cosines: Vec<f64> = pairs.iter().map(|[a, b]| cosine(a, b)).collect();
     Ok(Agreement {
+        unexplained: unexplained(&pairs),
         samples: cosines.len(),
         mean_cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
         least_cosine: cosines.iter().copied().fold(1.0, f64::min),
@@ -76,12 +84,9 @@ impl<'a> Original<'a> {
             model.set_input_fact(place, kind.fact(shape).into())?;
             model.into_optimized()?.into_runnable()
         };
-        // What is strange enough makes tract panic instead of saying so.
-        let loaded = catch_unwind(AssertUnwindSafe(load))
-            .map_err(|_| anyhow::anyhow!("tract gave up on it"))
-            .and_then(|loaded| loaded.map_err(|error| anyhow::anyhow!("{error:#}")));
         Ok(Self {
-            plan: loaded.context("expected a file that tract runs, to compare the layers with")?,
+            plan: guarded(load)
+                .context("expected a file that tract runs, to compare the layers with")?,
             input,
             reading,
         })
@@ -123,10 +128,15 @@ impl<'a> Original<'a> {
                 .as_slice::<f32>()?
                 .to_vec())
         };
-        run()
-            .map_err(|error| anyhow::anyhow!("{error:#}"))
-            .context("expected a file that tract runs, to compare the layers with")
+        guarded(run).context("expected a file that tract runs, to compare the layers with")
     }
+}
+
+/// What is strange enough makes tract panic instead of saying so.
+fn guarded<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|_| anyhow::anyhow!("tract gave up on it"))
+        .and_then(|done| done.map_err(|error| anyhow::anyhow!("{error:#}")))
 }
 
 fn dims(input: &Input) -> [usize; 4] {
@@ -134,6 +144,42 @@ fn dims(input: &Input) -> [usize; 4] {
     match input.channels_last {
         true => [1, shape.height, shape.width, shape.channels],
         false => [1, shape.channels, shape.height, shape.width],
+    }
+}
+
+/// To unit length.
+fn normalize(values: &mut [f32]) {
+    let square: f32 = values.iter().map(|value| value * value).sum();
+    let length = square.sqrt().max(f32::MIN_POSITIVE);
+    values.iter_mut().for_each(|value| *value /= length);
+}
+
+/// Squared distances between the first and the second of pairs, by those of the first from
+/// their mean; 0 where both are next to nothing.
+fn unexplained(pairs: &[[Vec<f32>; 2]]) -> f64 {
+    let Some([first, _]) = pairs.first() else {
+        return 0.0;
+    };
+    let mut mean = vec![0.0; first.len()];
+    for [expected, _] in pairs {
+        for (mean, &value) in mean.iter_mut().zip(expected) {
+            *mean += f64::from(value) / pairs.len() as f64;
+        }
+    }
+    let (mut apart, mut spread, mut size) = (0.0, 0.0, 0.0);
+    for [expected, found] in pairs {
+        for ((&expected, &found), mean) in expected.iter().zip(found).zip(&mean) {
+            let expected = f64::from(expected);
+            apart += (expected - f64::from(found)).powi(2);
+            spread += (expected - mean).powi(2);
+            size += expected.powi(2);
+        }
+    }
+    // Real numbers of 24 bits differ by that much whoever computes them.
+    let noise = size * 1e-9;
+    match apart <= noise {
+        true => 0.0,
+        false => apart / spread.max(noise),
     }
 }
 

@@ -6,11 +6,13 @@
 //! arena and weights, so that running one needs no further checks.
 
 mod check;
+mod written;
 
 use serde::{Deserialize, Serialize};
 
 use super::ArtifactError;
 use check::{check_step, is_inside};
+use written::Written;
 
 pub use check::section;
 
@@ -237,7 +239,8 @@ pub struct Prelu {
 
 /// `out[to + i] = in[from + i]` for every row, column and channel `i` of a rectangle; the
 /// rest of the output stays. With it a network's first, largest maps are computed patch by
-/// patch.
+/// patch. The rectangles of a map follow each other row by row from its first pixel on,
+/// those of a row equally high, and nothing reads it before the last one is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copy {
     /// Read from.
@@ -291,7 +294,8 @@ impl<'a> Plan<'a> {
         if header.steps == 0 || header.steps > MAX_STEPS {
             return Err(ArtifactError::Contract("number of steps"));
         }
-        let plan = Self { header, steps };
+        let mut written = Written::new(header.input);
+        let mut last = None;
         let mut rest = steps;
         let mut work = 0u64;
         for index in 0..header.steps {
@@ -301,11 +305,15 @@ impl<'a> Plan<'a> {
             check_step(&step, header.arena_len, weights)
                 .map_err(|what| ArtifactError::Step { index, what })?;
             for input in core::iter::once(step.input()).chain(step.other_input()) {
-                if plan.last_written(input, index) != Some(*input) {
+                if !written.holds(input) {
                     let what = "input, written by an earlier step";
                     return Err(ArtifactError::Step { index, what });
                 }
             }
+            written
+                .write(&step)
+                .map_err(|what| ArtifactError::Step { index, what })?;
+            last = Some(*step.output());
             // One step's work is below 2^60: a window is at most an arena long.
             work = work.saturating_add(step.work());
             if work > MAX_WORK {
@@ -315,21 +323,10 @@ impl<'a> Plan<'a> {
         if !rest.is_empty() {
             return Err(ArtifactError::Encoding("plan"));
         }
-        let last = plan.steps().last().map(|step| *step.output());
-        if last != Some(header.output) {
+        if last != Some(header.output) || !written.holds(&header.output) {
             return Err(ArtifactError::Contract("place of the output"));
         }
-        Ok(plan)
-    }
-
-    /// What was last written where `place` lies when step `index` begins: the output of
-    /// the latest earlier step that touches it, or the plan's input.
-    fn last_written(&self, place: &Place, index: u16) -> Option<Place> {
-        let outputs = self.steps().take(usize::from(index)).map(|s| *s.output());
-        core::iter::once(self.header.input)
-            .chain(outputs)
-            .filter(|written| written.overlaps(place))
-            .last()
+        Ok(Self { header, steps })
     }
 
     /// Bytes of the arena.

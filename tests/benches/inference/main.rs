@@ -3,8 +3,10 @@
 //!
 //! ```sh
 //! cargo bench -p tests --bench inference -- [--json] [--tower NAME]
-//!     [--engine NAME] [--batch N]
+//!     [--engine NAME] [--batch N] [--layers]
 //! ```
+//!
+//! With `--layers` each convolution of the towers by itself, beside ONNX Runtime's kernels.
 //!
 //! All peers run in this process, in one thread, in turns: a turn of each is a millisecond or
 //! more of embeddings, and a ratio is the median over turns of the times of two peers next
@@ -13,6 +15,7 @@
 //! compute in int8 as we do must give our bytes before they are timed.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+mod layers;
 mod peers;
 mod towers;
 
@@ -21,6 +24,7 @@ use std::time::Duration;
 use peers::Peer;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
+use shared::artifact::Artifact;
 
 /// Pairs that a ratio is the median of.
 const TURNS: usize = 60;
@@ -37,7 +41,8 @@ fn main() {
     let batch = option("--batch").map_or(1, |text| text.parse().unwrap());
     let wanted = option("--tower");
     let engine = option("--engine");
-    let is_json = arguments.iter().any(|argument| argument == "--json");
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let is_json = has("--json");
     let mut results = vec![];
     for (name, tower) in towers::all() {
         if wanted
@@ -47,10 +52,16 @@ fn main() {
             continue;
         }
         let peers::Network {
-            macs,
+            artifact,
             embedding: mut peers,
             mut loading,
         } = peers::all(&tower, batch);
+        if has("--layers") {
+            let layers = by_layer(name, &artifact, is_json);
+            results.push(json!({ "tower": name, "layers": layers }));
+            continue;
+        }
+        let macs = artifact.plan().macs();
         if let Some(engine) = &engine {
             let mut place = 0..;
             peers.retain(|peer| place.next() == Some(0) || peer.name.contains(engine.as_str()));
@@ -78,6 +89,49 @@ fn main() {
             json!({ "turns": TURNS, "threads": 1, "towers": results })
         );
     }
+}
+
+/// Each convolution by itself: our time by ONNX Runtime's, the latter without what it takes
+/// for any graph.
+fn by_layer(tower: &str, artifact: &Artifact<'static>, is_json: bool) -> Vec<serde_json::Value> {
+    let mut rows = vec![];
+    if !is_json {
+        println!("\n{tower}");
+        println!(
+            "{:<48}{:>10}{:>10}{:>16}",
+            "", "us", "GMAC/s", "ours : theirs"
+        );
+    }
+    for layers::Layer {
+        name,
+        macs,
+        is_dense,
+        peers: [ours, theirs],
+    } in layers::all(artifact)
+    {
+        let seconds = measure(&mut [ours, theirs, layers::least()]);
+        let [ours, theirs, least] = [0, 1, 2].map(|peer: usize| &seconds[peer]);
+        let ratios = ours.iter().zip(theirs.iter().zip(least));
+        let ratio = median(
+            ratios
+                .map(|(ours, (theirs, least))| ours / (theirs - least))
+                .collect(),
+        );
+        let time = median(ours.clone());
+        let rate = macs as f64 / time / 1e9;
+        if !is_json {
+            println!("{name:<48}{:>10.1}{rate:>10.1}{ratio:>16.3}", time * 1e6);
+        }
+        rows.push(json!({
+            "layer": name,
+            "dense": is_dense,
+            "macs": macs,
+            "median_us": time * 1e6,
+            "gmacs_per_second": rate,
+            "ours_by_onnxruntime": ratio,
+        }));
+    }
+    rows
 }
 
 /// Seconds for one batch, of each peer in each turn.

@@ -29,7 +29,7 @@ pub(crate) struct Peer {
 
 /// A network in all engines.
 pub(crate) struct Network {
-    pub(crate) macs: u64,
+    pub(crate) artifact: Artifact<'static>,
     /// What embeds a batch, ours first.
     pub(crate) embedding: Vec<Peer>,
     /// What loads the network and embeds one sample, ours first.
@@ -115,7 +115,7 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> Network {
         );
     }
     Network {
-        macs: artifact.plan().macs(),
+        artifact,
         embedding: peers,
         loading: loading(bytes, operators, shape, input),
     }
@@ -151,7 +151,7 @@ fn loading(
     ]
 }
 
-fn noise(len: usize) -> Vec<u8> {
+pub(crate) fn noise(len: usize) -> Vec<u8> {
     (0..len as u64)
         .map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
         .collect()

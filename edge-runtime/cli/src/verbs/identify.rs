@@ -93,8 +93,16 @@ fn as_json(file: &Path, answer: &Identification<'_>, probability: Option<f32>) -
                     ("too-far", Some(nearest.as_str()), Some(*distance), None)
                 }
                 Unknown::Ambiguous {
-                    nearest, margin, ..
-                } => ("ambiguous", Some(nearest.as_str()), None, Some(*margin)),
+                    nearest,
+                    distance,
+                    margin,
+                    ..
+                } => (
+                    "ambiguous",
+                    Some(nearest.as_str()),
+                    Some(*distance),
+                    Some(*margin),
+                ),
             };
             json!({
                 "picture": picture,
@@ -126,6 +134,7 @@ fn in_words(answer: &Identification<'_>) -> String {
             nearest,
             runner_up,
             margin,
+            ..
         }) => {
             format!("unknown: {nearest} and {runner_up} are about equally near ({margin:.4} apart)")
         }

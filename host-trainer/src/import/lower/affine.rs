@@ -8,6 +8,10 @@ use crate::tower::Layer;
 
 impl<'a> Lowering<'a> {
     pub(super) fn batch_normalization(&mut self, node: &Node<'a>) -> Result<Value> {
+        ensure!(
+            node.integer("training_mode", 0) == 0 && node.integer("spatial", 1) == 1,
+            "expected means and variances as they are stored, for each channel, found a layer in training or one for each place"
+        );
         let epsilon = f64::from(node.float("epsilon", 1e-5));
         let numbers = |index: usize| -> Result<Vec<f64>> {
             let numbers = self.constant(node, index)?.real()?;
@@ -105,6 +109,10 @@ impl<'a> Lowering<'a> {
         ensure!(
             a.is_row == b.is_row,
             "expected two inputs of one shape, found maps and numbers in a row"
+        );
+        ensure!(
+            a.node != b.node,
+            "expected a sum of two, found one added to itself"
         );
         let sum = self.push(node.name(), Layer::Add, &[a.node, b.node])?;
         Ok(Value::Layer(Output {

@@ -1,6 +1,7 @@
 //! Convolutions, and dense layers as such.
 
 use anyhow::{Context, Result, bail, ensure};
+use shared::artifact::MAX_LEN;
 use shared::artifact::plan::MAX_FILTER;
 use shared::preprocess::Quantization;
 
@@ -32,7 +33,13 @@ impl Filters {
     ) -> Result<()> {
         check_length(kernel, self.per_group)?;
         let [height, width] = self.kernel;
-        let mut weights = vec![0.0; self.weights.len() / (height * width) * kernel[0] * kernel[1]];
+        let filters = self.weights.len() / (height * width);
+        let count = filters.saturating_mul(kernel[0] * kernel[1]);
+        ensure!(
+            count <= MAX_LEN as usize,
+            "expected at most {MAX_LEN} weights, as artifacts hold, found {count} with the zeros between taps and beside them"
+        );
+        let mut weights = vec![0.0; count];
         let from = self.weights.chunks_exact(height * width);
         for (from, to) in from.zip(weights.chunks_exact_mut(kernel[0] * kernel[1])) {
             for (tap, &weight) in from.iter().enumerate() {
@@ -125,13 +132,12 @@ impl<'a> Lowering<'a> {
         };
         filters.dilate(node.pair("dilations")?.unwrap_or([1, 1]))?;
         let value = self.value(node, 0)?.clone();
-        let size = match &value {
-            Value::Layer(output) => {
-                let shape = self.graph.shape(output.node);
-                [shape.height, shape.width]
-            }
-            _ => [self.input.height, self.input.width],
+        let (shape, [top, left, bottom, right]) = match &value {
+            Value::Layer(output) => (self.graph.shape(output.node), output.padding),
+            Value::Picture(picture) => (self.input, picture.padding),
+            _ => (self.input, [0; 4]),
         };
+        let size = [shape.height + top + bottom, shape.width + left + right];
         filters.padding = self.padding(node, size, filters.kernel, filters.stride)?;
         let output = self.push_convolution(node.name(), &value, filters)?;
         Ok(Value::Layer(output))

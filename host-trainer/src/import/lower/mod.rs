@@ -86,14 +86,27 @@ struct Lowering<'a> {
     quantization: Option<Quantization>,
 }
 
+/// Nodes may make so many times the numbers that are stored in the file, and some more, of
+/// constants alone: weights that are stored as integers, shapes. Small files that fill the
+/// memory stop there.
+const CONSTANTS_BY_STORED: usize = 3;
+const MORE_CONSTANTS: usize = 1 << 16;
+
 /// Makes a network of a file's operators.
 ///
 /// # Errors
 /// When an operator is used in a way that no layer computes; the message names it.
 pub(super) fn lower(file: &File, reading: &Reading) -> Result<Network> {
     let mut lowering = Lowering::new(file, reading)?;
+    let stored: usize = file.constants.values().map(Constant::len).sum();
+    let mut room = CONSTANTS_BY_STORED * stored + MORE_CONSTANTS;
     for node in file.nodes() {
         let value = lowering.node(&node).with_context(|| node.to_string())?;
+        if let Value::Constant(constant) = &value {
+            room = room.checked_sub(constant.len()).with_context(|| {
+                format!("{node}: expected constants that a network needs, found it to make more and more of them")
+            })?;
+        }
         let output = node.output();
         let alone = file.is_read_once(output);
         let value = match value {

@@ -59,6 +59,10 @@ impl<'a> Lowering<'a> {
         let size = [shape.height, shape.width];
         let padding = self.padding(node, size, kernel, stride)?;
         let [top, left, bottom, right] = padding;
+        ensure!(
+            top.max(bottom) < kernel[0] && left.max(right) < kernel[1],
+            "expected padding below the kernel's size {kernel:?}, found {padding:?}"
+        );
         if node.integer("ceil_mode", 0) != 0 {
             let all = [size[0] + top + bottom, size[1] + left + right];
             let whole = |axis: usize| {

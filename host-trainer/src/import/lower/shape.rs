@@ -5,6 +5,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{Constant, Lowering, Node, Output, Value};
 use crate::import::constant::Values;
 
+/// More than any arithmetic of shapes needs.
+const MOST_NUMBERS: usize = 1024;
+
 /// A constant that an operator states.
 pub(super) fn constant(node: &Node<'_>) -> Result<Value> {
     let constant = match (
@@ -159,6 +162,12 @@ impl<'a> Lowering<'a> {
             "Gather" => {
                 let numbers = first.integers()?;
                 let indices = self.constant(node, 1)?;
+                let axis = node.integer("axis", 0);
+                ensure!(
+                    axis == 0 && first.shape.len() <= 1,
+                    "expected numbers in a row, found shape {:?} and axis {axis}",
+                    first.shape
+                );
                 let chosen = indices.integers()?.iter().map(|&index| {
                     let index = if index < 0 {
                         index + numbers.len() as i64
@@ -179,11 +188,23 @@ impl<'a> Lowering<'a> {
                 let mut all = vec![];
                 for index in 0..node.inputs().count() {
                     all.extend_from_slice(self.constant(node, index)?.integers()?);
+                    ensure!(
+                        all.len() <= MOST_NUMBERS,
+                        "expected a shape, found more than {MOST_NUMBERS} numbers"
+                    );
                 }
                 Constant::whole(all)
             }
             "Slice" => {
                 let numbers = first.integers()?;
+                for (index, what, usual) in [(3, "axis", 0), (4, "step", 1)] {
+                    let stated = self.optional_constant(node, index)?;
+                    let stated = stated.map(Constant::integers).transpose()?;
+                    ensure!(
+                        stated.is_none_or(|stated| stated == [usual]) && first.shape.len() <= 1,
+                        "expected a part of numbers in a row, found {what} {stated:?}"
+                    );
+                }
                 let bound = |index: usize| -> Result<i64> {
                     let bounds = self.constant(node, index)?.integers()?;
                     let &[bound] = bounds else {

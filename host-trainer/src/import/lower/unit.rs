@@ -42,6 +42,10 @@ impl<'a> Lowering<'a> {
             shape.height,
             shape.width
         );
+        ensure!(
+            node.integer("noop_with_empty_axes", 0) == 0,
+            "expected a length over the components of an embedding, found nothing to be summed up"
+        );
         let axis = node.attribute("axis").map(|attribute| vec![attribute.i]);
         let axes = match (axis, node.integers("axes"), node.input(1)) {
             (Some(axis), ..) => axis,
