@@ -407,6 +407,16 @@ fn what_no_layer_computes_is_named() {
     }
 }
 
+/// Some exporters give weights by nodes, however many there are.
+#[test]
+fn weights_may_be_given_by_nodes() {
+    let mut net = Exported::new(8, [1, 3, 16, 16]);
+    net.random("weight", &[128, 3, 16, 16]);
+    let weight = net.by_node();
+    let conv = net.node("conv", "Conv", &["input", &weight], &[]);
+    check(&net.finish(&conv).file, &faces(), false, 1e-5);
+}
+
 /// The size that such a convolution keeps is that of the padded maps.
 #[test]
 fn padding_by_itself_counts_before_padding_by_size() {

@@ -51,22 +51,13 @@ impl<L: Line> Client<L> {
         }
     }
 
-    /// The line.
-    pub fn line(&mut self) -> &mut L {
-        &mut self.line
-    }
-
     /// The device's answer to `request`, which is sent again where it, or the answer, was
     /// lost. A [`Response::Refused`] is an answer.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>, ClientError> {
-        let length = self.exchange(request, ATTEMPTS)?;
-        let frame = self.answer.get_mut(..length).unwrap_or_default();
-        wire::decode(frame)
-            .map(|(_, response)| response)
-            .map_err(|_| ClientError::Answer)
+        self.exchange(request, ATTEMPTS)
     }
 
     /// Whether the device speaks our version of the protocol: its answer.
@@ -114,14 +105,8 @@ impl<L: Line> Client<L> {
                     continue;
                 }
                 Err(error) => return Err(error),
-                Ok(answer) => {
-                    let frame = self.answer.get_mut(..answer).unwrap_or_default();
-                    match wire::decode(frame) {
-                        Ok((_, Response::Refused(refusal))) => return Ok(Some(refusal)),
-                        Ok(_) => {}
-                        Err(_) => return Err(ClientError::Answer),
-                    }
-                }
+                Ok(Response::Refused(refusal)) => return Ok(Some(refusal)),
+                Ok(_) => {}
             }
             sent += length;
             progress(sent);
@@ -129,8 +114,12 @@ impl<L: Line> Client<L> {
         Ok(None)
     }
 
-    /// Sends a request until it is answered; the answer's length, still a frame.
-    fn exchange(&mut self, request: &Request<'_>, attempts: u32) -> Result<usize, ClientError> {
+    /// Sends a request until it is answered.
+    fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        attempts: u32,
+    ) -> Result<Response<'_>, ClientError> {
         // 0 is how devices answer what they cannot read.
         self.id = self.id.checked_add(1).unwrap_or(1);
         let mut frame = [0; MAX_FRAME + 1];
@@ -141,7 +130,11 @@ impl<L: Line> Client<L> {
             let frame = frame.get(..length).unwrap_or_default();
             self.line.send(frame).map_err(ClientError::Line)?;
             if let Some(length) = self.listen()? {
-                return Ok(length);
+                let answer = self.answer.get_mut(..length).unwrap_or_default();
+                let decoded = wire::decode(answer);
+                return decoded
+                    .map(|(_, response)| response)
+                    .map_err(|_| ClientError::Answer);
             }
         }
         Err(ClientError::Silent)

@@ -124,11 +124,6 @@ where
         }
     }
 
-    /// The recognizer behind it.
-    pub fn recognizer(&self) -> &Recognizer<'a, E, S, B, SHOTS, DIM> {
-        &self.device.recognizer
-    }
-
     /// The frame that answers `frame`, which is decoded in place.
     pub fn answer(&mut self, frame: &mut [u8]) -> &[u8] {
         let (id, response) = match wire::open(frame) {

@@ -202,6 +202,19 @@ impl Exported {
         name.into()
     }
 
+    /// The last initializer as what a node of the graph gives.
+    pub(crate) fn by_node(&mut self) -> String {
+        let tensor = self.graph.initializer.pop().unwrap();
+        let output = self.node("stored", "Constant", &[], &[]);
+        self.attribute(AttributeProto {
+            name: "value".into(),
+            r#type: AttributeType::Tensor as i32,
+            t: Some(tensor),
+            ..AttributeProto::default()
+        });
+        output
+    }
+
     /// Adds an attribute to the last node.
     fn attribute(&mut self, attribute: AttributeProto) {
         if let Some(node) = self.graph.node.last_mut() {

@@ -8,9 +8,8 @@
 
 use edge_runtime::engine::int8::step::PackedStep;
 use edge_runtime::kernels::InstructionSet;
-use host_trainer::engine::ort::{environment, sums_are_exact};
+use host_trainer::engine::ort::sums_are_exact;
 use host_trainer::export::onnx;
-use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::TensorRef;
 use shared::artifact::plan::{Conv2d, Place, section};
 use shared::artifact::{Artifact, Step};
@@ -21,7 +20,7 @@ use tract_onnx::pb::{
     tensor_shape_proto, type_proto,
 };
 
-use crate::peers::{Peer, noise};
+use crate::peers::{Peer, noise, session};
 
 /// A convolution in both engines, ours first.
 pub(crate) struct Layer {
@@ -118,15 +117,7 @@ fn layer(step: Step, conv: &Conv2d, is_dense: bool, artifact: &Artifact<'static>
 
 /// The convolution as a graph of ONNX Runtime.
 fn theirs(conv: &Conv2d, is_dense: bool, weights: &[u8], input: &'static [u8]) -> Peer {
-    let model = onnx::encode(&graph(conv, is_dense, weights));
-    let mut session = Session::builder(environment().unwrap())
-        .unwrap()
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .unwrap()
-        .with_intra_threads(1)
-        .unwrap()
-        .commit_from_memory(&model)
-        .unwrap();
+    let mut session = session(&onnx::encode(&graph(conv, is_dense, weights)));
     let shape = batch(&conv.input).map(|size| size as usize);
     let run = Box::new(move || {
         let input = TensorRef::from_array_view((shape, input)).unwrap();

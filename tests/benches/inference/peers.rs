@@ -193,15 +193,20 @@ fn bytes_only(mut model: ModelProto) -> Vec<u8> {
     onnx::encode(&model)
 }
 
-fn runtime(name: &str, onnx: &[u8], shape: [usize; 4], input: &'static [u8]) -> Peer {
-    let mut session = Session::builder(environment().unwrap())
+/// ONNX Runtime with all that it does to be fast in one thread.
+pub(crate) fn session(onnx: &[u8]) -> Session {
+    Session::builder(environment().unwrap())
         .unwrap()
         .with_optimization_level(GraphOptimizationLevel::All)
         .unwrap()
         .with_intra_threads(1)
         .unwrap()
         .commit_from_memory(onnx)
-        .unwrap();
+        .unwrap()
+}
+
+fn runtime(name: &str, onnx: &[u8], shape: [usize; 4], input: &'static [u8]) -> Peer {
+    let mut session = session(onnx);
     let is_float = name.contains("float32");
     let run = Box::new(move || {
         let input = TensorRef::from_array_view((shape, input)).unwrap();

@@ -46,7 +46,7 @@ impl PackedStep {
     }
 
     /// A step that computes with weights where they lie.
-    pub fn in_place(step: Step, set: InstructionSet) -> Self {
+    pub(super) fn in_place(step: Step, set: InstructionSet) -> Self {
         Self {
             step,
             set,

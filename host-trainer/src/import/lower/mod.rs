@@ -103,9 +103,13 @@ pub(super) fn lower(file: &File, reading: &Reading) -> Result<Network> {
     for node in file.nodes() {
         let value = lowering.node(&node).with_context(|| node.to_string())?;
         if let Value::Constant(constant) = &value {
-            room = room.checked_sub(constant.len()).with_context(|| {
-                format!("{node}: expected constants that a network needs, found it to make more and more of them")
-            })?;
+            // What a node states is stored as well, where others have an initializer.
+            room = match node.operator() {
+                "Constant" => room + CONSTANTS_BY_STORED * constant.len(),
+                _ => room.checked_sub(constant.len()).with_context(|| {
+                    format!("{node}: expected constants that a network needs, found it to make more and more of them")
+                })?,
+            };
         }
         let output = node.output();
         let alone = file.is_read_once(output);

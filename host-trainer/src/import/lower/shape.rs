@@ -197,11 +197,13 @@ impl<'a> Lowering<'a> {
             }
             "Slice" => {
                 let numbers = first.integers()?;
-                for (index, what, usual) in [(3, "axis", 0), (4, "step", 1)] {
+                // The only axis is the last one too.
+                for (index, what, usual) in [(3, "axis", [0, -1]), (4, "step", [1, 1])] {
                     let stated = self.optional_constant(node, index)?;
                     let stated = stated.map(Constant::integers).transpose()?;
                     ensure!(
-                        stated.is_none_or(|stated| stated == [usual]) && first.shape.len() <= 1,
+                        stated.is_none_or(|stated| usual.iter().any(|usual| stated == [*usual]))
+                            && first.shape.len() <= 1,
                         "expected a part of numbers in a row, found {what} {stated:?}"
                     );
                 }

@@ -28,11 +28,10 @@ impl Written {
     /// Only `input` is there.
     pub(super) fn new(input: Place) -> Self {
         let mut values = heapless::Vec::new();
-        let missing = None;
         // There is room for one.
         let _ = values.push(Value {
             place: input,
-            missing,
+            missing: None,
         });
         Self(values)
     }
