@@ -3,6 +3,9 @@
 pub mod scalar;
 
 #[cfg(feature = "std")]
+mod interleave;
+
+#[cfg(feature = "std")]
 #[allow(unsafe_code, reason = "vector instructions")]
 pub mod packed;
 

@@ -12,12 +12,10 @@ use std::vec::Vec;
 use shared::artifact::plan::Conv2d;
 
 use super::Filters;
+use super::interleave::{STEP, interleave};
 use crate::kernels::InstructionSet;
 use crate::kernels::lines::{Lines, Reads};
 use crate::kernels::packing::{Aligned, Constants, MAX_SCRATCH, Order};
-
-/// Input bytes that are multiplied at once.
-const STEP: usize = 4;
 
 /// The most channels of a group.
 const MOST_LANES: usize = 16;
@@ -304,18 +302,7 @@ fn pack_group<'a>(
     packed: &mut [u8],
 ) {
     let Some(pack) = layout.pack else {
-        // Channel by channel, which reads every filter once from its
-        // beginning to its end.
-        for (lane, taps) in taps.enumerate() {
-            let (fours, rest) = taps.as_chunks::<STEP>();
-            let mut places = packed[lane * STEP..].chunks_mut(step);
-            for (four, place) in fours.iter().zip(places.by_ref()) {
-                place[..STEP].copy_from_slice(four);
-            }
-            if let (Some(place), false) = (places.next(), rest.is_empty()) {
-                place[..STEP].copy_from_slice(&padded(rest));
-            }
-        }
+        interleave(taps, step, packed);
         return;
     };
     // The row of taps of each lane, by fours; what is left of them.
