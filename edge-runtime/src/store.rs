@@ -2,6 +2,8 @@
 
 #[cfg(feature = "std")]
 pub mod file;
+#[cfg(feature = "flash")]
+pub mod flash;
 
 use shared::support_set::{SupportSet, SupportSetError};
 use shared::template::Template;

@@ -157,13 +157,13 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
         self.templates.iter().find(|t| t.subject() == subject)
     }
 
-    /// Enrols `template`, replacing the subject's earlier one.
+    /// Whether [`insert`](Self::insert) would take `template`.
     ///
     /// # Errors
     /// [`SupportSetError::OtherModel`] and [`SupportSetError::Dimension`] for a
     /// template that cannot be compared here, [`SupportSetError::Full`] when there
-    /// is no room; the set is unchanged then.
-    pub fn insert(&mut self, template: Template<SHOTS, DIM>) -> Result<(), SupportSetError> {
+    /// is no room.
+    pub fn accepts(&self, template: &Template<SHOTS, DIM>) -> Result<(), SupportSetError> {
         if template.model() != self.model {
             return Err(SupportSetError::OtherModel {
                 expected: self.model,
@@ -176,6 +176,18 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
                 found: template.dim(),
             });
         }
+        if self.templates.is_full() && self.get(template.subject()).is_none() {
+            return Err(SupportSetError::Full { capacity: SUBJECTS });
+        }
+        Ok(())
+    }
+
+    /// Enrols `template`, replacing the subject's earlier one.
+    ///
+    /// # Errors
+    /// As [`accepts`](Self::accepts); the set is unchanged then.
+    pub fn insert(&mut self, template: Template<SHOTS, DIM>) -> Result<(), SupportSetError> {
+        self.accepts(&template)?;
         let enrolled = self
             .templates
             .iter_mut()

@@ -95,6 +95,9 @@ pub struct Template<const SHOTS: usize, const DIM: usize> {
 }
 
 impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {
+    /// Bytes of the longest record.
+    pub const MAX_ENCODED_LEN: usize = HEADER_LEN + MAX_SUBJECT + SCALE_LEN + SHOTS * DIM + CRC_LEN;
+
     /// A template without shots. `enrolled_at` is in seconds since 1970, 0 when
     /// the device has no clock.
     ///

@@ -1,0 +1,448 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+//! Templates in flash: what was acknowledged is there after power fails at any operation.
+
+use core::ops::Range;
+
+use edge_runtime::store::TemplateStore;
+use edge_runtime::store::flash::{FlashStore, FlashStoreError, record_len};
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
+};
+use shared::ModelId;
+use shared::distance::Distance;
+use shared::embedding::EmbeddingFormat;
+use shared::support_set::{Comparison, Fusion, SupportSetError};
+use shared::template::{SubjectId, Template};
+
+const SUBJECTS: usize = 5;
+const SHOTS: usize = 3;
+const DIM: usize = 16;
+const PAGE: usize = 512;
+const PAGES: u32 = 8;
+const REGION: Range<u32> = PAGE as u32..PAGE as u32 * (1 + PAGES);
+
+type Store<'a> = FlashStore<&'a mut Flash, Vec<u8>, SUBJECTS, SHOTS, DIM>;
+type Enrolment = Template<SHOTS, DIM>;
+
+/// Flash whose words can be written once between erasures, and whose power fails during
+/// one of its operations.
+#[derive(Clone)]
+struct Flash {
+    bytes: Vec<u8>,
+    is_written: Vec<bool>,
+    /// Words and pages that are still written and erased.
+    power: Option<usize>,
+    tear: Tear,
+}
+
+/// What an erasure that is cut off has done to its page.
+#[derive(Clone, Copy, Debug)]
+enum Tear {
+    Front,
+    Back,
+    Bits,
+}
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Fault {
+    PowerFailed,
+    OutOfBounds,
+    WrittenTwice,
+}
+
+impl NorFlashError for Fault {
+    fn kind(&self) -> NorFlashErrorKind {
+        NorFlashErrorKind::Other
+    }
+}
+
+const WORD: usize = 4;
+
+impl Flash {
+    fn blank() -> Self {
+        let len = REGION.end as usize + PAGE;
+        Self {
+            bytes: vec![0xff; len],
+            is_written: vec![false; len / WORD],
+            power: None,
+            tear: Tear::Front,
+        }
+    }
+
+    fn make_blank(&mut self, part: Range<usize>) {
+        self.is_written[part.start / WORD..part.end / WORD].fill(false);
+        self.bytes[part].fill(0xff);
+    }
+
+    fn spend(&mut self) -> Result<(), Fault> {
+        match &mut self.power {
+            None => Ok(()),
+            Some(0) => Err(Fault::PowerFailed),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn contains(&self, bytes: &[u8]) -> bool {
+        self.bytes.windows(bytes.len()).any(|here| here == bytes)
+    }
+}
+
+impl ErrorType for Flash {
+    type Error = Fault;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
+        let from = offset as usize;
+        let place = self.bytes.get(from..from + bytes.len());
+        bytes.copy_from_slice(place.ok_or(Fault::OutOfBounds)?);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = WORD;
+    const ERASE_SIZE: usize = PAGE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
+        assert!(REGION.contains(&from) && to <= REGION.end, "outside");
+        for page in (from as usize..to as usize).step_by(PAGE) {
+            if let Err(error) = self.spend() {
+                let part = match self.tear {
+                    Tear::Front => page..page + PAGE / 2,
+                    Tear::Back => page + PAGE / 2..page + PAGE,
+                    Tear::Bits => {
+                        self.bytes[page..page + PAGE]
+                            .iter_mut()
+                            .for_each(|byte| *byte |= 0x55);
+                        return Err(error);
+                    }
+                };
+                self.make_blank(part);
+                return Err(error);
+            }
+            self.make_blank(page..page + PAGE);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
+        assert!(REGION.contains(&offset), "outside");
+        assert_eq!((offset as usize % WORD, bytes.len() % WORD), (0, 0));
+        for (index, word) in bytes.chunks(WORD).enumerate() {
+            let at = offset as usize + index * WORD;
+            if self.is_written[at / WORD] {
+                return Err(Fault::WrittenTwice);
+            }
+            let power = self.spend();
+            // Of the last word, some bits; it may be written again, to finish it.
+            self.is_written[at / WORD] = power.is_ok();
+            let stays = if power.is_ok() { 0x00 } else { 0x5a };
+            for (place, byte) in self.bytes[at..].iter_mut().zip(word) {
+                *place &= byte | stays;
+            }
+            power?;
+        }
+        Ok(())
+    }
+}
+
+fn comparison() -> Comparison {
+    Comparison {
+        embedding: EmbeddingFormat {
+            dim: DIM as u16,
+            scale: 1.0 / 127.0,
+            zero_point: 128,
+            normalized: true,
+        },
+        distance: Distance::Cosine,
+        fusion: Fusion::Prototype,
+    }
+}
+
+fn model(number: u8) -> ModelId {
+    ModelId([number; 32])
+}
+
+fn open_as(flash: &mut Flash, number: u8) -> Result<Store<'_>, FlashStoreError<Fault>> {
+    let record = vec![0; record_len::<SHOTS, DIM>()];
+    FlashStore::open(flash, REGION, model(number), comparison(), record)
+}
+
+fn open(flash: &mut Flash) -> Store<'_> {
+    open_as(flash, 1).expect("a store")
+}
+
+/// An embedding that only this subject's sample has.
+fn embedding(subject: &str, sample: u8) -> [i8; DIM] {
+    let mut state = subject.bytes().fold(u32::from(sample) + 1, |state, byte| {
+        state.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    [0; DIM].map(|_: i8| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as i8
+    })
+}
+
+fn template_of(number: u8, subject: &str, samples: u8) -> Enrolment {
+    let subject_id = SubjectId::new(subject).unwrap();
+    let mut template = Template::new(model(number), subject_id, 0, DIM).unwrap();
+    for sample in 0..samples {
+        template.push(&embedding(subject, sample)).unwrap();
+    }
+    template
+}
+
+fn template(subject: &str, samples: u8) -> Enrolment {
+    template_of(1, subject, samples)
+}
+
+fn content(store: &Store<'_>) -> Vec<Enrolment> {
+    store.templates().cloned().collect()
+}
+
+fn bytes_of(subject: &str, sample: u8) -> Vec<u8> {
+    let embedding = embedding(subject, sample);
+    embedding.map(i8::cast_unsigned).to_vec()
+}
+
+/// What a user does in the course of a few days; enough to fill pages and to move records.
+fn days() -> Vec<Change> {
+    use Change::{Put, Remove};
+    let names = ["ada", "berta", "clara", "dora", "emma"];
+    let mut changes = Vec::new();
+    for samples in 1..=SHOTS as u8 {
+        changes.extend(names.map(|name| Put(name, samples)));
+    }
+    changes.extend([Remove("clara"), Put("fanny", 2), Remove("nobody")]);
+    for round in 0..4 {
+        changes.extend(names[3..].iter().map(|name| Put(name, 1 + round % 3)));
+    }
+    changes.extend([Remove("ada"), Put("clara", 1), Remove("berta")]);
+    changes
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Put(&'static str, u8),
+    Remove(&'static str),
+}
+
+impl Change {
+    fn make(self, store: &mut Store<'_>) -> Result<(), FlashStoreError<Fault>> {
+        match self {
+            Self::Put(subject, samples) => store.put(template(subject, samples)),
+            Self::Remove(subject) => store.remove(subject).map(|_| ()),
+        }
+    }
+
+    /// What it makes of a list, by definition.
+    fn expected(self, before: &[Enrolment]) -> Vec<Enrolment> {
+        let mut after = before.to_vec();
+        match self {
+            Self::Remove(subject) => after.retain(|template| template.subject() != subject),
+            Self::Put(subject, samples) => {
+                let new = template(subject, samples);
+                match after
+                    .iter_mut()
+                    .find(|earlier| earlier.subject() == subject)
+                {
+                    Some(earlier) => *earlier = new,
+                    None => after.push(new),
+                }
+            }
+        }
+        after
+    }
+}
+
+/// Nothing of those who are not enrolled is anywhere in the flash.
+fn nobody_else_is_in(flash: &Flash, enrolled: &[Enrolment]) {
+    for subject in ["ada", "berta", "clara", "dora", "emma", "fanny"] {
+        let is_enrolled = enrolled.iter().any(|here| here.subject() == subject);
+        for sample in 0..SHOTS as u8 {
+            let found = flash.contains(&bytes_of(subject, sample));
+            assert!(is_enrolled || !found, "{subject} {sample} is left");
+        }
+    }
+}
+
+#[test]
+fn days_of_use_are_there_after_each_restart() {
+    let mut flash = Flash::blank();
+    let mut expected = Vec::new();
+    for change in days() {
+        expected = change.expected(&expected);
+        let mut store = open(&mut flash);
+        change.make(&mut store).unwrap();
+        assert_eq!(content(&store), expected, "{change:?}");
+        assert_eq!(content(&open(&mut flash)), expected, "{change:?}");
+        nobody_else_is_in(&flash, &expected);
+    }
+}
+
+#[test]
+fn power_may_fail_at_any_word_and_any_page() {
+    for tear in [Tear::Front, Tear::Back, Tear::Bits] {
+        power_may_fail(tear);
+    }
+}
+
+fn power_may_fail(tear: Tear) {
+    let mut flash = Flash::blank();
+    flash.tear = tear;
+    let mut before = content(&open(&mut flash));
+    let (mut cuts, mut double_cuts) = (0, 0);
+    for change in days() {
+        let after = change.expected(&before);
+        for power in 0.. {
+            let mut cut = flash.clone();
+            cut.power = Some(power);
+            let done = {
+                let record = vec![0; record_len::<SHOTS, DIM>()];
+                let opened = Store::open(&mut cut, REGION, model(1), comparison(), record);
+                opened.and_then(|mut store| change.make(&mut store))
+            };
+            cut.power = None;
+            if done.is_ok() {
+                break;
+            }
+            cuts += 1;
+            // And once more while it recovers.
+            for power in 0.. {
+                let mut again = cut.clone();
+                again.power = Some(power);
+                let opened = open_as(&mut again, 1).map(|_| ());
+                again.power = None;
+                if opened.is_ok() {
+                    break;
+                }
+                double_cuts += 1;
+                check(&mut again, &before, &after, change);
+            }
+            check(&mut cut, &before, &after, change);
+        }
+        change.make(&mut open(&mut flash)).unwrap();
+        before = after;
+    }
+    println!("{tear:?}: {cuts} cuts, {double_cuts} during recovery from them");
+    assert!(cuts > 900 && double_cuts > 900);
+}
+
+/// After a restart the change is there or it is not, and the store is as good as ever.
+fn check(flash: &mut Flash, before: &[Enrolment], after: &[Enrolment], change: Change) {
+    let mut store = open(flash);
+    let found = content(&store);
+    assert!(found == before || found == after, "{change:?}: {found:?}");
+    change.make(&mut store).unwrap();
+    assert_eq!(content(&store), after);
+    assert_eq!(content(&open(flash)), after);
+    nobody_else_is_in(flash, after);
+}
+
+#[test]
+fn capacity_is_there_however_often_it_is_used() {
+    let mut flash = Flash::blank();
+    let mut store = open(&mut flash);
+    let names: Vec<String> = (0..=SUBJECTS)
+        .map(|index| format!("{index:x<32}"))
+        .collect();
+    for round in 0..50 {
+        for name in &names[..SUBJECTS] {
+            store.put(template(name, SHOTS as u8 - round % 2)).unwrap();
+        }
+    }
+    let full = store.put(template(&names[SUBJECTS], 1));
+    let expected = SupportSetError::Full { capacity: SUBJECTS };
+    assert_eq!(full, Err(FlashStoreError::Template(expected)));
+    assert_eq!(content(&store).len(), SUBJECTS);
+    let before = content(&store);
+    assert_eq!(content(&open(&mut flash)), before);
+}
+
+#[test]
+fn templates_of_other_models_are_counted_and_never_served() {
+    let mut flash = Flash::blank();
+    let mut store = open(&mut flash);
+    for name in ["ada", "berta", "clara"] {
+        store.put(template(name, 2)).unwrap();
+    }
+    let mut other = open_as(&mut flash, 2).unwrap();
+    assert_eq!((content(&other).len(), other.stale_count()), (0, 3));
+    assert!(matches!(
+        other.put(template_of(1, "dora", 1)),
+        Err(FlashStoreError::Template(
+            SupportSetError::OtherModel { .. }
+        ))
+    ));
+    other.put(template_of(2, "ada", 1)).unwrap();
+    other.put(template_of(2, "dora", 1)).unwrap();
+    let full = other.put(template_of(2, "emma", 1));
+    assert_eq!(full, Err(FlashStoreError::Stale { stale: 3 }));
+    // Removing one of ours keeps theirs.
+    assert_eq!(other.remove("dora"), Ok(true));
+    let back = open(&mut flash);
+    assert_eq!((content(&back).len(), back.stale_count()), (3, 1));
+    let mut other = open_as(&mut flash, 2).unwrap();
+    other.remove_stale().unwrap();
+    assert_eq!((content(&other).len(), other.stale_count()), (1, 0));
+    for name in ["emma", "fanny", "grete", "hanna"] {
+        other.put(template_of(2, name, 1)).unwrap();
+    }
+    let other = open_as(&mut flash, 2).unwrap();
+    assert_eq!((content(&other).len(), other.stale_count()), (5, 0));
+    assert!(!flash.contains(&bytes_of("berta", 0)));
+}
+
+#[test]
+fn what_is_no_store_is_told_and_left_alone() {
+    let mut flash = Flash::blank();
+    let noise = REGION.map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8);
+    flash
+        .bytes
+        .splice(REGION.start as usize..REGION.end as usize, noise);
+    flash.is_written.fill(true);
+    let before = flash.bytes.clone();
+    assert!(matches!(
+        open_as(&mut flash, 1),
+        Err(FlashStoreError::Damaged)
+    ));
+    assert!(flash.bytes == before);
+    Store::erase(&mut &mut flash, REGION).unwrap();
+    assert_eq!(content(&open(&mut flash)).len(), 0);
+}
+
+#[test]
+fn too_small_a_region_is_told() {
+    let too_small = REGION.start..REGION.start + 2 * PAGE as u32;
+    let mut flash = Flash::blank();
+    let opened = Store::open(&mut flash, too_small, model(1), comparison(), vec![0; 999]);
+    let Err(error) = opened.map(|_| ()) else {
+        panic!("a store in a single page");
+    };
+    let FlashStoreError::Region {
+        expected,
+        found,
+        page,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!((found, page), (2 * PAGE, PAGE));
+    assert!(expected <= REGION.len(), "{error}");
+    let opened = Store::open(&mut flash, REGION, model(1), comparison(), vec![0; 8]);
+    let error = opened.map(|_| ()).unwrap_err();
+    assert!(
+        matches!(error, FlashStoreError::Buffer { found: 8, .. }),
+        "{error}"
+    );
+}
