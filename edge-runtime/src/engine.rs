@@ -29,6 +29,12 @@ pub trait Engine {
     /// [`EngineError::Length`] for buffers of other lengths; what the engine itself
     /// reports.
     fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError>;
+
+    /// Memory that lies idle between two runs, for whoever has none to spare; a run
+    /// overwrites it.
+    fn idle_memory(&mut self) -> &mut [u8] {
+        &mut []
+    }
 }
 
 /// Why an engine cannot be made or did not run.

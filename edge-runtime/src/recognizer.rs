@@ -14,6 +14,29 @@ use shared::template::{SubjectId, Template, TemplateError};
 use crate::engine::{Engine, EngineError, self_test};
 use crate::store::TemplateStore;
 
+/// What to look at.
+#[derive(Clone, Copy, Debug)]
+pub enum Sample<'a> {
+    /// A picture.
+    Picture(Image<'a>),
+    /// A picture whose pixels lie at the front of the engine's idle memory
+    /// ([`Recognizer::idle_memory`]). Looking at it destroys it.
+    Idle {
+        /// Pixels per row.
+        width: u16,
+        /// Rows.
+        height: u16,
+        /// 1 (grey) or 3 (RGB).
+        channels: u8,
+    },
+}
+
+impl<'a> From<&Image<'a>> for Sample<'a> {
+    fn from(image: &Image<'a>) -> Self {
+        Self::Picture(*image)
+    }
+}
+
 /// Recognises enrolled subjects. `SHOTS` samples per subject at most, embeddings of
 /// `DIM` components at most; `B` is a buffer for one preprocessed sample, borrowed or
 /// owned.
@@ -117,6 +140,19 @@ where
         &self.store
     }
 
+    /// Removes templates of other models, which the store may keep.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Store`].
+    pub fn remove_stale(&mut self) -> Result<(), RecognizerError<S::Error>> {
+        self.store.remove_stale().map_err(RecognizerError::Store)
+    }
+
+    /// Memory of the engine that may hold a [`Sample::Idle`].
+    pub fn idle_memory(&mut self) -> &mut [u8] {
+        self.engine.idle_memory()
+    }
+
     /// How embeddings are compared.
     pub fn comparison(&self) -> Comparison {
         self.engine.contract().comparison
@@ -146,14 +182,29 @@ where
     ///
     /// # Errors
     /// [`RecognizerError::Picture`], [`RecognizerError::Engine`].
-    pub fn embed(&mut self, picture: &Image<'_>) -> Result<[i8; DIM], RecognizerError<S::Error>> {
+    pub fn embed<'s>(
+        &mut self,
+        picture: impl Into<Sample<'s>>,
+    ) -> Result<[i8; DIM], RecognizerError<S::Error>> {
         let contract = *self.engine.contract();
         let format = contract.comparison.embedding;
         let input = self.input.as_mut();
-        contract
-            .preprocess
-            .run(picture, input)
-            .map_err(RecognizerError::Picture)?;
+        let preprocessed = match picture.into() {
+            Sample::Picture(image) => contract.preprocess.run(&image, input),
+            Sample::Idle {
+                width,
+                height,
+                channels,
+            } => {
+                let [columns, rows] = [width, height].map(usize::from);
+                let length = columns * rows * usize::from(channels);
+                let pixels = self.engine.idle_memory().get(..length);
+                let pixels = pixels.unwrap_or_default();
+                Image::new(width.into(), height.into(), channels, pixels)
+                    .and_then(|image| contract.preprocess.run(&image, input))
+            }
+        };
+        preprocessed.map_err(RecognizerError::Picture)?;
         let (mut raw, mut embedding) = ([0u8; DIM], [0i8; DIM]);
         let dim = usize::from(format.dim).min(DIM);
         let (raw, stored) = (
@@ -163,6 +214,17 @@ where
         self.engine.run(input, raw)?;
         format.finish(raw, stored);
         Ok(embedding)
+    }
+
+    /// Runs the tower once more on what was looked at last, for whoever measures it.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Engine`].
+    pub fn run_again(&mut self) -> Result<(), RecognizerError<S::Error>> {
+        let dim = self.dim();
+        let mut raw = [0u8; DIM];
+        let raw = raw.get_mut(..dim).unwrap_or_default();
+        Ok(self.engine.run(self.input.as_mut(), raw)?)
     }
 
     /// An empty template to add samples to. `enrolled_at` is in seconds since 1970, 0
@@ -183,10 +245,10 @@ where
     ///
     /// # Errors
     /// As [`embed`](Self::embed); [`RecognizerError::Template`] when it is full.
-    pub fn add(
+    pub fn add<'s>(
         &mut self,
         template: &mut Template<SHOTS, DIM>,
-        picture: &Image<'_>,
+        picture: impl Into<Sample<'s>>,
     ) -> Result<(), RecognizerError<S::Error>> {
         let embedding = self.embed(picture)?;
         let embedding = embedding.get(..self.dim()).unwrap_or_default();
@@ -229,10 +291,10 @@ where
     ///
     /// # Errors
     /// [`RecognizerError::NotEnrolled`]; as [`embed`](Self::embed).
-    pub fn verify(
+    pub fn verify<'s>(
         &mut self,
         subject: &str,
-        picture: &Image<'_>,
+        picture: impl Into<Sample<'s>>,
     ) -> Result<(Verification, usize), RecognizerError<S::Error>> {
         let probe = self.embed(picture)?;
         let probe = probe.get(..self.dim()).unwrap_or_default();
@@ -253,9 +315,9 @@ where
     ///
     /// # Errors
     /// As [`embed`](Self::embed).
-    pub fn identify(
+    pub fn identify<'s>(
         &mut self,
-        picture: &Image<'_>,
+        picture: impl Into<Sample<'s>>,
     ) -> Result<(Identification<'_>, Option<f32>), RecognizerError<S::Error>> {
         let probe = self.embed(picture)?;
         let probe = probe.get(..self.dim()).unwrap_or_default();

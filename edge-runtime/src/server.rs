@@ -13,7 +13,6 @@
 
 use shared::artifact::Golden;
 use shared::decision::{Identification, Unknown};
-use shared::preprocess::Image;
 use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, MAX_FRAME, Refusal, Request, Response};
 
@@ -21,68 +20,31 @@ use crate::engine::Engine;
 use crate::recognizer::{Recognizer, RecognizerError};
 use crate::store::TemplateStore;
 
-/// A picture that arrives in chunks, in a buffer that is borrowed or owned.
-#[derive(Debug)]
-struct Upload<P> {
-    buffer: P,
-    /// Width, height, channels of the announced picture.
-    size: Option<(u16, u16, u8)>,
-    received: usize,
-}
+mod upload;
 
-impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
-    fn len(size: (u16, u16, u8)) -> usize {
-        let (width, height, channels) = size;
-        usize::from(width)
-            .saturating_mul(usize::from(height))
-            .saturating_mul(usize::from(channels))
-    }
+use upload::Upload;
 
-    fn begin(&mut self, size: (u16, u16, u8)) -> Result<(), Refusal> {
-        self.size = None;
-        self.received = 0;
-        let (width, height, channels) = size;
-        if width == 0 || height == 0 || !matches!(channels, 1 | 3) {
-            return Err(Refusal::Image);
-        }
-        if Self::len(size) > self.buffer.as_ref().len() {
-            return Err(Refusal::ImageTooLarge);
-        }
-        self.size = Some(size);
-        Ok(())
-    }
+/// What a server tells of the board that it runs on.
+pub trait Board {
+    /// Its name.
+    fn name(&self) -> &str;
 
-    /// Chunks come in order; one that came before may come again.
-    fn put(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Refusal> {
-        let size = self.size.ok_or(Refusal::NoImage)?;
-        let offset = offset as usize;
-        let end = offset.checked_add(bytes.len()).ok_or(Refusal::Chunk)?;
-        if offset > self.received || end > Self::len(size) {
-            return Err(Refusal::Chunk);
-        }
-        let place = self.buffer.as_mut().get_mut(offset..end);
-        place.ok_or(Refusal::Chunk)?.copy_from_slice(bytes);
-        self.received = self.received.max(end);
-        Ok(())
-    }
+    /// What its clock shows, in ticks from any moment on; `None` without one.
+    fn ticks(&mut self) -> Option<u64>;
 
-    fn image(&self) -> Result<Image<'_>, Refusal> {
-        let size = self.size.ok_or(Refusal::NoImage)?;
-        let (width, height, channels) = size;
-        let len = Self::len(size);
-        if self.received < len {
-            return Err(Refusal::NoImage);
-        }
-        let pixels = self.buffer.as_ref().get(..len).ok_or(Refusal::NoImage)?;
-        Image::new(width.into(), height.into(), channels, pixels).map_err(|_| Refusal::Image)
-    }
+    /// Ticks of a second; 0 where ticks are instructions.
+    fn ticks_per_second(&self) -> u32;
+
+    /// The most bytes of stack that were ever in use, and all there are.
+    fn stack(&self) -> (u32, u32);
 }
 
 /// A recognizer that a host talks to. `P` is a buffer for uploaded pictures, borrowed or
-/// owned; its length is the largest picture, in bytes.
+/// owned; its length is the largest picture, in bytes. Where it is empty, pictures lie in
+/// the engine's idle memory, and each is looked at once. `C` is the board.
 #[derive(Debug)]
-pub struct Server<'a, E, S, B, P, const SHOTS: usize, const DIM: usize> {
-    device: Device<'a, E, S, B, P, SHOTS, DIM>,
+pub struct Server<'a, E, S, B, P, C, const SHOTS: usize, const DIM: usize> {
+    device: Device<'a, E, S, B, P, C, SHOTS, DIM>,
     /// The last request that was carried out: its number, and the checksum of its frame.
     last: Option<(u16, u32)>,
     reply: [u8; MAX_FRAME],
@@ -90,12 +52,13 @@ pub struct Server<'a, E, S, B, P, const SHOTS: usize, const DIM: usize> {
     refusal: [u8; REFUSAL_LEN],
 }
 
-impl<'a, E, S, B, P, const SHOTS: usize, const DIM: usize> Server<'a, E, S, B, P, SHOTS, DIM>
+impl<'a, E, S, B, P, C, const SHOTS: usize, const DIM: usize> Server<'a, E, S, B, P, C, SHOTS, DIM>
 where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
     B: AsMut<[u8]>,
     P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
 {
     /// A server for `recognizer`. `golden` are the vectors of its model, `capacity` the
     /// places for subjects in its store.
@@ -104,24 +67,28 @@ where
         golden: Golden<'a>,
         capacity: u16,
         picture: P,
+        board: C,
     ) -> Self {
         Self {
             device: Device {
                 recognizer,
                 golden,
                 capacity,
-                upload: Upload {
-                    buffer: picture,
-                    size: None,
-                    received: 0,
-                },
+                upload: Upload::new(picture),
+                board,
                 embedding: [0; DIM],
+                verdict: None,
             },
             last: None,
             reply: [0; MAX_FRAME],
             reply_len: 0,
             refusal: [0; REFUSAL_LEN],
         }
+    }
+
+    /// Whether somebody was accepted, if the last request was to verify or to identify.
+    pub fn verdict(&self) -> Option<bool> {
+        self.device.verdict
     }
 
     /// The frame that answers `frame`, which is decoded in place.
@@ -160,23 +127,28 @@ fn encode(id: u16, response: &Response<'_>, frame: &mut [u8]) -> usize {
 
 /// What carries out requests, apart from the frames they come in.
 #[derive(Debug)]
-struct Device<'a, E, S, B, P, const SHOTS: usize, const DIM: usize> {
+struct Device<'a, E, S, B, P, C, const SHOTS: usize, const DIM: usize> {
     recognizer: Recognizer<'a, E, S, B, SHOTS, DIM>,
     golden: Golden<'a>,
     capacity: u16,
     upload: Upload<P>,
+    board: C,
     /// The last embedding that was asked for.
     embedding: [u8; DIM],
+    /// Whether the last request, if it asked, was answered by somebody being accepted.
+    verdict: Option<bool>,
 }
 
-impl<E, S, B, P, const SHOTS: usize, const DIM: usize> Device<'_, E, S, B, P, SHOTS, DIM>
+impl<E, S, B, P, C, const SHOTS: usize, const DIM: usize> Device<'_, E, S, B, P, C, SHOTS, DIM>
 where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
     B: AsMut<[u8]>,
     P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
 {
     fn carry_out(&mut self, request: &Request<'_>) -> Response<'_> {
+        self.verdict = None;
         self.respond(request).unwrap_or_else(Response::Refused)
     }
 
@@ -188,17 +160,21 @@ where
                 height,
                 channels,
             } => {
-                self.upload.begin((width, height, channels))?;
+                let idle = self.recognizer.idle_memory();
+                self.upload.begin((width, height, channels), idle)?;
                 Ok(Response::Done)
             }
             Request::ImageChunk { offset, bytes } => {
-                self.upload.put(offset, bytes)?;
+                let idle = self.recognizer.idle_memory();
+                self.upload.put(offset, bytes, idle)?;
                 Ok(Response::Done)
             }
             Request::Enroll { subject } => self.enroll(subject),
             Request::Verify { subject } => {
-                let image = self.upload.image()?;
-                let (answer, _) = self.recognizer.verify(subject, &image).map_err(refusal)?;
+                let sample = self.upload.take()?;
+                let answer = self.recognizer.verify(subject, sample);
+                let (answer, _) = answer.map_err(refusal)?;
+                self.verdict = Some(answer.accepted());
                 Ok(Response::Verified {
                     accepted: answer.accepted(),
                     distance: answer.distance,
@@ -206,8 +182,8 @@ where
                 })
             }
             Request::Identify => {
-                let image = self.upload.image()?;
-                let (answer, _) = self.recognizer.identify(&image).map_err(refusal)?;
+                let sample = self.upload.take()?;
+                let (answer, _) = self.recognizer.identify(sample).map_err(refusal)?;
                 let (subject, distance) = match answer {
                     Identification::Match {
                         subject, distance, ..
@@ -217,6 +193,7 @@ where
                         Unknown::TooFar { distance, .. } | Unknown::Ambiguous { distance, .. },
                     ) => (None, distance),
                 };
+                self.verdict = Some(subject.is_some());
                 Ok(Response::Identified { subject, distance })
             }
             Request::List { index } => {
@@ -233,8 +210,8 @@ where
                 Err(error) => Err(refusal(error)),
             },
             Request::Embed => {
-                let image = self.upload.image()?;
-                let embedding = self.recognizer.embed(&image).map_err(refusal)?;
+                let sample = self.upload.take()?;
+                let embedding = self.recognizer.embed(sample).map_err(refusal)?;
                 let embedding = embedding.get(..self.recognizer.dim()).unwrap_or_default();
                 let places = self.embedding.iter_mut().zip(embedding);
                 places.for_each(|(byte, component)| *byte = component.cast_unsigned());
@@ -242,9 +219,25 @@ where
                 Ok(Response::Embedding { components })
             }
             Request::SelfTest => {
+                self.upload.clear_idle();
                 let tested = self.recognizer.self_test(&self.golden);
                 let (passed, total) = tested.map_err(refusal)?;
                 Ok(Response::SelfTested { passed, total })
+            }
+            Request::Measure => {
+                self.upload.clear_idle();
+                let before = self.board.ticks().ok_or(Refusal::Unsupported)?;
+                self.recognizer.run_again().map_err(refusal)?;
+                let after = self.board.ticks().ok_or(Refusal::Unsupported)?;
+                Ok(Response::Measured {
+                    ticks: after.wrapping_sub(before),
+                    per_second: self.board.ticks_per_second(),
+                    stack: self.board.stack(),
+                })
+            }
+            Request::RemoveStale => {
+                self.recognizer.remove_stale().map_err(refusal)?;
+                Ok(Response::Done)
             }
         }
     }
@@ -254,13 +247,17 @@ where
             return Err(Refusal::Version);
         }
         // A host that begins anew has no picture here.
-        self.upload.size = None;
-        let enrolled = self.enrolled();
+        self.upload.clear();
+        let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let picture = self.upload.capacity(self.recognizer.idle_memory());
         Ok(Response::Hello {
             version: wire::VERSION,
             model: self.recognizer.model_id(),
             capacity: self.capacity,
-            enrolled: u16::try_from(enrolled).unwrap_or(u16::MAX),
+            enrolled: count(self.enrolled()),
+            stale: count(self.recognizer.store().stale_count()),
+            picture: u32::try_from(picture).unwrap_or(u32::MAX),
+            board: self.board.name(),
         })
     }
 
@@ -270,8 +267,8 @@ where
 
     /// Adds the picture to the subject's samples, or makes it the first one.
     fn enroll(&mut self, subject: &str) -> Result<Response<'_>, Refusal> {
-        let image = self.upload.image()?;
         let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
+        let stale = self.recognizer.store().stale_count();
         let known = {
             let mut templates = self.recognizer.store().templates();
             templates
@@ -281,10 +278,14 @@ where
         let mut template = match known {
             Some(template) => template,
             None if self.enrolled() >= self.capacity.into() => return Err(Refusal::Full),
+            None if self.enrolled() + stale >= self.capacity.into() => {
+                return Err(Refusal::Stale);
+            }
             // Boards have no clock.
             None => self.recognizer.begin(subject, 0).map_err(refusal)?,
         };
-        let added = self.recognizer.add(&mut template, &image);
+        let sample = self.upload.take()?;
+        let added = self.recognizer.add(&mut template, sample);
         added.map_err(refusal)?;
         let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
         self.recognizer.enroll(template).map_err(refusal)?;

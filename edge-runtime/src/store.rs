@@ -29,6 +29,19 @@ pub trait TemplateStore<const SHOTS: usize, const DIM: usize> {
     /// # Errors
     /// When the store cannot be changed.
     fn remove(&mut self, subject: &str) -> Result<bool, Self::Error>;
+
+    /// How many templates of other models are kept. They are compared with nothing.
+    fn stale_count(&self) -> usize {
+        0
+    }
+
+    /// Removes the templates of other models.
+    ///
+    /// # Errors
+    /// When the store cannot be changed.
+    fn remove_stale(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// Memory only: nothing outlives the program.

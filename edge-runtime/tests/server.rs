@@ -8,7 +8,7 @@ use std::io;
 use edge_runtime::client::{Client, ClientError, Line};
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::recognizer::Recognizer;
-use edge_runtime::server::Server;
+use edge_runtime::server::{Board, Server};
 use shared::artifact::Artifact;
 use shared::preprocess::Image;
 use shared::support_set::SupportSet;
@@ -21,7 +21,8 @@ const SHOTS: usize = 5;
 const DIM: usize = 64;
 
 type Set = SupportSet<SUBJECTS, SHOTS, DIM>;
-type Device = Server<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Vec<u8>, SHOTS, DIM>;
+type Device =
+    Server<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Vec<u8>, Desk, SHOTS, DIM>;
 type Local = Recognizer<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, SHOTS, DIM>;
 
 fn recognizer() -> (Artifact<'static>, Local) {
@@ -36,13 +37,41 @@ fn recognizer() -> (Artifact<'static>, Local) {
     (artifact, recognizer)
 }
 
+/// A board whose clock ticks when it is looked at.
+struct Desk(u64);
+
+impl Board for Desk {
+    fn name(&self) -> &str {
+        "desk"
+    }
+
+    fn ticks(&mut self) -> Option<u64> {
+        self.0 += 7;
+        Some(self.0)
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        1000
+    }
+
+    fn stack(&self) -> (u32, u32) {
+        (300, 4000)
+    }
+}
+
 fn device() -> Device {
+    device_with(vec![0; SIDE * SIDE])
+}
+
+/// A device whose pictures go to a buffer; to the engine's memory, where that is empty.
+fn device_with(picture: Vec<u8>) -> Device {
     let (artifact, recognizer) = recognizer();
     Server::new(
         recognizer,
         *artifact.golden(),
         SUBJECTS as u16,
-        vec![0; SIDE * SIDE],
+        picture,
+        Desk(0),
     )
 }
 
@@ -115,8 +144,12 @@ impl Line for Wire {
 }
 
 fn client(rate: u32, seed: u64) -> Client<Wire> {
+    client_of(device(), rate, seed)
+}
+
+fn client_of(device: Device, rate: u32, seed: u64) -> Client<Wire> {
     Client::new(Wire {
-        device: device(),
+        device,
         frames: Frames::new(),
         to_host: VecDeque::new(),
         noise: Noise(seed | 1),
@@ -139,6 +172,9 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
         model: artifact.model_id(),
         capacity: SUBJECTS as u16,
         enrolled: 0,
+        stale: 0,
+        picture: (SIDE * SIDE) as u32,
+        board: "desk",
     };
     assert_eq!(client.hello().unwrap(), hello);
     assert_eq!(
@@ -201,6 +237,40 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
     let refused = Response::Refused(Refusal::NotEnrolled);
     assert_eq!(client.ask(&remove).unwrap(), refused);
     assert_eq!(list(&mut client, 0), Some(("bob".into(), 3)));
+}
+
+#[test]
+fn pictures_in_the_engines_memory_are_looked_at_once() {
+    let mut client = client_of(device_with(vec![]), 0, 1);
+    let (artifact, mut local) = recognizer();
+    let Response::Hello { picture, .. } = client.hello().unwrap() else {
+        panic!("no hello");
+    };
+    assert_eq!(picture as usize, artifact.plan().arena_len());
+    let pixels = drawing(1, 2);
+    upload(&mut client, &pixels);
+    let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
+    let embedding = local.embed(&image).unwrap();
+    let components: Vec<u8> = embedding[..local.dim()]
+        .iter()
+        .map(|value| value.cast_unsigned())
+        .collect();
+    let components = &components;
+    let expected = Response::Embedding { components };
+    assert_eq!(client.ask(&Request::Embed).unwrap(), expected);
+    let gone = Response::Refused(Refusal::NoImage);
+    assert_eq!(client.ask(&Request::Embed).unwrap(), gone);
+    upload(&mut client, &pixels);
+    client.ask(&Request::SelfTest).unwrap();
+    assert_eq!(client.ask(&Request::Identify).unwrap(), gone);
+    upload(&mut client, &pixels);
+    let cost = Response::Measured {
+        ticks: 7,
+        per_second: 1000,
+        stack: (300, 4000),
+    };
+    assert_eq!(client.ask(&Request::Measure).unwrap(), cost);
+    assert_eq!(client.ask(&Request::Identify).unwrap(), gone);
 }
 
 #[test]

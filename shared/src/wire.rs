@@ -74,6 +74,10 @@ pub enum Request<'a> {
     /// What is the embedding of the uploaded picture? For judging a device as any other
     /// engine is judged.
     Embed,
+    /// What does running the model once cost?
+    Measure,
+    /// Removes the templates of other models.
+    RemoveStale,
 }
 
 /// From the device to the host.
@@ -89,6 +93,12 @@ pub enum Response<'a> {
         capacity: u16,
         /// Places taken.
         enrolled: u16,
+        /// Templates of other models, which are compared with nothing.
+        stale: u16,
+        /// The largest picture, bytes.
+        picture: u32,
+        /// The board's name.
+        board: &'a str,
     },
     /// Done; nothing to tell.
     Done,
@@ -132,6 +142,15 @@ pub enum Response<'a> {
         /// Its int8 components, as bytes.
         components: &'a [u8],
     },
+    /// Answers [`Request::Measure`].
+    Measured {
+        /// What the run took, in ticks of the board's clock.
+        ticks: u64,
+        /// Ticks of a second; 0 where ticks are instructions.
+        per_second: u32,
+        /// The most bytes of stack that were ever in use, and all there are.
+        stack: (u32, u32),
+    },
 }
 
 /// Why a device does not carry out a request.
@@ -162,6 +181,10 @@ pub enum Refusal {
     Learned,
     /// The engine did not run.
     Engine,
+    /// Places are taken by templates of other models.
+    Stale,
+    /// The device cannot tell.
+    Unsupported,
 }
 
 /// Writes `message` as a frame to the front of `frame`; its length.

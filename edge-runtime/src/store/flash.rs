@@ -156,27 +156,6 @@ where
             .map_err(FlashStoreError::Flash)
     }
 
-    /// How many templates of other models are kept. They are compared with nothing, but
-    /// take places; a return to their model finds them again.
-    pub fn stale_count(&self) -> usize {
-        self.stale.len()
-    }
-
-    /// Removes the templates of other models, for good.
-    ///
-    /// # Errors
-    /// As [`TemplateStore::remove`].
-    pub fn remove_stale(&mut self) -> Result<(), FlashStoreError<F::Error>> {
-        if self.stale.is_empty() {
-            return Ok(());
-        }
-        let rewritten = self.rewrite(None, None, false);
-        if let Ok(Moved { .. }) = rewritten {
-            self.stale.clear();
-        }
-        rewritten?.erased
-    }
-
     /// The flash, when the store is not needed any more.
     pub fn into_flash(self) -> F {
         self.flash
@@ -436,6 +415,19 @@ where
         self.keys.retain(|other| *other != key);
         // The subject is gone, but what is left of it must go too.
         moved.erased.map(|()| true)
+    }
+
+    fn stale_count(&self) -> usize {
+        self.stale.len()
+    }
+
+    fn remove_stale(&mut self) -> Result<(), Self::Error> {
+        if self.stale.is_empty() {
+            return Ok(());
+        }
+        let moved = self.rewrite(None, None, false)?;
+        self.stale.clear();
+        moved.erased
     }
 }
 

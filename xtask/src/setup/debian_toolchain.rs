@@ -21,25 +21,31 @@ use crate::workspace::Workspace;
 /// How rustup knows it: `cargo +debweb`.
 pub(super) const NAME: &str = "debweb";
 
-pub(super) fn make(workspace: &Workspace, target: &str) -> Result<()> {
+/// Makes it, with the core library of each target.
+pub(super) fn make(workspace: &Workspace, targets: &[&str]) -> Result<()> {
+    let names = targets.join(", ");
     let linked = linked()?;
     let ours = workspace.cache.join(NAME);
     if let Some(other) = linked.filter(|place| place.exists() && *place != ours) {
         bail!(
-            "rustup has a toolchain `{NAME}` at {}, which cannot build for {target}: remove it with `rustup toolchain uninstall {NAME}`, then run setup again",
+            "rustup has a toolchain `{NAME}` at {}, which cannot build for all of {names}: remove it with `rustup toolchain uninstall {NAME}`, then run setup again",
             other.display()
         );
     }
     // Only reached when what is there does not work.
     cache::discard(workspace, NAME)?;
     eprintln!(
-        "{target}: not there, and not to be had from rustup; making a toolchain of Debian's packages: up to 150 MB download, 0.8 GB on disk meanwhile, 0.5 GB kept in {}",
+        "{names}: not all there, and not to be had from rustup; making a toolchain of Debian's packages: up to 150 MB download, 0.8 GB on disk meanwhile, 0.5 GB kept in {}",
         workspace.cache.display()
     );
     let place = cache::piece(workspace, NAME, |work, toolchain| {
         let unpacked = unpack(workspace, work)?;
         assemble(workspace, &unpacked, toolchain)?;
-        compile_core(workspace, work, toolchain, target)
+        for target in targets {
+            compile_core(workspace, work, toolchain, target)?;
+        }
+        fs::remove_dir_all(toolchain.join("lib/rustlib/src"))
+            .context("cannot remove the compiled sources")
     })?;
     let mut link = process::command(workspace, "rustup");
     process::run(link.args(["toolchain", "link", NAME]).arg(place))
@@ -200,7 +206,6 @@ fn compile_core(workspace: &Workspace, work: &Path, toolchain: &Path, target: &s
         .env("RUSTFLAGS", "-Cembed-bitcode=yes");
     process::run(&mut cargo)?;
     let rustlib = toolchain.join("lib/rustlib");
-    fs::remove_dir_all(rustlib.join("src")).context("cannot remove the compiled sources")?;
     let place = rustlib.join(target).join("lib");
     fs::create_dir_all(&place)?;
     for library in entries(&built.join(target).join("release/deps"))? {

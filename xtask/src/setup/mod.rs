@@ -8,7 +8,7 @@ mod debian_toolchain;
 mod libtorch;
 mod link;
 mod onnxruntime;
-mod qemu;
+pub(crate) mod qemu;
 pub(crate) mod toolchain;
 mod wheel;
 
@@ -26,9 +26,6 @@ use crate::workspace::Workspace;
 /// else ~/.cache/semblance.
 /// The repository only gets links, in .semblance/, where .cargo/config.toml
 /// finds them: afterwards `cargo run` and `cargo test` need no variable.
-///
-/// QEMU is not part of a plain setup, since no test runs in it yet: ask for it
-/// with `--only qemu`.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Set up this piece alone
@@ -54,7 +51,8 @@ pub(crate) enum Piece {
     /// which needs root, and the standard library, by rustup or of Debian's packages
     /// (100 MB download, 0.4 GB on disk). Left out where it cannot be had
     Aarch64,
-    /// qemu-system-arm 10, installed by apt: needs root
+    /// QEMU 10, which runs the firmware's boards (Arm, 32-bit RISC-V), installed by apt, which
+    /// needs root. Left out where it cannot be had
     Qemu,
 }
 
@@ -66,11 +64,7 @@ const ALL: &[Piece] = &[Piece::Libtorch, Piece::Onnxruntime, Piece::BareMetal];
 pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     match arguments.only {
         Some(piece) => ensure(workspace, &[piece]),
-        None => {
-            ensure_all(workspace)?;
-            eprintln!("qemu: not needed by any test yet; `cargo xtask setup --only qemu` gets it");
-            Ok(())
-        }
+        None => ensure_all(workspace),
     }
 }
 
@@ -79,6 +73,9 @@ pub(crate) fn ensure_all(workspace: &Workspace) -> Result<()> {
     ensure(workspace, ALL)?;
     if let Err(error) = ensure(workspace, &[Piece::Aarch64]) {
         eprintln!("{error:#}\naarch64: left out; tests on 64-bit Arm will be skipped");
+    }
+    if let Err(error) = ensure(workspace, &[Piece::Qemu]) {
+        eprintln!("{error:#}\nqemu: left out; tests of the firmware will be skipped");
     }
     Ok(())
 }

@@ -9,37 +9,54 @@ use super::apt;
 use crate::process;
 use crate::workspace::Workspace;
 
-const PROGRAM: &str = "qemu-system-arm";
+/// Programs, and the packages they come in.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("qemu-system-arm", "qemu-system-arm"),
+    ("qemu-system-riscv32", "qemu-system-riscv"),
+];
 /// The release that our boards are known to boot in.
 const MAJOR: u32 = 10;
 const BACKPORTS: &str = "/etc/apt/sources.list.d/bookworm-backports.list";
 
 pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
-    match installed() {
+    for (program, package) in PROGRAMS {
+        provide(workspace, program, package)?;
+    }
+    Ok(())
+}
+
+/// Whether all boards can be emulated here.
+pub(crate) fn is_there() -> bool {
+    let recent = |program| installed(program).is_some_and(|major| major >= MAJOR);
+    PROGRAMS.iter().all(|(program, _)| recent(program))
+}
+
+fn provide(workspace: &Workspace, program: &str, package: &str) -> Result<()> {
+    match installed(program) {
         Some(major) if major >= MAJOR => {
-            eprintln!("{PROGRAM} {MAJOR}: already there");
+            eprintln!("{program} {MAJOR}: already there");
             return Ok(());
         }
-        Some(older) => eprintln!("{PROGRAM} {MAJOR}: only {older} is there"),
-        None => eprintln!("{PROGRAM} {MAJOR}: not there"),
+        Some(older) => eprintln!("{program} {MAJOR}: only {older} is there"),
+        None => eprintln!("{program} {MAJOR}: not there"),
     }
-    apt::ensure_can_install(&[PROGRAM])?;
+    apt::ensure_can_install(&[package])?;
     // Debian 12's own release is too old.
     let release = is_bookworm().then_some("bookworm-backports");
     if release.is_some() {
         add_backports()?;
     }
-    apt::install(workspace, &[PROGRAM], release)?;
-    let major = installed().context("apt installed it, but it does not run")?;
+    apt::install(workspace, &[package], release)?;
+    let major = installed(program).context("apt installed it, but it does not run")?;
     ensure!(
         major >= MAJOR,
-        "expected {PROGRAM} {MAJOR} or later, found {major}: this system offers no newer one"
+        "expected {program} {MAJOR} or later, found {major}: this system offers no newer one"
     );
     Ok(())
 }
 
-fn installed() -> Option<u32> {
-    major_in(&process::ask(Command::new(PROGRAM).arg("--version"))?)
+fn installed(program: &str) -> Option<u32> {
+    major_in(&process::ask(Command::new(program).arg("--version"))?)
 }
 
 /// The release in `QEMU emulator version 10.0.2 (Debian ...)`.

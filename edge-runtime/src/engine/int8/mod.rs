@@ -63,6 +63,10 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
         output.copy_from_slice(embedding);
         Ok(())
     }
+
+    fn idle_memory(&mut self) -> &mut [u8] {
+        self.arena.as_mut()
+    }
 }
 
 fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
