@@ -15,32 +15,35 @@
 //! A word is written once between erasures, unless power failed while it was, which every
 //! NOR flash allows.
 
-use core::fmt;
 use core::ops::Range;
 
 use embassy_futures::block_on;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{MapConfig, MapStorage, SerializationError};
+use sequential_storage::map::{MapConfig, MapStorage};
 use shared::ModelId;
-use shared::support_set::{Comparison, SupportSet, SupportSetError};
+use shared::support_set::{Comparison, SupportSet};
 use shared::template::Template;
 
 use super::TemplateStore;
 
+mod blank;
 mod blocking;
+mod error;
+mod record;
 
+use blank::{is_blank, written_end};
 use blocking::Blocking;
+pub use error::FlashStoreError;
+use error::map_error;
+use record::{END, Record};
 
 /// The key of the mark; templates have the keys from 1 on, in order of enrolment.
 const MARK: u32 = 0;
 
 /// What is added to a record: a header and the key before it, and an [`END`].
 const OVERHEAD: usize = 8 + size_of::<u32>() + 1;
-
-/// The last byte of a record, by which it can be told from blank flash.
-const END: u8 = 0;
 
 /// The largest unit that flash is written in, bytes.
 const LARGEST_WORD: usize = 32;
@@ -452,131 +455,3 @@ fn map<F: NorFlash>(
         Cache::new_uncached(),
     ))
 }
-
-/// Whether every byte is as erasure leaves it.
-fn is_blank<F: NorFlash>(
-    flash: &mut F,
-    range: Range<u32>,
-) -> Result<bool, FlashStoreError<F::Error>> {
-    Ok(written_end(flash, range.clone())? == range.start)
-}
-
-/// Where what is written in a range ends: before the bytes that are as erasure leaves them.
-fn written_end<F: NorFlash>(
-    flash: &mut F,
-    range: Range<u32>,
-) -> Result<u32, FlashStoreError<F::Error>> {
-    let mut bytes = [0; 4 * LARGEST_WORD];
-    let (mut offset, mut end) = (range.start, range.start);
-    while offset < range.end {
-        let length = ((range.end - offset) as usize).min(bytes.len());
-        let bytes = bytes.get_mut(..length).unwrap_or_default();
-        flash.read(offset, bytes).map_err(FlashStoreError::Flash)?;
-        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0xff) {
-            end = offset + last as u32 + 1;
-        }
-        offset += length as u32;
-    }
-    Ok(end)
-}
-
-/// A template as the map writes it.
-struct Record<'a, const SHOTS: usize, const DIM: usize>(&'a Template<SHOTS, DIM>);
-
-const TOO_SMALL: SerializationError = SerializationError::BufferTooSmall;
-
-impl<const SHOTS: usize, const DIM: usize> sequential_storage::map::Value<'_>
-    for Record<'_, SHOTS, DIM>
-{
-    fn serialize_into(&self, buffer: &mut [u8]) -> Result<usize, SerializationError> {
-        let written = self.0.encode(buffer).map_err(|_| TOO_SMALL)?;
-        let end = buffer.get_mut(written);
-        *end.ok_or(TOO_SMALL)? = END;
-        Ok(written + 1)
-    }
-
-    /// Templates are read as bytes, which [`Template::decode`] checks.
-    fn deserialize_from(_: &[u8]) -> Result<(Self, usize), SerializationError> {
-        Err(SerializationError::InvalidFormat)
-    }
-}
-
-/// Why templates cannot be kept in flash. `E` is the flash's error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlashStoreError<E> {
-    /// The flash cannot be read, written or erased.
-    Flash(E),
-    /// The region is too small for the subjects, or not of whole pages.
-    Region {
-        /// Bytes that it takes at least.
-        expected: usize,
-        /// Bytes that there are.
-        found: usize,
-        /// Bytes of a page; both halves are of whole pages.
-        page: usize,
-    },
-    /// The buffer is too short for a record.
-    Buffer {
-        /// Bytes that it takes.
-        expected: usize,
-        /// Bytes that it has.
-        found: usize,
-    },
-    /// The region holds something else, or what it held was destroyed.
-    Damaged,
-    /// Templates of other models take the last places.
-    Stale {
-        /// How many.
-        stale: usize,
-    },
-    /// The template cannot be kept here.
-    Template(SupportSetError),
-}
-
-impl<E> From<SupportSetError> for FlashStoreError<E> {
-    fn from(error: SupportSetError) -> Self {
-        Self::Template(error)
-    }
-}
-
-fn map_error<E>(error: sequential_storage::Error<E>) -> FlashStoreError<E> {
-    match error {
-        sequential_storage::Error::Storage { value, .. } => FlashStoreError::Flash(value),
-        // The sizes were checked, so anything else is not what a store wrote.
-        _ => FlashStoreError::Damaged,
-    }
-}
-
-impl<E: fmt::Debug> fmt::Display for FlashStoreError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flash(error) => write!(
-                f,
-                "expected flash that can be read and written, found {error:?}: check the board"
-            ),
-            Self::Region {
-                expected,
-                found,
-                page,
-            } => write!(
-                f,
-                "expected at least {expected} bytes of flash, twice a multiple of pages of {page}, found {found}: give the store more of them, or build for fewer subjects"
-            ),
-            Self::Buffer { expected, found } => write!(
-                f,
-                "expected a buffer of {expected} bytes for a record, found {found}"
-            ),
-            Self::Damaged => f.write_str(
-                "expected a template store, found other bytes in the flash: erase the store, then enrol anew",
-            ),
-            Self::Stale { stale } => write!(
-                f,
-                "expected a free place, found the last {stale} taken by templates of other models: remove those first"
-            ),
-            Self::Template(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: fmt::Debug> core::error::Error for FlashStoreError<E> {}

@@ -1,0 +1,29 @@
+//! What every board does: answer a host, recognise, show the verdict.
+//!
+//! ```text
+//! link -> frames -> server (recognizer: engine, store in flash) -> link
+//!                     |
+//!                  indicator
+//! ```
+//!
+//! Boards wire peripherals to [`run`] and decide nothing.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod indicator;
+pub mod run;
+
+pub use indicator::{Indicator, Pins, Sign};
+pub use run::{Fault, Parts, run};
+
+/// Subjects that a board has places for.
+pub const SUBJECTS: usize = 8;
+
+/// Samples of a subject.
+pub const SHOTS: usize = 5;
+
+/// Components of an embedding.
+pub const DIM: usize = 64;
+
+/// Bytes of the buffer for one record of the store.
+pub const RECORD_LEN: usize = edge_runtime::store::flash::record_len::<SHOTS, DIM>();

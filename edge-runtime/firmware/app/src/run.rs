@@ -1,0 +1,151 @@
+//! The one loop.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::ops::Range;
+
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::recognizer::{Recognizer, RecognizerError};
+use edge_runtime::server::{Board, Server};
+use edge_runtime::store::flash::{FlashStore, FlashStoreError};
+use embedded_io::{Error, ErrorKind, Read, Write};
+use embedded_storage::nor_flash::NorFlash;
+use shared::artifact::{Artifact, ArtifactError};
+use shared::wire::Frames;
+
+use crate::{DIM, Indicator, SHOTS, SUBJECTS, Sign};
+
+/// What a board gives.
+#[derive(Debug)]
+pub struct Parts<'a, L, F, I, C> {
+    /// The line to the host.
+    pub link: L,
+    /// The flash that templates are kept in.
+    pub flash: F,
+    /// Where in it they are kept.
+    pub store: Range<u32>,
+    /// What people see.
+    pub indicator: I,
+    /// Name, clock and stack.
+    pub board: C,
+    /// The artifact, where it lies in flash.
+    pub model: &'a [u8],
+    /// Memory for activations, and for pictures between two runs.
+    pub arena: &'a mut [u8],
+    /// Memory for a preprocessed picture.
+    pub input: &'a mut [u8],
+    /// Memory of [`RECORD_LEN`](crate::RECORD_LEN) bytes for one record of the store.
+    pub record: &'a mut [u8],
+}
+
+/// Answers the host until the line breaks.
+///
+/// # Errors
+/// [`Fault`].
+pub fn run<L, F, I, C>(parts: Parts<'_, L, F, I, C>) -> Result<Infallible, Fault<F::Error>>
+where
+    L: Read + Write,
+    F: NorFlash,
+    I: Indicator,
+    C: Board,
+{
+    let artifact = Artifact::parse_slot(parts.model).map_err(Fault::Artifact)?;
+    let contract = artifact.contract();
+    let store: FlashStore<_, _, SUBJECTS, SHOTS, DIM> = FlashStore::open(
+        parts.flash,
+        parts.store,
+        artifact.model_id(),
+        contract.comparison,
+        parts.record,
+    )
+    .map_err(Fault::Store)?;
+    let (expected, found) = (contract.preprocess.output_len(), parts.input.len());
+    let input = parts.input.get_mut(..expected);
+    let input = input.ok_or(Fault::Input { expected, found })?;
+    let far_target = artifact.operating_points().usual_target();
+    let golden = *artifact.golden();
+    let engine = Int8Engine::new(artifact.clone(), parts.arena).map_err(RecognizerError::Engine)?;
+    let recognizer = Recognizer::new(engine, &artifact, far_target, store, input)?;
+    let server = Server::new(recognizer, golden, SUBJECTS as u16, [], parts.board);
+    serve(server, parts.link, parts.indicator).map_err(|error| Fault::Link(error.kind()))
+}
+
+/// Answers frames, one after the other.
+fn serve<'a, E, S, B, P, C, L, I>(
+    mut server: Server<'a, E, S, B, P, C, SHOTS, DIM>,
+    mut link: L,
+    mut indicator: I,
+) -> Result<Infallible, L::Error>
+where
+    E: edge_runtime::Engine,
+    S: edge_runtime::store::TemplateStore<SHOTS, DIM>,
+    B: AsMut<[u8]>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
+    L: Read + Write,
+    I: Indicator,
+{
+    let mut frames = Frames::new();
+    let mut bytes = [0; 32];
+    indicator.show(Sign::Idle);
+    loop {
+        let count = link.read(&mut bytes)?;
+        for &byte in bytes.iter().take(count) {
+            let Some(frame) = frames.push(byte) else {
+                continue;
+            };
+            indicator.show(Sign::Busy);
+            link.write_all(server.answer(frame))?;
+            link.flush()?;
+            indicator.show(match server.verdict() {
+                Some(true) => Sign::Accepted,
+                Some(false) => Sign::Rejected,
+                None => Sign::Idle,
+            });
+        }
+    }
+}
+
+/// Why a board cannot serve. `E` is the flash's error.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fault<E> {
+    /// There is no model, or one that is none.
+    Artifact(ArtifactError),
+    /// The model's input does not fit the memory for it.
+    Input {
+        /// Bytes that it takes.
+        expected: usize,
+        /// Bytes that there are.
+        found: usize,
+    },
+    /// The store cannot be used.
+    Store(FlashStoreError<E>),
+    /// The model does not fit the board.
+    Recognizer(RecognizerError<FlashStoreError<E>>),
+    /// The line to the host broke.
+    Link(ErrorKind),
+}
+
+impl<E> From<RecognizerError<FlashStoreError<E>>> for Fault<E> {
+    fn from(error: RecognizerError<FlashStoreError<E>>) -> Self {
+        Self::Recognizer(error)
+    }
+}
+
+impl<E: fmt::Debug> fmt::Display for Fault<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Artifact(error) => error.fmt(f),
+            Self::Input { expected, found } => write!(
+                f,
+                "expected room for an input of {expected} bytes, found {found}: take a model of smaller pictures"
+            ),
+            Self::Store(error) => error.fmt(f),
+            Self::Recognizer(error) => error.fmt(f),
+            Self::Link(kind) => write!(f, "expected a line to the host, found {kind:?}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for Fault<E> {}

@@ -1,0 +1,37 @@
+//! Netduino Plus 2 with an STM32F405 (Cortex-M4F), emulated.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use qemu::clock::SysTick;
+use qemu::serve::{MODEL, STORE};
+use qemu::uart::Stm32;
+use qemu::{Emulated, FileFlash, serve, stack};
+
+/// Cycles of a second.
+const CLOCK: u32 = 168_000_000;
+const UART: usize = 0x4001_1000;
+/// Where the model lies in the flash, which the emulator loads and never changes.
+const SLOT: usize = 0x0808_0000;
+/// The core-coupled memory, which stands for the pages of flash that change.
+const PAGES: usize = 0x1000_0000;
+
+#[entry]
+fn main() -> ! {
+    // SAFETY: nothing was called before.
+    unsafe { stack::paint() };
+    let Some(core) = cortex_m::Peripherals::take() else {
+        unreachable!("main runs once");
+    };
+    // SAFETY: the second half of the flash, which nobody writes.
+    let model = unsafe { core::slice::from_raw_parts(SLOT as *const u8, MODEL.len()) };
+    // SAFETY: the board has 64 KB there, which the linker gives to nobody.
+    let store = unsafe { FileFlash::open(PAGES, STORE) };
+    // SAFETY: the board has this port, which nothing else uses.
+    let port = unsafe { Stm32::new(UART) };
+    let board = Emulated {
+        name: "qemu-netduinoplus2",
+        clock: SysTick::start(core.SYST, CLOCK),
+    };
+    serve(port, board, model, store)
+}

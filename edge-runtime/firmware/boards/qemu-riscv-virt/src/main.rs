@@ -1,0 +1,30 @@
+//! A 32-bit RISC-V core without a floating-point unit (virt), emulated.
+#![no_std]
+#![no_main]
+
+use qemu::clock::Cycles;
+use qemu::serve::{MODEL, STORE};
+use qemu::uart::Ns16550;
+use qemu::{Emulated, FileFlash, serve, stack};
+use riscv_rt::entry;
+
+const UART: usize = 0x1000_0000;
+/// Memory that stands for flash.
+const FLASH: usize = 0x8100_0000;
+
+#[entry]
+fn main() -> ! {
+    // SAFETY: nothing was called before.
+    unsafe { stack::paint() };
+    // SAFETY: the board has 128 MB of memory, which the linker gives the first part of.
+    let model = unsafe { FileFlash::open(FLASH + MODEL.start, MODEL) }.into_mapped();
+    // SAFETY: as above, another part.
+    let store = unsafe { FileFlash::open(FLASH + STORE.start, STORE) };
+    // SAFETY: the board has this port, which nothing else uses.
+    let port = unsafe { Ns16550::new(UART) };
+    let board = Emulated {
+        name: "qemu-riscv-virt",
+        clock: Cycles,
+    };
+    serve(port, board, model, store)
+}

@@ -1,0 +1,18 @@
+//! What emulated boards share: flash in a file of the host, serial ports, clock and stack.
+//!
+//! The emulator is told by `-semihosting-config enable=on,target=native,arg=semblance,...`:
+//! `arg=FILE` is the file that keeps the flash, and a second argument, a number, after how
+//! many words written and pages erased power fails.
+#![no_std]
+
+pub mod board;
+pub mod clock;
+pub mod flash;
+pub mod panic;
+pub mod serve;
+pub mod stack;
+pub mod uart;
+
+pub use board::Emulated;
+pub use flash::FileFlash;
+pub use serve::serve;
