@@ -1,8 +1,12 @@
 //! Asks a device: the host's end of [`shared::wire`].
 
+pub mod emulator;
+pub mod tcp;
+
 use core::fmt;
 use std::io;
 
+use shared::preprocess::Image;
 use shared::wire::{
     self, Frames, MAX_CHUNK, MAX_FRAME, Opened, Refusal, Request, Response, VERSION,
 };
@@ -68,24 +72,26 @@ impl<L: Line> Client<L> {
         self.ask(&Request::Hello { version: VERSION })
     }
 
-    /// Uploads a picture of `width` x `height` pixels of 1 or 3 bytes; `progress` is told
-    /// the bytes that are there. A refusal, if there is one.
+    /// Uploads a picture; `progress` is told the bytes that are there. A refusal, if there
+    /// is one.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn upload(
         &mut self,
-        width: u16,
-        height: u16,
-        channels: u8,
-        pixels: &[u8],
+        picture: &Image<'_>,
         mut progress: impl FnMut(usize),
     ) -> Result<Option<Refusal>, ClientError> {
+        // Sides fit; a device refuses what it has no room for.
+        let [width, height] = picture
+            .size()
+            .map(|side| u16::try_from(side).unwrap_or(u16::MAX));
         let begin = Request::ImageBegin {
             width,
             height,
-            channels,
+            channels: picture.channels(),
         };
+        let pixels = picture.pixels();
         if let Response::Refused(refusal) = self.ask(&begin)? {
             return Ok(Some(refusal));
         }

@@ -157,9 +157,12 @@ fn client_of(device: Device, rate: u32, seed: u64) -> Client<Wire> {
     })
 }
 
+fn image(pixels: &[u8]) -> Image<'_> {
+    Image::new(SIDE as u32, SIDE as u32, 1, pixels).unwrap()
+}
+
 fn upload(client: &mut Client<Wire>, pixels: &[u8]) {
-    let side = SIDE as u16;
-    let refused = client.upload(side, side, 1, pixels, |_| ()).unwrap();
+    let refused = client.upload(&image(pixels), |_| ()).unwrap();
     assert_eq!(refused, None);
 }
 
@@ -191,15 +194,13 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
             upload(&mut client, &pixels);
             let answer = client.ask(&Request::Enroll { subject: name }).unwrap();
             assert_eq!(answer, Response::Enrolled { shots: which + 1 });
-            let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
-            local.add(&mut template, &image).unwrap();
+            local.add(&mut template, &image(&pixels)).unwrap();
         }
         local.enroll(template).unwrap();
     }
     let pixels = drawing(0, 3);
     upload(&mut client, &pixels);
-    let image_of = |pixels| Image::new(SIDE as u32, SIDE as u32, 1, pixels).unwrap();
-    let embedding = local.embed(&image_of(&pixels)).unwrap();
+    let embedding = local.embed(&image(&pixels)).unwrap();
     let components = embedding[..local.dim()].iter().map(|&value| value as u8);
     assert_eq!(
         client.ask(&Request::Embed).unwrap(),
@@ -207,7 +208,7 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
             components: &components.collect::<Vec<u8>>(),
         }
     );
-    let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
+    let image = image(&pixels);
     for name in ["ada", "bob"] {
         let (expected, _) = local.verify(name, &image).unwrap();
         assert_eq!(
@@ -249,8 +250,7 @@ fn pictures_in_the_engines_memory_are_looked_at_once() {
     assert_eq!(picture as usize, artifact.plan().arena_len());
     let pixels = drawing(1, 2);
     upload(&mut client, &pixels);
-    let image = Image::new(SIDE as u32, SIDE as u32, 1, &pixels).unwrap();
-    let embedding = local.embed(&image).unwrap();
+    let embedding = local.embed(&image(&pixels)).unwrap();
     let components: Vec<u8> = embedding[..local.dim()]
         .iter()
         .map(|value| value.cast_unsigned())
@@ -387,7 +387,7 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
     let mut order: Vec<&str> = vec![];
     let mut choice = Noise(77);
     let mut silent = 0;
-    while let Err(error) = client.upload(SIDE as u16, SIDE as u16, 1, &drawing(2, 0), |_| ()) {
+    while let Err(error) = client.upload(&image(&drawing(2, 0)), |_| ()) {
         assert!(matches!(error, ClientError::Silent), "{error}");
     }
     for _ in 0..requests {

@@ -50,6 +50,21 @@ impl<'a> Image<'a> {
         })
     }
 
+    /// Pixels of a row, and rows; at most [`MAX_SIDE`] each.
+    pub fn size(&self) -> [u32; 2] {
+        [self.width, self.height]
+    }
+
+    /// 1 (grey) or 3 (RGB).
+    pub fn channels(&self) -> u8 {
+        self.channels
+    }
+
+    /// Its pixels, as they were given.
+    pub fn pixels(&self) -> &'a [u8] {
+        self.pixels
+    }
+
     /// A number of a pixel, 0..=255. Outside the picture: 0.
     pub(super) fn value(&self, component: Component, x: u32, y: u32) -> u8 {
         let pixel = (y * self.width + x) as usize * usize::from(self.channels);

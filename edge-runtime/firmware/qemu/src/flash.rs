@@ -19,8 +19,7 @@ pub const POWER_FAILED: i32 = 3;
 const WORD: usize = 4;
 const PAGE: usize = 4096;
 
-/// Words and pages that are written and erased until power fails; from `u32::MAX` on it
-/// never does.
+/// Writes, and pages erased, until power fails; at `u32::MAX` it never does.
 static POWER: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// A part of the flash, of words of 4 and pages of 4096 bytes, whose bits a write can only
@@ -149,21 +148,21 @@ impl NorFlash for FileFlash {
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
         let offset = offset as usize;
-        for (index, word) in bytes.chunks(WORD).enumerate() {
-            let at = offset + index * WORD;
-            let powered = spend();
-            // Without power, some bits of it.
-            let stay = if powered { 0 } else { 0x5a };
-            let places = self.memory[at..].iter_mut();
-            places
-                .zip(word)
-                .for_each(|(place, byte)| *place &= byte | stay);
-            if !powered {
-                self.keep(offset..at + WORD);
-                process::exit(POWER_FAILED);
+        let powered = spend();
+        // Without power, half of it, and of the last word some bits.
+        let whole = if powered { bytes.len() } else { bytes.len() / 2 };
+        let torn = bytes.len().min(whole + WORD);
+        for (index, (place, byte)) in self.memory[offset..].iter_mut().zip(bytes).enumerate() {
+            match index {
+                _ if index < whole => *place &= byte,
+                _ if index < torn => *place &= byte | 0x5a,
+                _ => {}
             }
         }
         self.keep(offset..offset + bytes.len());
+        if !powered {
+            process::exit(POWER_FAILED);
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The emulator is told by `-semihosting-config enable=on,target=native,arg=semblance,...`:
 //! `arg=FILE` is the file that keeps the flash, and a second argument, a number, after how
-//! many words written and pages erased power fails.
+//! many writes and erased pages power fails.
 #![no_std]
 
 pub mod board;
