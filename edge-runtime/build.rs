@@ -1,14 +1,14 @@
-//! Finds out what vector instructions the processor of a board has, which the compiler does
-//! not tell.
+//! Finds out what instructions the processor of a board has, which the compiler does not
+//! tell.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Multiplies two pairs of 16-bit numbers and adds both products: Cortex-M4 and M7.
+    // Cortex-M4F and M7F: two products of 16-bit numbers added at once, and a
+    // floating-point unit.
     println!("cargo::rustc-check-cfg=cfg(dsp)");
-    let target = env::var("TARGET").unwrap_or_default();
-    if target.starts_with("thumbv7em-") {
+    if env::var("TARGET").is_ok_and(|target| target == "thumbv7em-none-eabihf") {
         println!("cargo::rustc-cfg=dsp");
     }
 }

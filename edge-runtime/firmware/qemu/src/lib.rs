@@ -8,6 +8,7 @@
 pub mod board;
 pub mod clock;
 pub mod flash;
+pub mod kernels;
 pub mod panic;
 pub mod serve;
 pub mod stack;

@@ -72,14 +72,14 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
 fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
     match step {
         Step::Conv2d(conv) => {
-            let filters = filters(weights, conv, conv.filter_len())?;
+            let filters = filters_and_more(weights, conv, conv.filter_len())?;
             let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
-            kernels::conv2d::scalar::conv2d(conv, &filters, input, output);
+            kernels::conv2d::conv2d(conv, &filters, input, output);
         }
         Step::DepthwiseConv2d(conv) => {
-            let filters = filters(weights, conv, conv.taps())?;
+            let filters = filters_and_more(weights, conv, conv.taps())?;
             let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
-            kernels::depthwise_conv2d::scalar::depthwise_conv2d(conv, &filters, input, output);
+            kernels::depthwise_conv2d::depthwise_conv2d(conv, &filters, input, output);
         }
         Step::MaxPool(pool) => {
             let (input, output) = split(arena, pool.input.range(), pool.output.range())?;
@@ -101,6 +101,15 @@ fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// The same, the weights with all that follows them, which kernels of boards may read past
+/// the end of a filter.
+fn filters_and_more<'a>(weights: &'a [u8], conv: &Conv2d, len: usize) -> Option<Filters<'a>> {
+    Some(Filters {
+        weights: weights.get(conv.weights as usize..)?,
+        ..filters(weights, conv, len)?
+    })
 }
 
 /// The constants of a convolution whose filters have `len` weights each.

@@ -1,6 +1,15 @@
 //! Convolution of uint8 activations with int8 filters.
 
+use shared::artifact::plan::Conv2d;
+
 pub mod scalar;
+
+#[cfg(dsp)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+mod column;
+#[cfg(dsp)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+mod dsp;
 
 #[cfg(feature = "std")]
 mod interleave;
@@ -28,10 +37,19 @@ mod neon_dotprod;
 /// The constants of one convolution, as they lie in the artifact.
 #[derive(Clone, Copy, Debug)]
 pub struct Filters<'a> {
-    /// int8 `[out channels, kernel height, kernel width, in channels]`.
+    /// int8 `[out channels, kernel height, kernel width, in channels]`; kernels of boards may
+    /// be given, and read, what follows them.
     pub weights: &'a [u8],
     /// Little-endian int32, one per output channel.
     pub bias: &'a [u8],
     /// Little-endian f32, one per output channel.
     pub multipliers: &'a [u8],
+}
+
+/// As [`scalar::conv2d`], with the instructions of the processor that this is compiled for.
+pub fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
+    #[cfg(dsp)]
+    dsp::conv2d(conv, filters, input, output);
+    #[cfg(not(dsp))]
+    scalar::conv2d(conv, filters, input, output);
 }
