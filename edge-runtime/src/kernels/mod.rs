@@ -17,6 +17,8 @@ pub mod max_pool;
 pub mod prelu;
 pub mod requantize;
 
+#[cfg(dsp)]
+mod dsp;
 mod instruction_set;
 #[cfg(feature = "std")]
 mod lines;

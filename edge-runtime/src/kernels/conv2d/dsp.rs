@@ -18,6 +18,7 @@ use shared::artifact::plan::Conv2d;
 
 use super::column::Column;
 use super::{Filters, scalar};
+use crate::kernels::dsp::has;
 
 /// Computes `conv` from `input` into `output`, both height x width x channels.
 pub(super) fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
@@ -157,7 +158,7 @@ unsafe extern "C" fn two_pixels(job: &Job, first: *mut u8, second: *mut u8) {
     // Conversion rounds to nearest, halves to even, unless the floating-point unit was told
     // otherwise, and to the nearest number there is, as does the addition.
     naked_asm!(
-        ".fpu fpv4-sp-d16",
+        has!(),
         ".macro four_taps",
         "ldm r0!, {{r8-r11}}",
         "ldr r12, [r1], #4",
@@ -270,7 +271,7 @@ unsafe extern "C" fn one_pixel(job: &Job, output: *mut u8) {
     // r0 column, r1 and r2 filters, r3 steps; r4 and r5 sums; r6, r7, r10 and r11 eight
     // taps; r8, r9 and r12 weights.
     naked_asm!(
-        ".fpu fpv4-sp-d16",
+        has!(),
         ".macro eight_taps",
         "ldrd r6, r7, [r0], #16",
         "ldrd r10, r11, [r0], #16",

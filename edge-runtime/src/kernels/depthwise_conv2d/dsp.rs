@@ -15,6 +15,7 @@ use shared::artifact::plan::Conv2d;
 
 use super::scalar;
 use crate::kernels::conv2d::Filters;
+use crate::kernels::dsp::has;
 
 /// Rows and columns of a window.
 const SIDE: usize = 3;
@@ -224,7 +225,7 @@ unsafe extern "C" fn pixels(job: &mut Job, input: *const u8, channels: usize, ro
     // r8 to r11 words; r12 row of the window, r14 twice the channels. Rounding is as in
     // `conv2d::dsp`.
     naked_asm!(
-        ".fpu fpv4-sp-d16",
+        has!(),
         ".macro tap",
         "uxtb16 r10, r8",
         "uxtb16 r8, r8, ror #8",
