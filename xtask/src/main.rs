@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod firmware;
 mod golden;
 mod process;
 mod setup;

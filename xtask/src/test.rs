@@ -1,10 +1,12 @@
 //! `test`: every check, the cheapest first.
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::firmware;
 use crate::process;
 use crate::setup::bare_metal::TARGET;
 use crate::setup::toolchain::Toolchain;
@@ -15,8 +17,9 @@ use crate::workspace::{Workspace, variable};
 
 /// Set up, then run every check, the cheapest first
 ///
-/// In this order: format, tidy, dependencies, bare-metal and slim builds, tests of the
-/// kernels on 64-bit Arm, clippy, all tests. Stops at the first stage that fails, and says
+/// In this order: format, tidy, dependencies, bare-metal builds, firmware and its kernels,
+/// slim builds, tests of the kernels on 64-bit Arm, clippy, all tests, those on emulated
+/// boards among them. Stops at the first stage that fails, and says
 /// at the end what was skipped.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -26,6 +29,9 @@ pub(crate) struct Arguments {
     /// Fail if Cargo.lock would have to change
     #[arg(long)]
     locked: bool,
+    /// Only build the firmware and try it in the emulator
+    #[arg(long)]
+    firmware: bool,
 }
 
 impl Arguments {
@@ -34,6 +40,7 @@ impl Arguments {
         Self {
             no_setup: false,
             locked: true,
+            firmware: false,
         }
     }
 }
@@ -44,6 +51,18 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
         stages.run("set up", || setup::ensure_all(workspace))?;
     }
     let locked = arguments.locked.then_some("--locked");
+    if arguments.firmware {
+        stages.run("firmware", || firmware(workspace, locked))?;
+        stages.run("tests on boards", || {
+            ensure!(
+                firmware::can_emulate(),
+                "no emulator: `cargo xtask setup --only qemu` says what it takes"
+            );
+            process::run(tests(workspace, locked).args(["--test", "firmware", "--", "--nocapture"]))
+        })?;
+        stages.finish();
+        return Ok(());
+    }
     stages.run("format", || {
         process::run(process::cargo(workspace).args(["fmt", "--all", "--check"]))
             .context("`cargo fmt --all` mends it")
@@ -51,6 +70,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     stages.run("tidy", || tidy::run(workspace))?;
     stages.run("dependencies", || dependencies(workspace))?;
     stages.run("bare-metal builds", || bare_metal(workspace, locked))?;
+    stages.run("firmware", || firmware(workspace, locked))?;
     stages.run("slim builds", || slim(workspace, locked))?;
     stages.run("kernels on 64-bit Arm", || {
         kernels_on_arm(workspace, locked)
@@ -62,18 +82,34 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
             .args(locked);
         process::run(clippy.args(["--", "--deny", "warnings"]))
     })?;
-    stages.run("tests", || {
-        process::run(
-            process::cargo(workspace)
-                .args(["test", "--workspace"])
-                .args(locked),
-        )
-    })?;
+    stages.run("tests", || process::run(&mut tests(workspace, locked)))?;
     stages.finish();
     for (what, remedy) in skipped(workspace) {
         eprintln!("\n*** SKIPPED: {what}\n*** {remedy}");
     }
     Ok(())
+}
+
+/// All tests; those of boards find their firmware where these can be emulated.
+fn tests(workspace: &Workspace, locked: Option<&str>) -> Command {
+    let mut cargo = process::cargo(workspace);
+    cargo.args(["test", "--workspace"]).args(locked);
+    if firmware::can_emulate() {
+        let (name, folder) = firmware::variable(workspace);
+        cargo.env(name, folder);
+    }
+    cargo
+}
+
+/// Builds the firmware of every board, and compares kernels with the plain loops where
+/// boards can be emulated.
+fn firmware(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
+    firmware::build(workspace, locked)?;
+    if !firmware::can_emulate() {
+        eprintln!("skipped: the emulator is missing");
+        return Ok(());
+    }
+    firmware::try_kernels(workspace)
 }
 
 /// What could not be checked here, and what it takes.
@@ -89,6 +125,11 @@ fn skipped(workspace: &Workspace) -> Vec<(&'static str, &'static str)> {
             aarch64::is_there(workspace),
             "the kernels of 64-bit Arm, on emulated processors",
             "`cargo xtask setup --only aarch64` says what it takes",
+        ),
+        (
+            firmware::can_emulate(),
+            "firmware on emulated boards",
+            "`cargo xtask setup --only qemu` says what it takes",
         ),
         (
             variable("SEMBLANCE_DATA").is_some(),

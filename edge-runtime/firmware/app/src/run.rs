@@ -133,6 +133,24 @@ impl<E> From<RecognizerError<FlashStoreError<E>>> for Fault<E> {
     }
 }
 
+impl<E> Fault<E> {
+    /// What is wrong, in a few words, for boards without room for more.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Artifact(ArtifactError::Magic) => "no model",
+            Self::Artifact(ArtifactError::Version { .. }) => "a model for other firmware",
+            Self::Artifact(ArtifactError::CutOff { .. }) => "a model that is cut off",
+            Self::Artifact(_) => "a damaged model",
+            Self::Input { .. } => "a model whose pictures are too large",
+            Self::Store(FlashStoreError::Damaged) => "a damaged store",
+            Self::Store(FlashStoreError::Flash(_)) => "flash that fails",
+            Self::Store(_) => "a store that does not fit",
+            Self::Recognizer(_) => "a model that does not fit",
+            Self::Link(_) => "a broken line",
+        }
+    }
+}
+
 impl<E: fmt::Debug> fmt::Display for Fault<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -13,6 +13,8 @@ use semihosting::fs::{File, OpenOptions};
 use semihosting::io::{Read, Seek, SeekFrom, Write};
 use semihosting::process;
 
+use crate::panic;
+
 /// The exit status of the emulator where power failed.
 pub const POWER_FAILED: i32 = 3;
 
@@ -39,33 +41,15 @@ impl FileFlash {
     /// # Safety
     /// There is memory of the board for it, which nothing else uses.
     ///
-    /// # Panics
-    /// Where the emulator names no file that can be read and written.
+    /// Ends the emulator where it names no file that can be read and written.
     pub unsafe fn open(start: usize, part: Range<usize>) -> Self {
         // SAFETY: the caller promises memory that is ours.
         let memory = unsafe { slice::from_raw_parts_mut(start as *mut u8, part.len()) };
         memory.fill(0xff);
-        let arguments = env::args::<256>().expect("arguments of the emulator");
-        let mut arguments = &arguments;
-        let _program = arguments.next();
-        let path = arguments.next().and_then(Result::ok);
-        let path = path.expect("a second argument: the file that keeps the flash");
-        if let Some(Ok(power)) = arguments.next() {
-            POWER.store(
-                power.parse().expect("a number of operations"),
-                Ordering::Relaxed,
-            );
-        }
-        let mut name = [0; 256];
-        name[..path.len()].copy_from_slice(path.as_bytes());
-        let name = CStr::from_bytes_until_nul(&name).expect("a shorter path");
-        let file = OpenOptions::new().read(true).write(true).open(name);
-        let mut file = file.expect("a file for the flash that can be read and written");
-        let length = file.metadata().expect("the file's length").len() as usize;
-        let there = length.saturating_sub(part.start).min(part.len());
-        file.seek(SeekFrom::Start(part.start as u64))
-            .expect("a place in the file");
-        file.read_exact(&mut memory[..there]).expect("the flash");
+        let file = match open(part.start, memory) {
+            Ok(file) => file,
+            Err(why) => panic::end(why),
+        };
         Self {
             memory,
             file,
@@ -84,14 +68,41 @@ impl FileFlash {
     }
 
     fn keep(&mut self, changed: Range<usize>) {
-        let from = self.start + changed.start;
-        self.file
-            .seek(SeekFrom::Start(from as u64))
-            .expect("a place in the file");
-        self.file
-            .write_all(&self.memory[changed])
-            .expect("the flash to be kept");
+        let from = (self.start + changed.start) as u64;
+        let bytes = self.memory.get(changed).unwrap_or_default();
+        let place = self.file.seek(SeekFrom::Start(from));
+        if place.and_then(|_| self.file.write_all(bytes)).is_err() {
+            panic::end("expected to write the file that keeps the flash");
+        }
     }
+}
+
+/// Opens the file that the emulator names, and reads the flash from a place in it.
+fn open(start: usize, memory: &mut [u8]) -> Result<File, &'static str> {
+    const NO_FILE: &str = "expected a second argument of the emulator: the file that keeps the flash, which can be read and written";
+    let arguments = env::args::<256>().map_err(|_| NO_FILE)?;
+    let mut arguments = &arguments;
+    let _program = arguments.next();
+    let path = arguments.next().and_then(Result::ok).ok_or(NO_FILE)?;
+    if let Some(Ok(power)) = arguments.next() {
+        const NO_NUMBER: &str = "expected a number of operations as third argument";
+        let power = power.parse().map_err(|_| NO_NUMBER)?;
+        POWER.store(power, Ordering::Relaxed);
+    }
+    let mut name = [0; 257];
+    let place = name.get_mut(..path.len()).ok_or(NO_FILE)?;
+    place.copy_from_slice(path.as_bytes());
+    let name = CStr::from_bytes_until_nul(&name).map_err(|_| NO_FILE)?;
+    let file = OpenOptions::new().read(true).write(true).open(name);
+    let mut file = file.map_err(|_| NO_FILE)?;
+    let length = file.metadata().map_err(|_| NO_FILE)?.len() as usize;
+    let there = length.saturating_sub(start).min(memory.len());
+    let place = file.seek(SeekFrom::Start(start as u64));
+    let memory = memory.get_mut(..there).unwrap_or_default();
+    place
+        .and_then(|_| file.read_exact(memory))
+        .map_err(|_| NO_FILE)?;
+    Ok(file)
 }
 
 /// Whether there is power for another operation.
@@ -115,7 +126,10 @@ impl ReadNorFlash for FileFlash {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
         check_read(self, offset, bytes.len())?;
-        bytes.copy_from_slice(&self.memory[offset as usize..][..bytes.len()]);
+        let place = self.memory.get(offset as usize..).unwrap_or_default();
+        for (byte, here) in bytes.iter_mut().zip(place) {
+            *byte = *here;
+        }
         Ok(())
     }
 
@@ -134,9 +148,10 @@ impl NorFlash for FileFlash {
             let powered = spend();
             // Without power, some bits of it.
             let bits = if powered { 0xff } else { 0x55 };
-            self.memory[page..page + PAGE]
-                .iter_mut()
-                .for_each(|byte| *byte |= bits);
+            let bytes = self.memory.get_mut(page..page + PAGE);
+            for byte in bytes.unwrap_or_default() {
+                *byte |= bits;
+            }
             self.keep(page..page + PAGE);
             if !powered {
                 process::exit(POWER_FAILED);
@@ -150,9 +165,14 @@ impl NorFlash for FileFlash {
         let offset = offset as usize;
         let powered = spend();
         // Without power, half of it, and of the last word some bits.
-        let whole = if powered { bytes.len() } else { bytes.len() / 2 };
+        let whole = if powered {
+            bytes.len()
+        } else {
+            bytes.len() / 2
+        };
         let torn = bytes.len().min(whole + WORD);
-        for (index, (place, byte)) in self.memory[offset..].iter_mut().zip(bytes).enumerate() {
+        let places = self.memory.iter_mut().skip(offset);
+        for (index, (place, byte)) in places.zip(bytes).enumerate() {
             match index {
                 _ if index < whole => *place &= byte,
                 _ if index < torn => *place &= byte | 0x5a,

@@ -83,7 +83,15 @@ const MEASURED: &[Shape] = &[
     shape("depthwise 3x3 32, 16x16", [16, 16, 32], 32, 3, 1, 1, true),
     shape("dense 1024 -> 64", [1, 1, 1024], 64, 1, 1, 0, false),
     shape("conv 3x3 1 -> 8, 32x32", [32, 32, 1], 8, 3, 1, 1, false),
-    shape("conv 3x3 3 -> 16, 32x32 / 2", [32, 32, 3], 16, 3, 2, 1, false),
+    shape(
+        "conv 3x3 3 -> 16, 32x32 / 2",
+        [32, 32, 3],
+        16,
+        3,
+        2,
+        1,
+        false,
+    ),
     shape("conv 1x1 32 -> 64, 16x16", [16, 16, 32], 64, 1, 1, 0, false),
 ];
 
@@ -201,7 +209,9 @@ fn compute(
     random.fill(input);
     random.fill(weights);
     // -128 is no weight.
-    weights.iter_mut().for_each(|weight| *weight = (*weight).max(1) ^ 0x80);
+    weights
+        .iter_mut()
+        .for_each(|weight| *weight = (*weight).max(1) ^ 0x80);
     for bias in memory.bias[..4 * channels].as_chunks_mut::<4>().0 {
         *bias = ((random.next() as i32) >> 18).to_le_bytes();
     }

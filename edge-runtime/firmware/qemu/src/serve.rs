@@ -41,6 +41,6 @@ pub fn serve(
         record: RECORD.take(),
     });
     match served {
-        Err(fault) => panic::end(&fault),
+        Err(fault) => panic::end(fault.name()),
     }
 }

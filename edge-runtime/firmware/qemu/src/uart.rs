@@ -27,15 +27,17 @@ impl<P> ErrorType for Uart<P> {
 impl<P: Port> Read for Uart<P> {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
         let mut count = 0;
-        while count < bytes.len() {
-            match self.0.receive() {
-                Some(byte) => {
-                    bytes[count] = byte;
-                    count += 1;
+        for place in bytes {
+            // Waits for the first byte alone.
+            let byte = loop {
+                match self.0.receive() {
+                    Some(byte) => break byte,
+                    None if count > 0 => return Ok(count),
+                    None => core::hint::spin_loop(),
                 }
-                None if count > 0 => break,
-                None => core::hint::spin_loop(),
-            }
+            };
+            *place = byte;
+            count += 1;
         }
         Ok(count)
     }
