@@ -39,10 +39,10 @@ struct Picture {
 }
 
 impl Picture {
-    /// Means of blocks of pixels, so many that no side is longer than 40.
+    /// Means of blocks of pixels, so many that no side is longer than 30.
     fn reduced(image: &Image<'_>) -> Self {
         let [width, height] = image.size();
-        let block = width.max(height).div_ceil(40);
+        let block = width.max(height).div_ceil(30);
         let size = [width / block, height / block];
         let step = u32::from(image.channels());
         let mean = |x: u32, y: u32| {
@@ -134,7 +134,13 @@ fn show(client: &mut Client<Emulator>, picture: &Picture) {
 
 fn enroll(client: &mut Client<Emulator>, subject: &str, picture: &Picture) -> u8 {
     show(client, picture);
-    match client.ask(&Request::Enroll { subject }).unwrap() {
+    match client
+        .ask(&Request::Enroll {
+            subject,
+            anew: false,
+        })
+        .unwrap()
+    {
         Response::Enrolled { shots } => shots,
         other => panic!("{subject}: {other:?}"),
     }
@@ -329,11 +335,17 @@ fn a_board_without_power_keeps_what_it_acknowledged() {
     let old = named(&[("ada", 1), ("berta", 1)]);
     let changes = [
         (
-            Request::Enroll { subject: "clara" },
+            Request::Enroll {
+                subject: "clara",
+                anew: false,
+            },
             named(&[("ada", 1), ("berta", 1), ("clara", 1)]),
         ),
         (
-            Request::Enroll { subject: "ada" },
+            Request::Enroll {
+                subject: "ada",
+                anew: false,
+            },
             named(&[("ada", 2), ("berta", 1)]),
         ),
         (Request::Remove { subject: "ada" }, named(&[("berta", 1)])),

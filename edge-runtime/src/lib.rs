@@ -31,6 +31,7 @@ pub mod picture;
 pub mod engine;
 pub mod kernels;
 
+pub mod limits;
 pub mod recognizer;
 pub mod search;
 

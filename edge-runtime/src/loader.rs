@@ -108,6 +108,11 @@ impl Model {
         Ok(artifact)
     }
 
+    /// The artifact's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.artifact
+    }
+
     /// Bytes of the artifact.
     pub fn artifact_len(&self) -> usize {
         self.artifact.len()

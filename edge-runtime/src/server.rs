@@ -169,7 +169,7 @@ where
                 self.upload.put(offset, bytes, idle)?;
                 Ok(Response::Done)
             }
-            Request::Enroll { subject } => self.enroll(subject),
+            Request::Enroll { subject, anew } => self.enroll(subject, anew),
             Request::Verify { subject } => {
                 let sample = self.upload.take()?;
                 let answer = self.recognizer.verify(subject, sample);
@@ -265,8 +265,9 @@ where
         self.recognizer.store().templates().count()
     }
 
-    /// Adds the picture to the subject's samples, or makes it the first one.
-    fn enroll(&mut self, subject: &str) -> Result<Response<'_>, Refusal> {
+    /// Adds the picture to the subject's samples, or makes it the first and, when `anew`,
+    /// the only one.
+    fn enroll(&mut self, subject: &str, anew: bool) -> Result<Response<'_>, Refusal> {
         let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
         let stale = self.recognizer.store().stale_count();
         let known = {
@@ -276,7 +277,8 @@ where
                 .cloned()
         };
         let mut template = match known {
-            Some(template) => template,
+            Some(template) if !anew => template,
+            Some(_) => self.recognizer.begin(subject, 0).map_err(refusal)?,
             None if self.enrolled() >= self.capacity.into() => return Err(Refusal::Full),
             None if self.enrolled() + stale >= self.capacity.into() => {
                 return Err(Refusal::Stale);

@@ -192,7 +192,12 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
         for which in 0..3 {
             let pixels = drawing(subject, which);
             upload(&mut client, &pixels);
-            let answer = client.ask(&Request::Enroll { subject: name }).unwrap();
+            let answer = client
+                .ask(&Request::Enroll {
+                    subject: name,
+                    anew: false,
+                })
+                .unwrap();
             assert_eq!(answer, Response::Enrolled { shots: which + 1 });
             local.add(&mut template, &image(&pixels)).unwrap();
         }
@@ -312,26 +317,66 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
         assert_eq!(refusal(&gap), Refusal::Chunk);
     }
     // Announced, but not here.
-    assert_eq!(refusal(&Request::Enroll { subject: "a" }), Refusal::NoImage);
+    assert_eq!(
+        refusal(&Request::Enroll {
+            subject: "a",
+            anew: false
+        }),
+        Refusal::NoImage
+    );
     upload(&mut client, &drawing(0, 0));
     let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
         Response::Refused(refusal) => refusal,
         other => panic!("{request:?}: {other:?}"),
     };
-    assert_eq!(refusal(&Request::Enroll { subject: "" }), Refusal::Subject);
+    assert_eq!(
+        refusal(&Request::Enroll {
+            subject: "",
+            anew: false
+        }),
+        Refusal::Subject
+    );
     let nobody = Request::Verify { subject: "nobody" };
     assert_eq!(refusal(&nobody), Refusal::NotEnrolled);
     for subject in ["a", "b", "c", "d"] {
-        let answer = client.ask(&Request::Enroll { subject }).unwrap();
+        let answer = client
+            .ask(&Request::Enroll {
+                subject,
+                anew: false,
+            })
+            .unwrap();
         assert_eq!(answer, Response::Enrolled { shots: 1 });
     }
-    let fifth = client.ask(&Request::Enroll { subject: "e" }).unwrap();
+    let fifth = client
+        .ask(&Request::Enroll {
+            subject: "e",
+            anew: false,
+        })
+        .unwrap();
     assert_eq!(fifth, Response::Refused(Refusal::Full));
     for shots in 2..=SHOTS as u8 {
-        let answer = client.ask(&Request::Enroll { subject: "a" }).unwrap();
+        let answer = client
+            .ask(&Request::Enroll {
+                subject: "a",
+                anew: false,
+            })
+            .unwrap();
         assert_eq!(answer, Response::Enrolled { shots });
     }
-    let sixth = client.ask(&Request::Enroll { subject: "a" }).unwrap();
+    let anew = Request::Enroll {
+        subject: "b",
+        anew: true,
+    };
+    for _ in 0..2 {
+        let answer = client.ask(&anew).unwrap();
+        assert_eq!(answer, Response::Enrolled { shots: 1 });
+    }
+    let sixth = client
+        .ask(&Request::Enroll {
+            subject: "a",
+            anew: false,
+        })
+        .unwrap();
     assert_eq!(sixth, Response::Refused(Refusal::Full));
 }
 
@@ -355,7 +400,10 @@ fn a_request_that_comes_again_is_answered_again_and_not_carried_out_again() {
         let offset = 700 * index as u32;
         send(2 + index as u16, &Request::ImageChunk { offset, bytes });
     }
-    let enroll = Request::Enroll { subject: "ada" };
+    let enroll = Request::Enroll {
+        subject: "ada",
+        anew: false,
+    };
     let first = send(9, &enroll);
     let mut damaged = first.clone();
     damaged[2] ^= 4;
@@ -394,7 +442,10 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
         let subject = names[choice.next() as usize % names.len()];
         let shots = enrolled.get(subject).copied();
         let request = match choice.next() % 5 {
-            0 => Request::Enroll { subject },
+            0 => Request::Enroll {
+                subject,
+                anew: false,
+            },
             1 => Request::Remove { subject },
             2 => Request::List {
                 index: (choice.next() % 5) as u16,

@@ -51,6 +51,8 @@ pub enum Request<'a> {
     Enroll {
         /// Who.
         subject: &'a str,
+        /// Whether it takes the place of all shots that the subject has.
+        anew: bool,
     },
     /// Is the uploaded picture of this subject?
     Verify {

@@ -1,8 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::device::Device;
 
 /// Enrol, verify and identify on the device
 ///
@@ -33,35 +36,62 @@ pub(crate) enum Verb {
     SelfTest(SelfTest),
     /// Measure how long an embedding takes here
     Bench(Bench),
+    /// Put a model on a board, after checking that it fits
+    #[cfg(feature = "device")]
+    Flash(Flash),
+    /// Answer other programs at an address, as a board answers its host
+    #[cfg(feature = "device")]
+    Serve(Serve),
     /// Check what is installed, plugged in and permitted, and name the fix
     Doctor(Doctor),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// The model folder, or a model.bin alone
+    /// The model folder, or a model.bin alone; a device (--device) has its own
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) model: PathBuf,
+    model: Option<PathBuf>,
     /// What runs the model; the answers are the same
     #[arg(long, value_enum, default_value = "int8")]
     pub(crate) engine: EngineName,
+}
+
+impl ModelArguments {
+    /// Where the model is.
+    pub(crate) fn folder(&self) -> Result<&Path> {
+        self.model.as_deref().context(
+            "expected --model FOLDER, found none: name a model folder, or a --device that has one",
+        )
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RecognizerArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// The template store; made when it is not there
+    /// The template store; made when it is not there. A device has its own
     #[arg(long, value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    store: Option<PathBuf>,
     /// The false-accept rate to aim at, a fraction: chooses the largest of the model's
     /// measured targets that is not above it [default: 0.03, or the strictest measured
     /// where that is above]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) far: Option<f32>,
+    /// Where this runs: local, tcp:HOST:PORT, serial:PATH or qemu:BOARD
+    #[arg(long, value_name = "DEVICE", default_value = "local", conflicts_with_all = ["model", "store", "far"])]
+    pub(crate) device: Device,
 }
 
-fn rate(text: &str) -> Result<f32, String> {
+impl RecognizerArguments {
+    /// Where the template store is.
+    pub(crate) fn store(&self) -> Result<&Path> {
+        self.store.as_deref().context(
+            "expected --store FILE, found none: name a template store, or a --device that has one",
+        )
+    }
+}
+
+fn rate(text: &str) -> std::result::Result<f32, String> {
     match text.parse() {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
         _ => Err("expected a fraction from 0 to 1".into()),
@@ -162,6 +192,14 @@ pub(crate) struct Remove {
 pub(crate) struct SelfTest {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Where this runs: local, tcp:HOST:PORT, serial:PATH or qemu:BOARD
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "local",
+        conflicts_with = "model"
+    )]
+    pub(crate) device: Device,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -177,6 +215,31 @@ pub(crate) struct Bench {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(feature = "device")]
+#[derive(Debug, Args)]
+pub(crate) struct Flash {
+    /// The board
+    #[arg(long, value_name = "NAME")]
+    pub(crate) board: String,
+    /// The model folder, or a model.bin alone
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "device")]
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) recognizer: RecognizerArguments,
+    /// Where to listen. Whoever reaches it may enrol and remove: the loopback address keeps
+    /// it to this machine
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7878")]
+    pub(crate) listen: String,
 }
 
 #[derive(Debug, Args)]

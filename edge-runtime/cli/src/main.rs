@@ -3,6 +3,7 @@
 //! Exit codes: 0 accepted or done, 1 rejected, unknown or a check failed, 2 an error.
 
 mod arguments;
+mod device;
 mod model;
 mod pictures;
 mod verbs;

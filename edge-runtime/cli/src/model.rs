@@ -29,7 +29,7 @@ pub(crate) fn recognizer<'a>(
     arguments: &RecognizerArguments,
 ) -> Result<FileRecognizer<'a>> {
     let artifact = model.artifact()?;
-    let store = FileStore::open(&arguments.store, artifact.model_id())?;
+    let store = FileStore::open(arguments.store()?, artifact.model_id())?;
     let engine = engine(model, arguments.model.engine)?;
     let input = vec![0; artifact.contract().preprocess.output_len()];
     let usual = || artifact.operating_points().usual_target();

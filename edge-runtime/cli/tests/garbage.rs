@@ -334,7 +334,9 @@ fn senseless_arguments_are_refused() {
         let enrolled = fixture.run(&["enroll", "--subject", name, text(&probe)]);
         refused(&enrolled, &["expected a subject name"]);
     }
-    refused(&semblance(&["verify"]), &["--model"]);
+    refused(&semblance(&["verify"]), &["--subject"]);
+    let verify = ["verify", "--subject", "ada", text(&probe)];
+    refused(&semblance(&verify), &["--model"]);
     let mut many = vec!["enroll", "--subject", "ada"];
     many.extend([text(&probe); 33]);
     refused(&fixture.run(&many), &["at most 32 samples"]);

@@ -24,7 +24,7 @@ struct Stages {
 }
 
 pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.model.model)?;
+    let model = Model::open(arguments.model.folder()?)?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
     let stages = measure(&mut engine, arguments.runs)?;

@@ -13,7 +13,7 @@ use crate::model::recognizer;
 use crate::pictures;
 
 pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.recognizer.model.model)?;
+    let model = Model::open(arguments.recognizer.model.folder()?)?;
     // Templates are bound to an identity, which had better be the content's.
     model.identified_artifact()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
             "{}: enrolled with {shots} {} in {}",
             arguments.subject,
             if shots == 1 { "sample" } else { "samples" },
-            arguments.recognizer.store.display()
+            arguments.recognizer.store()?.display()
         )?;
     }
     Ok(Outcome::Yes)

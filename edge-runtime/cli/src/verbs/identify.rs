@@ -15,7 +15,7 @@ use crate::model::recognizer;
 use crate::pictures;
 
 pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.recognizer.model.model)?;
+    let model = Model::open(arguments.recognizer.model.folder()?)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let (mut answers, mut all) = (vec![], true);
     for file in pictures::files(&arguments.pictures)? {

@@ -11,7 +11,7 @@ use crate::arguments::List;
 use crate::model::recognizer;
 
 pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.recognizer.model.model)?;
+    let model = Model::open(arguments.recognizer.model.folder()?)?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
     let templates = recognizer.store().templates();
     if arguments.json {

@@ -18,24 +18,50 @@ use shared::artifact::OperatingPoint;
 
 use crate::Outcome;
 use crate::arguments::{Arguments, Verb};
+use crate::device::{self, Device};
+
+#[cfg(feature = "device")]
+pub(crate) use remove::removed;
 
 /// Does what was asked and writes the answer to `out`.
 pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome> {
     match arguments.verb {
         Verb::Info(arguments) => info::run(&arguments, out),
+        Verb::Enroll(arguments) if arguments.recognizer.device != Device::Local => {
+            device::enroll(&arguments, out)
+        }
         Verb::Enroll(arguments) => enroll::run(&arguments, out),
+        Verb::Verify(arguments) if arguments.recognizer.device != Device::Local => {
+            device::verify(&arguments, out)
+        }
         Verb::Verify(arguments) => verify::run(&arguments, out),
+        Verb::Identify(arguments) if arguments.recognizer.device != Device::Local => {
+            device::identify(&arguments, out)
+        }
         Verb::Identify(arguments) => identify::run(&arguments, out),
+        Verb::List(arguments) if arguments.recognizer.device != Device::Local => {
+            device::list(&arguments, out)
+        }
         Verb::List(arguments) => list::run(&arguments, out),
+        Verb::Remove(arguments) if arguments.recognizer.device != Device::Local => {
+            device::remove(&arguments, out)
+        }
         Verb::Remove(arguments) => remove::run(&arguments, out),
+        Verb::SelfTest(arguments) if arguments.device != Device::Local => {
+            device::self_test(&arguments, out)
+        }
         Verb::SelfTest(arguments) => self_test::run(&arguments, out),
         Verb::Bench(arguments) => bench::run(&arguments, out),
+        #[cfg(feature = "device")]
+        Verb::Flash(arguments) => device::flash::run(&arguments, out),
+        #[cfg(feature = "device")]
+        Verb::Serve(arguments) => device::serve::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments, out),
     }
 }
 
 /// Single precision, as people would write it: 0.1, not 0.10000000149011612.
-fn number(value: f32) -> Value {
+pub(crate) fn number(value: f32) -> Value {
     match value.to_string().parse::<f64>() {
         Ok(value) if value.is_finite() => json!(value),
         _ => Value::Null,

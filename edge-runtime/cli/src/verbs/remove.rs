@@ -9,9 +9,14 @@ use crate::arguments::Remove;
 use crate::model::recognizer;
 
 pub(super) fn run(arguments: &Remove, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.recognizer.model.model)?;
+    let model = Model::open(arguments.recognizer.model.folder()?)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
-    let removed = recognizer.remove(&arguments.subject)?;
+    let gone = recognizer.remove(&arguments.subject)?;
+    removed(arguments, gone, out)
+}
+
+/// Tells whether a subject was enrolled and is removed.
+pub(crate) fn removed(arguments: &Remove, removed: bool, out: &mut impl Write) -> Result<Outcome> {
     if arguments.json {
         writeln!(
             out,

@@ -10,7 +10,7 @@ use crate::arguments::SelfTest;
 use crate::model::engine;
 
 pub(super) fn run(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.model.model)?;
+    let model = Model::open(arguments.model.folder()?)?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
     let mut input = vec![0; artifact.plan().input().len()];

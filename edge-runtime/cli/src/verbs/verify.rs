@@ -12,7 +12,7 @@ use crate::model::recognizer;
 use crate::pictures;
 
 pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.recognizer.model.model)?;
+    let model = Model::open(arguments.recognizer.model.folder()?)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let mut probes = vec![];
     let mut enrolled = 0;

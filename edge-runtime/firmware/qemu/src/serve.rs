@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use app::{Parts, RECORD_LEN};
+use app::{LIMITS, Parts, RECORD_LEN};
 use static_cell::ConstStaticCell;
 
 use crate::clock::Clock;
@@ -10,13 +10,13 @@ use crate::uart::{Port, Uart};
 use crate::{Emulated, FileFlash, panic};
 
 /// Where models lie in the file that keeps the flash: a slot of 512 KiB.
-pub const MODEL: Range<usize> = 0..0x8_0000;
+pub const MODEL: Range<usize> = 0..LIMITS.slot;
 
 /// Where templates lie in it.
 pub const STORE: Range<usize> = 0x10_0000..0x10_8000;
 
-const ARENA_LEN: usize = 64 * 1024;
-const INPUT_LEN: usize = 4 * 1024;
+const ARENA_LEN: usize = LIMITS.arena;
+const INPUT_LEN: usize = LIMITS.input;
 
 static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
 static INPUT: ConstStaticCell<[u8; INPUT_LEN]> = ConstStaticCell::new([0; INPUT_LEN]);

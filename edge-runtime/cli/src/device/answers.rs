@@ -1,0 +1,244 @@
+//! What devices answer, for people and for programs.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Error, Result, anyhow};
+use serde_json::{Value, json};
+use shared::wire::{Refusal, Response};
+
+use crate::Outcome;
+use crate::arguments::{Enroll, Identify, List, SelfTest, Verify};
+use crate::verbs::number;
+
+/// A picture that was verified.
+pub(super) struct Verified {
+    pub(super) file: PathBuf,
+    pub(super) accepted: bool,
+    pub(super) distance: f32,
+    pub(super) threshold: f32,
+}
+
+/// A picture that was identified.
+pub(super) struct Identified {
+    pub(super) file: PathBuf,
+    pub(super) subject: Option<String>,
+    pub(super) distance: f32,
+}
+
+/// An answer that was not expected.
+pub(super) fn words(response: &Response<'_>) -> String {
+    match response {
+        Response::Refused(refusal) => refused(*refusal).to_string(),
+        other => format!("another answer ({other:?}): update device or program"),
+    }
+}
+
+/// Why a device does not do what it was asked, and what to do.
+pub(super) fn refused(refusal: Refusal) -> Error {
+    anyhow!(match refusal {
+        Refusal::Malformed =>
+            "expected a device that knows this request, found one that does not: update its firmware",
+        Refusal::Version =>
+            "expected a device of this protocol's version, found another: update its firmware or this program",
+        Refusal::NoImage => "expected a picture on the device, found none: try again",
+        Refusal::ImageTooLarge =>
+            "expected a picture that the device has room for, found a larger one: crop or reduce it",
+        Refusal::Subject =>
+            "expected a subject of at most 32 bytes without control characters: choose another name",
+        Refusal::NotEnrolled =>
+            "expected an enrolled subject, found no such name on the device: enrol first, or see `list`",
+        Refusal::Full =>
+            "expected a free place, found all for subjects or samples taken: remove a subject, or give fewer pictures",
+        Refusal::Store =>
+            "expected a store that can be written, found one that cannot: check the device's flash",
+        Refusal::Image =>
+            "expected a picture that the model takes, found another: see `info` for its input",
+        Refusal::Chunk => "expected the parts of a picture in order, found a gap: try again",
+        Refusal::Learned =>
+            "expected a subject that takes samples, found a learnt prototype: remove it first",
+        Refusal::Engine => "expected an engine that runs, found one that does not: `self-test` it",
+        Refusal::Stale =>
+            "expected a free place, found the last taken by templates of another model: remove those, or flash that model again",
+        Refusal::Unsupported => "expected a device that can do this, found one that cannot",
+        _ => "expected an answer, found a refusal that this program does not know: update it",
+    })
+}
+
+fn samples(count: u8) -> String {
+    match count {
+        1 => "1 sample".into(),
+        count => format!("{count} samples"),
+    }
+}
+
+fn verdict(accepted: bool) -> &'static str {
+    if accepted { "accept" } else { "reject" }
+}
+
+pub(super) fn enrolled(
+    arguments: &Enroll,
+    board: &str,
+    model: &str,
+    shots: u8,
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    let subject = &arguments.subject;
+    if arguments.json {
+        let enrolled = json!({
+            "subject": subject,
+            "shots": shots,
+            "model_id": model,
+            "device": board,
+        });
+        writeln!(out, "{enrolled}")?;
+    } else {
+        writeln!(
+            out,
+            "{subject}: enrolled with {} on {board}",
+            samples(shots)
+        )?;
+    }
+    Ok(Outcome::Yes)
+}
+
+pub(super) fn verified(
+    arguments: &Verify,
+    board: &str,
+    model: &str,
+    probes: &[Verified],
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    let all = probes.iter().all(|probe| probe.accepted);
+    if arguments.json {
+        let probe = |probe: &Verified| {
+            json!({
+                "picture": probe.file.display().to_string(),
+                "verdict": verdict(probe.accepted),
+                "distance": number(probe.distance),
+                "threshold": number(probe.threshold),
+            })
+        };
+        let mut answer = json!({
+            "subject": arguments.subject,
+            "verdict": verdict(all),
+            "model_id": model,
+            "device": board,
+            "probes": probes.iter().map(probe).collect::<Vec<Value>>(),
+        });
+        if let [probe] = probes {
+            answer["distance"] = number(probe.distance);
+            answer["threshold"] = number(probe.threshold);
+        }
+        writeln!(out, "{answer}")?;
+    } else {
+        for probe in probes {
+            writeln!(
+                out,
+                "{}  {}  distance {:.4}, threshold {:.4}",
+                probe.file.display(),
+                verdict(probe.accepted),
+                probe.distance,
+                probe.threshold
+            )?;
+        }
+    }
+    Ok(if all { Outcome::Yes } else { Outcome::No })
+}
+
+pub(super) fn identified(
+    arguments: &Identify,
+    board: &str,
+    model: &str,
+    probes: &[Identified],
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    let all = probes.iter().all(|probe| probe.subject.is_some());
+    if arguments.json {
+        let as_json = |probe: &Identified| {
+            let known = if probe.subject.is_some() {
+                "accept"
+            } else {
+                "unknown"
+            };
+            json!({
+                "picture": probe.file.display().to_string(),
+                "verdict": known,
+                "subject": probe.subject,
+                "distance": number(probe.distance),
+            })
+        };
+        let mut answer = json!({
+            "model_id": model,
+            "device": board,
+            "probes": probes.iter().map(as_json).collect::<Vec<Value>>(),
+        });
+        if let [probe] = probes {
+            for (key, value) in as_json(probe).as_object().cloned().unwrap_or_default() {
+                answer[key] = value;
+            }
+        }
+        writeln!(out, "{answer}")?;
+    } else {
+        for probe in probes {
+            let subject = probe.subject.as_deref().unwrap_or("unknown");
+            let distance = match probe.distance.is_finite() {
+                true => format!("  distance {:.4}", probe.distance),
+                false => ": nobody is enrolled".into(),
+            };
+            writeln!(out, "{}  {subject}{distance}", probe.file.display())?;
+        }
+    }
+    Ok(if all { Outcome::Yes } else { Outcome::No })
+}
+
+pub(super) fn listed(
+    arguments: &List,
+    board: &str,
+    model: &str,
+    subjects: &[(String, u8)],
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    if arguments.json {
+        let subject = |(subject, shots): &(String, u8)| json!({"subject": subject, "shots": shots});
+        let list = json!({
+            "model_id": model,
+            "device": board,
+            "subjects": subjects.iter().map(subject).collect::<Vec<Value>>(),
+        });
+        writeln!(out, "{list}")?;
+    } else {
+        for (subject, shots) in subjects {
+            writeln!(out, "{subject}  {}", samples(*shots))?;
+        }
+    }
+    Ok(Outcome::Yes)
+}
+
+pub(super) fn self_tested(
+    arguments: &SelfTest,
+    board: &str,
+    model: &str,
+    passed: u16,
+    total: u16,
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    if arguments.json {
+        let result = json!({
+            "model_id": model,
+            "device": board,
+            "passed": passed,
+            "total": total,
+        });
+        writeln!(out, "{result}")?;
+    } else {
+        writeln!(
+            out,
+            "{passed} of {total} golden vectors came out right, byte for byte, on {board}"
+        )?;
+    }
+    Ok(match passed == total {
+        true => Outcome::Yes,
+        false => Outcome::No,
+    })
+}

@@ -1,0 +1,49 @@
+//! Verbs on a device at the end of a line: what it answers, in the words and the JSON of the
+//! verbs that run here.
+
+#[cfg(feature = "device")]
+mod answers;
+#[cfg(feature = "device")]
+mod connect;
+#[cfg(feature = "device")]
+pub(crate) mod flash;
+#[cfg(feature = "device")]
+mod remote;
+#[cfg(feature = "device")]
+pub(crate) mod serve;
+#[cfg(not(feature = "device"))]
+mod without;
+
+use std::str::FromStr;
+
+#[cfg(feature = "device")]
+pub(crate) use remote::{enroll, identify, list, remove, self_test, verify};
+#[cfg(not(feature = "device"))]
+pub(crate) use without::{enroll, identify, list, remove, self_test, verify};
+
+/// Where a verb runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// In this program.
+    Local,
+    /// On a device that a socket leads to.
+    Tcp(String),
+    /// On a device at a serial port.
+    Serial(String),
+    /// On an emulated board.
+    Qemu(String),
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "local" => Ok(Self::Local),
+            Some(("tcp", address)) if address.contains(':') => Ok(Self::Tcp(address.into())),
+            Some(("serial", path)) if !path.is_empty() => Ok(Self::Serial(path.into())),
+            Some(("qemu", board)) if !board.is_empty() => Ok(Self::Qemu(board.into())),
+            _ => Err("expected local, tcp:HOST:PORT, serial:PATH or qemu:BOARD".into()),
+        }
+    }
+}

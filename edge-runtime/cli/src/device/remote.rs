@@ -1,0 +1,178 @@
+//! Verbs on a device that is connected.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use edge_runtime::client::{Client, Line};
+use indicatif::{ProgressBar, ProgressStyle};
+use shared::wire::{Refusal, Request, Response};
+
+use super::answers::words;
+use super::{Device, answers, connect};
+use crate::Outcome;
+use crate::arguments::{Enroll, Identify, List, Remove, SelfTest, Verify};
+use crate::pictures;
+
+/// A device that answered.
+struct Connected {
+    client: Client<Box<dyn Line>>,
+    board: String,
+    model: String,
+}
+
+/// Bytes of a picture from which on its upload shows a bar.
+const LONG_UPLOAD: usize = 4096;
+
+impl Connected {
+    fn new(device: &Device) -> Result<Self> {
+        let mut client = Client::new(connect::line(device)?);
+        let (board, model) = match client.hello()? {
+            Response::Hello { board, model, .. } => (board.to_owned(), model.to_string()),
+            other => bail!("expected a greeting, found {}", words(&other)),
+        };
+        Ok(Self {
+            client,
+            board,
+            model,
+        })
+    }
+
+    /// The answer to a request; a refusal is an error.
+    fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>> {
+        match self.client.ask(request)? {
+            Response::Refused(refusal) => Err(answers::refused(refusal)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Shows the device a picture file.
+    fn show(&mut self, file: &Path) -> Result<()> {
+        let context = || file.display().to_string();
+        let picture = pictures::read(file)?;
+        let image = picture.image().with_context(context)?;
+        let bar = match image.pixels().len() {
+            len if len >= LONG_UPLOAD && std::io::stderr().is_terminal() => {
+                ProgressBar::new(len as u64)
+            }
+            _ => ProgressBar::hidden(),
+        };
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar} {bytes}/{total_bytes} {eta}") {
+            bar.set_style(style);
+        }
+        bar.set_message(context());
+        let refused = self
+            .client
+            .upload(&image, |sent| bar.set_position(sent as u64))?;
+        bar.finish_and_clear();
+        match refused {
+            None => Ok(()),
+            Some(refusal) => Err(answers::refused(refusal)).with_context(context),
+        }
+    }
+
+    /// The enrolled subjects and how many samples each has.
+    fn subjects(&mut self) -> Result<Vec<(String, u8)>> {
+        let mut subjects = vec![];
+        for index in 0..=u16::MAX {
+            match self.ask(&Request::List { index })? {
+                Response::Subject {
+                    entry: Some((subject, shots)),
+                } => subjects.push((subject.to_owned(), shots)),
+                Response::Subject { entry: None } => break,
+                other => bail!("expected a subject, found {}", words(&other)),
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// Removes a subject; whether it was enrolled.
+    fn remove(&mut self, subject: &str) -> Result<bool> {
+        match self.client.ask(&Request::Remove { subject })? {
+            Response::Done => Ok(true),
+            Response::Refused(Refusal::NotEnrolled) => Ok(false),
+            Response::Refused(refusal) => Err(answers::refused(refusal)),
+            other => bail!("expected a removal, found {}", words(&other)),
+        }
+    }
+}
+
+pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
+    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let subject = arguments.subject.as_str();
+    let files = pictures::files(&arguments.pictures)?;
+    let mut samples = 0;
+    for (index, file) in files.iter().enumerate() {
+        device.show(file)?;
+        // In place of an earlier enrolment, as everywhere.
+        let anew = index == 0;
+        let answer = device.ask(&Request::Enroll { subject, anew });
+        match answer.with_context(|| file.display().to_string())? {
+            Response::Enrolled { shots } => samples = shots,
+            other => bail!("expected an enrolment, found {}", words(&other)),
+        }
+    }
+    answers::enrolled(arguments, &device.board, &device.model, samples, out)
+}
+
+pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
+    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let subject = arguments.subject.as_str();
+    let mut probes = vec![];
+    for file in pictures::files(&arguments.pictures)? {
+        device.show(&file)?;
+        let answer = device.ask(&Request::Verify { subject });
+        match answer.with_context(|| format!("{}, subject {subject}", file.display()))? {
+            Response::Verified {
+                accepted,
+                distance,
+                threshold,
+            } => probes.push(answers::Verified {
+                file,
+                accepted,
+                distance,
+                threshold,
+            }),
+            other => bail!("expected a verdict, found {}", words(&other)),
+        }
+    }
+    answers::verified(arguments, &device.board, &device.model, &probes, out)
+}
+
+pub(crate) fn identify(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
+    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let mut probes = vec![];
+    for file in pictures::files(&arguments.pictures)? {
+        device.show(&file)?;
+        match device.ask(&Request::Identify)? {
+            Response::Identified { subject, distance } => probes.push(answers::Identified {
+                subject: subject.map(str::to_owned),
+                file,
+                distance,
+            }),
+            other => bail!("expected a name, found {}", words(&other)),
+        }
+    }
+    answers::identified(arguments, &device.board, &device.model, &probes, out)
+}
+
+pub(crate) fn list(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
+    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let subjects = device.subjects()?;
+    answers::listed(arguments, &device.board, &device.model, &subjects, out)
+}
+
+pub(crate) fn remove(arguments: &Remove, out: &mut impl Write) -> Result<Outcome> {
+    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let removed = device.remove(&arguments.subject)?;
+    crate::verbs::removed(arguments, removed, out)
+}
+
+pub(crate) fn self_test(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome> {
+    let mut device = Connected::new(&arguments.device)?;
+    let (passed, total) = match device.ask(&Request::SelfTest)? {
+        Response::SelfTested { passed, total } => (passed, total),
+        other => bail!("expected a self-test, found {}", words(&other)),
+    };
+    answers::self_tested(arguments, &device.board, &device.model, passed, total, out)
+}

@@ -1,0 +1,104 @@
+//! Answers other programs, as a board answers a host.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use edge_runtime::engine::Engine;
+use edge_runtime::loader::Model;
+use edge_runtime::server::{Board, Server};
+use edge_runtime::store::TemplateStore;
+use shared::wire::Frames;
+
+use crate::Outcome;
+use crate::arguments::Serve;
+use crate::model::recognizer;
+
+/// The most subjects that are told to be welcome.
+const CAPACITY: u16 = 10_000;
+
+/// The largest picture, bytes.
+const PICTURE: usize = 16 << 20;
+
+/// This machine, as hosts are told of it.
+struct Linux(Instant);
+
+impl Board for Linux {
+    fn name(&self) -> &str {
+        "linux"
+    }
+
+    fn ticks(&mut self) -> Option<u64> {
+        u64::try_from(self.0.elapsed().as_nanos()).ok()
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        1_000_000_000
+    }
+
+    /// The system grows stacks as they are needed.
+    fn stack(&self) -> (u32, u32) {
+        (0, 0)
+    }
+}
+
+pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
+    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let artifact = model.identified_artifact()?;
+    let recognizer = recognizer(&model, &arguments.recognizer)?;
+    let listen = &arguments.listen;
+    let listener = TcpListener::bind(listen)
+        .with_context(|| format!("{listen}: expected an address to listen at that is free"))?;
+    // Whoever started this may wait for it.
+    let mut output = io::stdout().lock();
+    writeln!(output, "listening at {}", listener.local_addr()?)?;
+    output.flush()?;
+    drop(output);
+    let mut server = Server::new(
+        recognizer,
+        *artifact.golden(),
+        CAPACITY,
+        vec![0; PICTURE],
+        Linux(Instant::now()),
+    );
+    // One host at a time: enrolments have an order.
+    for stream in listener.incoming() {
+        // A host that leaves in the middle of a frame leaves the others alone.
+        let served = stream.and_then(|stream| serve(&mut server, stream));
+        if let Err(error) = served {
+            let _ = writeln!(io::stderr(), "warning: a host's line broke: {error}");
+        }
+    }
+    Ok(Outcome::Yes)
+}
+
+/// Answers one host until it leaves.
+fn serve<E, S, B, P, C, const SHOTS: usize, const DIM: usize>(
+    server: &mut Server<'_, E, S, B, P, C, SHOTS, DIM>,
+    mut stream: TcpStream,
+) -> io::Result<()>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    B: AsMut<[u8]>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
+{
+    stream.set_nodelay(true)?;
+    let mut frames = Frames::new();
+    let mut bytes = [0; 1024];
+    loop {
+        let count = match stream.read(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        for &byte in bytes.iter().take(count) {
+            if let Some(frame) = frames.push(byte) {
+                stream.write_all(server.answer(frame))?;
+            }
+        }
+    }
+}

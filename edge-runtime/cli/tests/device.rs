@@ -1,0 +1,140 @@
+//! The verbs on a device at the end of a socket: this program, served.
+#![cfg(feature = "device")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+use support::{Fixture, code, json, refused, semblance, text};
+
+/// The program as a device, until it is dropped.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(fixture: &Fixture) -> Self {
+        let (model, store) = (fixture.path("model"), fixture.path("store"));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_semblance"))
+            .args(["serve", "--model", text(&model), "--store", text(&store)])
+            .args(["--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening at ").unwrap();
+        Self {
+            address: address.to_owned(),
+            child,
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let device = format!("tcp:{}", self.address);
+        let mut all = vec![arguments[0], "--device", &device];
+        all.extend(&arguments[1..]);
+        semblance(&all)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn verbs_on_a_device_answer_as_they_do_here() {
+    let fixture = Fixture::new();
+    let served = Served::start(&fixture);
+    for (name, subject) in [("ada", 1), ("grace", 2)] {
+        let pictures = [0, 1, 2].map(|sample| fixture.picture(subject, sample));
+        let mut arguments = vec!["enroll", "--json", "--subject", name];
+        arguments.extend(pictures.iter().map(|path| text(path)));
+        // Twice: an enrolment takes the place of an earlier one.
+        for _ in 0..2 {
+            let enrolled = served.run(&arguments);
+            assert_eq!((code(&enrolled), &json(&enrolled)["shots"]), (0, &3.into()));
+        }
+        assert_eq!(json(&served.run(&arguments))["device"], "linux");
+    }
+    let (own, stranger) = (fixture.picture(1, 3), fixture.picture(9, 0));
+    for picture in [&own, &stranger] {
+        let verify = ["verify", "--json", "--subject", "ada", text(picture)];
+        let (there, here) = (served.run(&verify), fixture.run(&verify));
+        assert_eq!(code(&there), code(&here));
+        for key in ["verdict", "distance", "threshold", "subject", "model_id"] {
+            assert_eq!(json(&there)[key], json(&here)[key], "{key}");
+        }
+        let identify = ["identify", "--json", text(picture)];
+        let (there, here) = (served.run(&identify), fixture.run(&identify));
+        assert_eq!(code(&there), code(&here));
+        for key in ["verdict", "distance"] {
+            assert_eq!(json(&there)[key], json(&here)[key], "{key}");
+        }
+    }
+    let names = |output: &Output| -> Vec<String> {
+        let list = json(output)["subjects"].as_array().cloned().unwrap();
+        let name = |entry: &serde_json::Value| entry["subject"].as_str().unwrap().to_owned();
+        list.iter().map(name).collect()
+    };
+    assert_eq!(names(&served.run(&["list", "--json"])), ["ada", "grace"]);
+    assert_eq!(names(&fixture.run(&["list", "--json"])), ["ada", "grace"]);
+    let remove = ["remove", "--subject", "ada"];
+    assert_eq!(code(&served.run(&remove)), 0);
+    assert_eq!(code(&served.run(&remove)), 1);
+    assert_eq!(names(&fixture.run(&["list", "--json"])), ["grace"]);
+    let tested = served.run(&["self-test", "--json"]);
+    assert_eq!(
+        (code(&tested), &json(&tested)["passed"]),
+        (0, &json(&tested)["total"])
+    );
+    // In words, too.
+    let listed = served.run(&["list"]);
+    assert_eq!(listed.stdout, b"grace  3 samples\n");
+}
+
+#[test]
+fn noise_and_broken_lines_leave_the_next_host_alone() {
+    let fixture = Fixture::new();
+    let served = Served::start(&fixture);
+    for garbage in [&b"\x00\x00abc\x00\xff\xff\xff\x00"[..], &[7; 9000], b""] {
+        let mut stream = TcpStream::connect(&served.address).unwrap();
+        stream.write_all(garbage).unwrap();
+    }
+    assert_eq!(code(&served.run(&["list"])), 0);
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told() {
+    let fixture = Fixture::new();
+    let served = Served::start(&fixture);
+    let picture = fixture.picture(1, 0);
+    let nobody = ["verify", "--subject", "nobody", text(&picture)];
+    refused(&served.run(&nobody), &["nobody", "enrol"]);
+    let long = "x".repeat(33);
+    let enroll = ["enroll", "--subject", &long, text(&picture)];
+    refused(&served.run(&enroll), &["32 bytes"]);
+    let stored = ["list", "--store", "elsewhere"];
+    refused(&served.run(&stored), &["--store", "--device"]);
+    refused(
+        &semblance(&["list", "--device", "carrier:pigeon"]),
+        &["tcp:HOST:PORT"],
+    );
+    refused(
+        &semblance(&["list", "--device", "tcp:127.0.0.1:1"]),
+        &["listens there"],
+    );
+    refused(
+        &semblance(&["list", "--device", "qemu:toaster"]),
+        &["qemu-riscv-virt"],
+    );
+    refused(&semblance(&["list"]), &["--model", "--device"]);
+}

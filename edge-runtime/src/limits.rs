@@ -1,0 +1,86 @@
+//! What a board has room for.
+
+use core::fmt;
+
+use shared::artifact::Artifact;
+
+/// The sizes that firmware is built for. Models are checked against them before they are
+/// flashed, and again by the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of flash for a model.
+    pub slot: usize,
+    /// Bytes of memory for activations.
+    pub arena: usize,
+    /// Bytes of memory for a preprocessed sample.
+    pub input: usize,
+    /// Components of an embedding.
+    pub dim: usize,
+    /// Samples of a subject.
+    pub shots: usize,
+    /// Subjects.
+    pub subjects: usize,
+}
+
+/// What emulated boards have room for.
+pub const EMULATED: Limits = Limits {
+    slot: 512 * 1024,
+    arena: 64 * 1024,
+    input: 4 * 1024,
+    dim: 64,
+    shots: 5,
+    subjects: 8,
+};
+
+impl Limits {
+    /// Whether a model of `len` bytes fits.
+    ///
+    /// # Errors
+    /// [`TooLarge`] with what does not, first of all.
+    pub fn check(&self, artifact: &Artifact<'_>, len: usize) -> Result<(), TooLarge> {
+        let contract = artifact.contract();
+        let dim = usize::from(contract.comparison.embedding.dim);
+        let needs = [
+            ("flash for the model", len, self.slot),
+            (
+                "memory for activations",
+                artifact.plan().arena_len(),
+                self.arena,
+            ),
+            (
+                "memory for a sample",
+                contract.preprocess.output_len(),
+                self.input,
+            ),
+            ("components of an embedding", dim, self.dim),
+        ];
+        let too_large = needs.into_iter().find(|(_, needed, room)| needed > room);
+        match too_large {
+            None => Ok(()),
+            Some((what, needed, room)) => Err(TooLarge { what, needed, room }),
+        }
+    }
+}
+
+/// A model needs more of something than a board has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// Of what; bytes but for components.
+    pub what: &'static str,
+    /// What the model needs.
+    pub needed: usize,
+    /// What the board has.
+    pub room: usize,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, needed, room } = self;
+        write!(
+            f,
+            "expected a model that needs at most {room} of {what}, found one that needs {needed}: take a smaller one, or export it with `--low-memory`"
+        )
+    }
+}
+
+impl core::error::Error for TooLarge {}
