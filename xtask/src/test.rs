@@ -170,18 +170,15 @@ fn dependencies(workspace: &Workspace) -> Result<()> {
         eprintln!("skipped: cargo-deny is not installed");
         return Ok(());
     }
-    let mut deny = process::cargo(workspace);
-    // Below errors it lists what comes in two versions, by the page.
-    deny.args([
-        "deny",
-        "--log-level",
-        "error",
-        "check",
-        "bans",
-        "licenses",
-        "sources",
-    ]);
-    process::run(&mut deny)
+    for folder in ["", "edge-runtime/firmware"] {
+        let mut deny = process::cargo(workspace);
+        deny.current_dir(workspace.root.join(folder));
+        // Below errors it lists what comes in two versions, by the page.
+        deny.args(["deny", "--log-level", "error", "check"])
+            .args(["bans", "licenses", "sources"]);
+        process::run(&mut deny)?;
+    }
+    Ok(())
 }
 
 /// Checks what is built with fewer features: the device's program without tract, the

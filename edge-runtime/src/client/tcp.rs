@@ -1,8 +1,8 @@
 //! Devices at the end of a socket.
 
+use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
 use super::Line;
 

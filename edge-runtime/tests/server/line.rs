@@ -1,0 +1,154 @@
+//! A device and a line to it, quiet or noisy.
+
+use std::collections::VecDeque;
+use std::io;
+
+use edge_runtime::client::{Client, Line};
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::recognizer::Recognizer;
+use edge_runtime::server::{Board, Server};
+use shared::artifact::Artifact;
+use shared::support_set::SupportSet;
+use shared::wire::Frames;
+
+pub(crate) const MODEL: &[u8] = include_bytes!("../../../models/omniglot-vinyals/model.bin");
+pub(crate) const SUBJECTS: usize = 4;
+pub(crate) const SHOTS: usize = 5;
+pub(crate) const DIM: usize = 64;
+
+pub(crate) type Set = SupportSet<SUBJECTS, SHOTS, DIM>;
+pub(crate) type Device =
+    Server<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Vec<u8>, Desk, SHOTS, DIM>;
+pub(crate) type Local = Recognizer<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, SHOTS, DIM>;
+
+pub(crate) fn recognizer() -> (Artifact<'static>, Local) {
+    let artifact = Artifact::parse(MODEL).unwrap();
+    let arena = vec![0; artifact.plan().arena_len()];
+    let engine = Int8Engine::new(artifact.clone(), arena).unwrap();
+    let contract = artifact.contract();
+    let store = Set::new(artifact.model_id(), contract.comparison);
+    let input = vec![0; contract.preprocess.output_len()];
+    let far = artifact.operating_points().usual_target();
+    let recognizer = Recognizer::new(engine, &artifact, far, store, input).unwrap();
+    (artifact, recognizer)
+}
+
+/// A board whose clock ticks when it is looked at.
+pub(crate) struct Desk(u64);
+
+impl Board for Desk {
+    fn name(&self) -> &str {
+        "desk"
+    }
+
+    fn ticks(&mut self) -> Option<u64> {
+        self.0 += 7;
+        Some(self.0)
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        1000
+    }
+
+    fn stack(&self) -> (u32, u32) {
+        (300, 4000)
+    }
+}
+
+pub(crate) fn device() -> Device {
+    device_with(vec![0; SIDE * SIDE])
+}
+
+/// A device whose pictures go to a buffer; to the engine's memory, where that is empty.
+pub(crate) fn device_with(picture: Vec<u8>) -> Device {
+    let (artifact, recognizer) = recognizer();
+    Server::new(
+        recognizer,
+        *artifact.golden(),
+        SUBJECTS as u16,
+        picture,
+        Desk(0),
+    )
+}
+
+pub(crate) const SIDE: usize = 28;
+
+/// A drawing: a stroke or two whose places depend on who draws, and a little on which.
+pub(crate) fn drawing(subject: u8, which: u8) -> Vec<u8> {
+    let mut pixels = vec![255; SIDE * SIDE];
+    let at = 3 + usize::from(subject) * 5;
+    for i in 3..25 {
+        pixels[i * SIDE + at + usize::from(which % 2)] = 0;
+        pixels[(at + usize::from(which / 2 % 2)) * SIDE + i] =
+            if subject.is_multiple_of(2) { 0 } else { 255 };
+    }
+    pixels
+}
+
+/// A line in memory, with the device at its other end. Every byte may be flipped, lost or
+/// doubled.
+pub(crate) struct Wire {
+    device: Device,
+    frames: Frames,
+    to_host: VecDeque<u8>,
+    noise: Noise,
+    /// Of 65536 bytes, how many suffer.
+    rate: u32,
+}
+
+pub(crate) struct Noise(pub(crate) u64);
+
+impl Noise {
+    pub(crate) fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    /// What becomes of a byte.
+    fn disturb(&mut self, byte: u8, rate: u32) -> Vec<u8> {
+        if self.next() & 0xffff >= rate {
+            return vec![byte];
+        }
+        match self.next() % 3 {
+            0 => vec![byte ^ (1 << (self.next() % 8))],
+            1 => vec![],
+            _ => vec![byte, byte],
+        }
+    }
+}
+
+impl Line for Wire {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for &byte in bytes {
+            for byte in self.noise.disturb(byte, self.rate) {
+                let Some(frame) = self.frames.push(byte) else {
+                    continue;
+                };
+                for &byte in self.device.answer(frame) {
+                    self.to_host.extend(self.noise.disturb(byte, self.rate));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.to_host.pop_front())
+    }
+}
+
+pub(crate) fn client(rate: u32, seed: u64) -> Client<Wire> {
+    client_of(device(), rate, seed)
+}
+
+pub(crate) fn client_of(device: Device, rate: u32, seed: u64) -> Client<Wire> {
+    Client::new(Wire {
+        device,
+        frames: Frames::new(),
+        to_host: VecDeque::new(),
+        noise: Noise(seed | 1),
+        rate,
+    })
+}
