@@ -189,6 +189,27 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             prop_assert_eq!(value, naive(case, y, x, o), "{} at {}", set, index);
         }
     }
+    on_boards(case, &filters)
+}
+
+/// What boards without vector instructions compute, which are given more than the weights.
+fn on_boards(case: &Case, filters: &Filters<'_>) -> Result<(), TestCaseError> {
+    let (conv, input) = (&case.conv, &case.input);
+    let mut expected = vec![0; conv.output.len()];
+    compute(case, InstructionSet::Scalar, filters, &mut expected);
+    let more = [filters.weights, &[0x55; 9]].concat();
+    for weights in [filters.weights, &more] {
+        let filters = Filters {
+            weights,
+            ..*filters
+        };
+        let mut output = vec![0; conv.output.len()];
+        match case.depthwise {
+            true => depthwise_conv2d::depthwise_conv2d(conv, &filters, input, &mut output),
+            false => conv2d::conv2d(conv, &filters, input, &mut output),
+        }
+        prop_assert_eq!(&output, &expected, "boards");
+    }
     Ok(())
 }
 

@@ -41,6 +41,12 @@ impl Window {
         }
     }
 
+    /// Whether no tap lies in the padding.
+    pub(super) fn is_whole(&self, conv: &Conv2d) -> bool {
+        let [kernel_y, kernel_x] = conv.kernel.map(usize::from);
+        self.rows.len() == kernel_y && self.columns.len() == kernel_x
+    }
+
     /// Its rows.
     pub(super) fn runs(&self, conv: &Conv2d) -> impl Iterator<Item = Run> {
         let [padding_y, padding_x] = conv.padding.map(usize::from);

@@ -2,6 +2,7 @@
 
 use shared::artifact::plan::Conv2d;
 
+pub mod portable;
 pub mod scalar;
 
 #[cfg(dsp)]
@@ -51,5 +52,5 @@ pub fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [
     #[cfg(dsp)]
     dsp::conv2d(conv, filters, input, output);
     #[cfg(not(dsp))]
-    scalar::conv2d(conv, filters, input, output);
+    portable::conv2d(conv, filters, input, output);
 }

@@ -1,5 +1,8 @@
 //! From accumulators and real numbers to uint8 activations.
 
+#[cfg(any(test, no_float))]
+mod integer;
+
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 pub(super) mod avx2;
@@ -14,6 +17,16 @@ pub(super) mod neon;
 /// in IEEE 754 single precision, as ONNX defines QLinearConv's last step.
 #[inline(always)]
 pub fn requantize(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
+    #[cfg(no_float)]
+    return integer::requantize(accumulator, multiplier, zero_point);
+    #[cfg(not(no_float))]
+    in_reals(accumulator, multiplier, zero_point)
+}
+
+/// The definition.
+#[cfg(any(test, not(no_float)))]
+#[inline(always)]
+fn in_reals(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
     to_byte(accumulator as f32 * multiplier, zero_point)
 }
 
