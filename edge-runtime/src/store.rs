@@ -44,6 +44,32 @@ pub trait TemplateStore<const SHOTS: usize, const DIM: usize> {
     }
 }
 
+impl<S: TemplateStore<SHOTS, DIM>, const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM>
+    for &mut S
+{
+    type Error = S::Error;
+
+    fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>> {
+        (**self).templates()
+    }
+
+    fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), S::Error> {
+        (**self).put(template)
+    }
+
+    fn remove(&mut self, subject: &str) -> Result<bool, S::Error> {
+        (**self).remove(subject)
+    }
+
+    fn stale_count(&self) -> usize {
+        (**self).stale_count()
+    }
+
+    fn remove_stale(&mut self) -> Result<(), S::Error> {
+        (**self).remove_stale()
+    }
+}
+
 /// Memory only: nothing outlives the program.
 impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM>
     for SupportSet<SUBJECTS, SHOTS, DIM>

@@ -51,7 +51,8 @@ where
 {
     let artifact = Artifact::parse_slot(parts.model).map_err(Fault::Artifact)?;
     let contract = artifact.contract();
-    let store: FlashStore<_, _, SUBJECTS, SHOTS, DIM> = FlashStore::open(
+    // Large, so it is borrowed from here on, not moved from place to place.
+    let mut store: FlashStore<_, _, SUBJECTS, SHOTS, DIM> = FlashStore::open(
         parts.flash,
         parts.store,
         artifact.model_id(),
@@ -65,14 +66,14 @@ where
     let far_target = artifact.operating_points().usual_target();
     let golden = *artifact.golden();
     let engine = Int8Engine::new(artifact.clone(), parts.arena).map_err(RecognizerError::Engine)?;
-    let recognizer = Recognizer::new(engine, &artifact, far_target, store, input)?;
-    let server = Server::new(recognizer, golden, SUBJECTS as u16, [], parts.board);
-    serve(server, parts.link, parts.indicator).map_err(|error| Fault::Link(error.kind()))
+    let recognizer = Recognizer::new(engine, &artifact, far_target, &mut store, input)?;
+    let mut server = Server::new(recognizer, golden, SUBJECTS as u16, [], parts.board);
+    serve(&mut server, parts.link, parts.indicator).map_err(|error| Fault::Link(error.kind()))
 }
 
 /// Answers frames, one after the other.
 fn serve<'a, E, S, B, P, C, L, I>(
-    mut server: Server<'a, E, S, B, P, C, SHOTS, DIM>,
+    server: &mut Server<'a, E, S, B, P, C, SHOTS, DIM>,
     mut link: L,
     mut indicator: I,
 ) -> Result<Infallible, L::Error>
