@@ -13,9 +13,10 @@ fn main() {
         Ok("thumbv8m.main-none-eabihf") => {
             let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
             let named = ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"];
-            named
-                .iter()
-                .any(|name| flags.contains(&format!("target-cpu={name}")))
+            !flags.contains("-dsp")
+                && named
+                    .iter()
+                    .any(|name| flags.contains(&format!("target-cpu={name}")))
         }
         _ => false,
     };

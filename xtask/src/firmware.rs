@@ -65,9 +65,17 @@ pub(crate) fn try_kernels(workspace: &Workspace) -> Result<()> {
             continue;
         }
         let machine = board.name.trim_start_matches("qemu-");
-        let mut emulator = process::command(workspace, "qemu-system-arm");
+        let (name, arguments) = match machine.strip_prefix("riscv-") {
+            Some(machine) => (
+                "qemu-system-riscv32",
+                ["-machine", machine, "-bios", "none"],
+            ),
+            None => ("qemu-system-arm", ["-machine", machine, "-vga", "none"]),
+        };
+        let mut emulator = process::command(workspace, name);
         emulator
-            .args(["-machine", machine, "-display", "none", "-monitor", "none"])
+            .args(arguments)
+            .args(["-display", "none", "-monitor", "none"])
             .args(["-serial", "null", "-icount", "shift=0"])
             .args(["-semihosting-config", "enable=on,target=native"])
             .arg("-kernel")

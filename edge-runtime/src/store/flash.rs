@@ -48,9 +48,8 @@ const OVERHEAD: usize = 8 + size_of::<u32>() + 1;
 /// The largest unit that flash is written in, bytes.
 const LARGEST_WORD: usize = 32;
 
-/// Words from the beginning of a page that the first mark takes at most: the page's state,
-/// the header of the item, key and value.
-const MARK_WORDS: usize = 5;
+/// Bytes of the header of a mark, and of its key and value.
+const MARK_PART: usize = 8;
 
 /// Places that a half needs beside those of subjects: for the mark, and for the record that
 /// replaces another.
@@ -73,6 +72,8 @@ pub struct FlashStore<F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM
     next_key: u32,
     /// Whether the half in use has nothing in it but whole records.
     is_clean: bool,
+    /// Whether a write failed, so that the half in use may hold what was not acknowledged.
+    failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,7 @@ where
             stale: Vec::new(),
             next_key: MARK + 1,
             is_clean: false,
+            failed: false,
         };
         store.find_half()?;
         store.read()?;
@@ -198,6 +200,15 @@ where
     /// Takes the half with the later mark, and makes the other one blank.
     fn find_half(&mut self) -> Result<(), FlashStoreError<F::Error>> {
         let marks = [self.mark(Half::First), self.mark(Half::Second)];
+        // A flash that cannot be read now may be read at the next start: nothing is decided.
+        for mark in &marks {
+            if let Err(FlashStoreError::Flash(_)) = mark {
+                let [first, second] = marks;
+                first?;
+                second?;
+                return Err(FlashStoreError::Damaged);
+            }
+        }
         let (half, generation) = match marks {
             [Ok(Some(first)), Ok(Some(second))] if second > first => (Half::Second, second),
             [Ok(Some(first)), _] => (Half::First, first),
@@ -219,7 +230,9 @@ where
 
     /// Whether nothing is there but a beginning of the first mark.
     fn is_beginning(&mut self) -> Result<bool, FlashStoreError<F::Error>> {
-        let first = MARK_WORDS * F::WRITE_SIZE.max(F::READ_SIZE);
+        let word = F::WRITE_SIZE.max(F::READ_SIZE);
+        // The page's state; the header of the item; its key and value.
+        let first = word + 2 * MARK_PART.next_multiple_of(word);
         let rest = self.region.start.saturating_add(first as u32)..self.region.end;
         is_blank(&mut self.flash, rest)
     }
@@ -241,7 +254,8 @@ where
 
     fn make_blank(&mut self, half: Half) -> Result<(), FlashStoreError<F::Error>> {
         let range = half.of(&self.region);
-        if is_blank(&mut self.flash, range.clone())? {
+        // What cannot be read is erased too.
+        if let Ok(true) = is_blank(&mut self.flash, range.clone()) {
             return Ok(());
         }
         let erased = self.flash.erase(range.start, range.end);
@@ -338,14 +352,21 @@ where
         let generation = self.generation.checked_add(1);
         let generation = generation.ok_or(FlashStoreError::Damaged)?;
         self.make_blank(to)?;
-        let mut after = MARK;
-        while let Some(key) = self.key_after(after)? {
-            after = key;
-            if Some(key) == removed || !keeps_stale && self.stale.contains(&key) {
-                continue;
-            }
-            let template = self.fetch(key)?;
+        // By what is known to be kept: what cannot be read must not pass for removed.
+        for place in 0..self.keys.len() {
+            let (key, template) = match (self.keys.get(place), self.enrolled.templates().get(place))
+            {
+                (Some(key), Some(template)) if Some(*key) != removed => (*key, template.clone()),
+                _ => continue,
+            };
             self.write(to, key, &template)?;
+        }
+        let stale = if keeps_stale { self.stale.len() } else { 0 };
+        for place in 0..stale {
+            if let Some(key) = self.stale.get(place).copied() {
+                let template = self.fetch(key)?;
+                self.write(to, key, &template)?;
+            }
         }
         if let Some((key, template)) = added {
             self.write(to, key, template)?;
@@ -354,6 +375,7 @@ where
         self.half = to;
         self.generation = generation;
         self.is_clean = true;
+        self.failed = false;
         let erased = self.make_blank(from);
         Ok(Moved { erased })
     }
@@ -385,7 +407,10 @@ where
         }
         let key = known.unwrap_or(self.next_key);
         let next = key.checked_add(1).ok_or(FlashStoreError::Damaged)?;
-        let written = match self.has_room()? {
+        // A half that should be gone must not come back with an earlier or a later mark.
+        self.make_blank(self.half.other())?;
+        // After an error the half in use may hold what was refused.
+        let written = match !self.failed && self.has_room()? {
             true => self.write(self.half, key, &template),
             false => {
                 let moved = self.rewrite(known, Some((key, &template)), true)?;
@@ -396,6 +421,7 @@ where
         };
         if written.is_err() {
             self.is_clean = false;
+            self.failed = true;
         }
         written?;
         self.enrolled.insert(template)?;
@@ -410,6 +436,8 @@ where
     fn remove(&mut self, subject: &str) -> Result<bool, Self::Error> {
         let mut templates = self.enrolled.templates().iter();
         let Some(place) = templates.position(|template| template.subject() == subject) else {
+            // What an earlier removal could not erase goes now.
+            self.make_blank(self.half.other())?;
             return Ok(false);
         };
         let key = *self.keys.get(place).ok_or(FlashStoreError::Damaged)?;
@@ -426,7 +454,7 @@ where
 
     fn remove_stale(&mut self) -> Result<(), Self::Error> {
         if self.stale.is_empty() {
-            return Ok(());
+            return self.make_blank(self.half.other());
         }
         let moved = self.rewrite(None, None, false)?;
         self.stale.clear();

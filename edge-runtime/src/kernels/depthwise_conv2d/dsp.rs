@@ -85,8 +85,7 @@ struct Segment {
 
 /// The segments of an axis, from the beginning to the end.
 fn segments(conv: &Conv2d, axis: usize) -> impl Iterator<Item = Segment> + use<> {
-    let [stride, padding] =
-        [conv.stride, conv.padding].map(|of| isize::from(of[axis].cast_signed()));
+    let [stride, padding] = [conv.stride, conv.padding].map(|of| usize::from(of[axis]) as isize);
     let of = |place: shared::artifact::plan::Place| match axis {
         0 => usize::from(place.height),
         _ => usize::from(place.width),
@@ -154,7 +153,7 @@ impl<'a> Block<'a> {
         let [row_in, row_out] =
             [conv.input.width, conv.output.width].map(|width| usize::from(width) * channels);
         let [down, right] = conv.stride.map(usize::from);
-        let [down, right] = [down * row_in, right * channels];
+        let [down, right] = [down.wrapping_mul(row_in), right.wrapping_mul(channels)];
         for rows in segments(conv, 0) {
             for columns in segments(conv, 1) {
                 self.take_filter(rows.moved, columns.moved);

@@ -14,7 +14,7 @@ const MOST: u32 = 512;
 /// `round_half_even(real(float(size) * multiplier))`, at most [`MOST`]; each operation is
 /// rounded to 24 bits, halves to even.
 fn rounded_product(size: u32, multiplier: u32) -> i32 {
-    let (exponent, fraction) = (multiplier >> 23, multiplier & 0x007f_ffff);
+    let (exponent, fraction) = (multiplier >> 23 & 0xff, multiplier & 0x007f_ffff);
     // A product with so small a multiplier is next to nothing.
     if size == 0 || exponent == 0 {
         return 0;
