@@ -422,6 +422,8 @@ where
         if written.is_err() {
             self.is_clean = false;
             self.failed = true;
+            // It may be there all the same, and must not come back.
+            let _ = self.rewrite(None, None, true);
         }
         written?;
         self.enrolled.insert(template)?;
