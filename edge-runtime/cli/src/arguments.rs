@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "device")]
 use crate::device::Device;
 
 /// Enrol, verify and identify on the device
@@ -78,6 +79,7 @@ pub(crate) struct RecognizerArguments {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) far: Option<f32>,
     /// Where this runs: local, tcp:HOST:PORT, serial:PATH or qemu:BOARD
+    #[cfg(feature = "device")]
     #[arg(long, value_name = "DEVICE", default_value = "local", conflicts_with_all = ["model", "store", "far"])]
     pub(crate) device: Device,
 }
@@ -193,6 +195,7 @@ pub(crate) struct SelfTest {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     /// Where this runs: local, tcp:HOST:PORT, serial:PATH or qemu:BOARD
+    #[cfg(feature = "device")]
     #[arg(
         long,
         value_name = "DEVICE",

@@ -3,6 +3,7 @@
 //! Exit codes: 0 accepted or done, 1 rejected, unknown or a check failed, 2 an error.
 
 mod arguments;
+#[cfg(feature = "device")]
 mod device;
 mod model;
 mod pictures;

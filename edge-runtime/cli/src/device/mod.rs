@@ -1,25 +1,15 @@
 //! Verbs on a device at the end of a line: what it answers, in the words and the JSON of the
 //! verbs that run here.
 
-#[cfg(feature = "device")]
 mod answers;
-#[cfg(feature = "device")]
 mod connect;
-#[cfg(feature = "device")]
 pub(crate) mod flash;
-#[cfg(feature = "device")]
 mod remote;
-#[cfg(feature = "device")]
 pub(crate) mod serve;
-#[cfg(not(feature = "device"))]
-mod without;
 
 use std::str::FromStr;
 
-#[cfg(feature = "device")]
 pub(crate) use remote::{enroll, identify, list, remove, self_test, verify};
-#[cfg(not(feature = "device"))]
-pub(crate) use without::{enroll, identify, list, remove, self_test, verify};
 
 /// Where a verb runs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use shared::artifact::OperatingPoint;
 
 use crate::Outcome;
 use crate::arguments::{Arguments, Verb};
+#[cfg(feature = "device")]
 use crate::device::{self, Device};
 
 #[cfg(feature = "device")]
@@ -27,26 +28,32 @@ pub(crate) use remove::removed;
 pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome> {
     match arguments.verb {
         Verb::Info(arguments) => info::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::Enroll(arguments) if arguments.recognizer.device != Device::Local => {
             device::enroll(&arguments, out)
         }
         Verb::Enroll(arguments) => enroll::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::Verify(arguments) if arguments.recognizer.device != Device::Local => {
             device::verify(&arguments, out)
         }
         Verb::Verify(arguments) => verify::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::Identify(arguments) if arguments.recognizer.device != Device::Local => {
             device::identify(&arguments, out)
         }
         Verb::Identify(arguments) => identify::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::List(arguments) if arguments.recognizer.device != Device::Local => {
             device::list(&arguments, out)
         }
         Verb::List(arguments) => list::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::Remove(arguments) if arguments.recognizer.device != Device::Local => {
             device::remove(&arguments, out)
         }
         Verb::Remove(arguments) => remove::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::SelfTest(arguments) if arguments.device != Device::Local => {
             device::self_test(&arguments, out)
         }
