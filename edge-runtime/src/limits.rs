@@ -1,6 +1,7 @@
 //! What a board has room for.
 
 use core::fmt;
+use core::ops::Range;
 
 use shared::artifact::Artifact;
 
@@ -30,6 +31,21 @@ pub const EMULATED: Limits = Limits {
     dim: 64,
     shots: 5,
     subjects: 8,
+};
+
+/// Where what lies in a flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlashMap {
+    /// The model's slot.
+    pub model: Range<usize>,
+    /// The templates.
+    pub store: Range<usize>,
+}
+
+/// The flash of emulated boards, from the beginning of the file that keeps it.
+pub const EMULATED_FLASH: FlashMap = FlashMap {
+    model: 0..EMULATED.slot,
+    store: 0x10_0000..0x10_8000,
 };
 
 impl Limits {
@@ -78,7 +94,7 @@ impl fmt::Display for TooLarge {
         let Self { what, needed, room } = self;
         write!(
             f,
-            "expected a model that needs at most {room} of {what}, found one that needs {needed}: take a smaller one, or export it with `--low-memory`"
+            "expected a model that needs at most {room} of {what}, found one that needs {needed}: take a smaller one, or quantize it with `--low-memory`"
         )
     }
 }

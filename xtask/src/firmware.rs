@@ -1,4 +1,4 @@
-//! Firmware: builds every board's, tries kernels and all else in the emulator.
+//! Firmware: builds every board's.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -52,35 +52,6 @@ pub(crate) fn build(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
             .arg("--target-dir")
             .arg(built(workspace));
         process::run(&mut cargo)?;
-    }
-    Ok(())
-}
-
-/// Runs the programs that compare a processor's kernels with the plain loops.
-pub(crate) fn try_kernels(workspace: &Workspace) -> Result<()> {
-    for board in boards(workspace)? {
-        let program = built(workspace).join(&board.target).join("release");
-        let program = program.join(format!("{}-kernels", board.name));
-        if !program.is_file() {
-            continue;
-        }
-        let machine = board.name.trim_start_matches("qemu-");
-        let (name, arguments) = match machine.strip_prefix("riscv-") {
-            Some(machine) => (
-                "qemu-system-riscv32",
-                ["-machine", machine, "-bios", "none"],
-            ),
-            None => ("qemu-system-arm", ["-machine", machine, "-vga", "none"]),
-        };
-        let mut emulator = process::command(workspace, name);
-        emulator
-            .args(arguments)
-            .args(["-display", "none", "-monitor", "none"])
-            .args(["-serial", "null", "-icount", "shift=0"])
-            .args(["-semihosting-config", "enable=on,target=native"])
-            .arg("-kernel")
-            .arg(program);
-        process::run(&mut emulator)?;
     }
     Ok(())
 }

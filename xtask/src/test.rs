@@ -17,7 +17,7 @@ use crate::workspace::{Workspace, variable};
 
 /// Set up, then run every check, the cheapest first
 ///
-/// In this order: format, tidy, dependencies, bare-metal builds, firmware and its kernels,
+/// In this order: format, tidy, dependencies, bare-metal builds, firmware,
 /// slim builds, tests of the kernels on 64-bit Arm, clippy, all tests, those on emulated
 /// boards among them. Stops at the first stage that fails, and says
 /// at the end what was skipped.
@@ -52,7 +52,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     }
     let locked = arguments.locked.then_some("--locked");
     if arguments.firmware {
-        stages.run("firmware", || firmware(workspace, locked))?;
+        stages.run("firmware", || firmware::build(workspace, locked))?;
         stages.run("tests on boards", || {
             ensure!(
                 firmware::can_emulate(),
@@ -70,7 +70,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     stages.run("tidy", || tidy::run(workspace))?;
     stages.run("dependencies", || dependencies(workspace))?;
     stages.run("bare-metal builds", || bare_metal(workspace, locked))?;
-    stages.run("firmware", || firmware(workspace, locked))?;
+    stages.run("firmware", || firmware::build(workspace, locked))?;
     stages.run("slim builds", || slim(workspace, locked))?;
     stages.run("kernels on 64-bit Arm", || {
         kernels_on_arm(workspace, locked)
@@ -99,17 +99,6 @@ fn tests(workspace: &Workspace, locked: Option<&str>) -> Command {
         cargo.env(name, folder);
     }
     cargo
-}
-
-/// Builds the firmware of every board, and compares kernels with the plain loops where
-/// boards can be emulated.
-fn firmware(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
-    firmware::build(workspace, locked)?;
-    if !firmware::can_emulate() {
-        eprintln!("skipped: the emulator is missing");
-        return Ok(());
-    }
-    firmware::try_kernels(workspace)
 }
 
 /// What could not be checked here, and what it takes.

@@ -1,6 +1,5 @@
 //! Boards in an emulator (QEMU), whose serial port is a socket and whose flash is a file.
 
-use core::ops::Range;
 use core::time::Duration;
 use std::borrow::ToOwned;
 use std::ffi::OsString;
@@ -18,6 +17,7 @@ use std::vec::Vec;
 
 use super::Line;
 use super::tcp::TcpLine;
+use crate::limits::EMULATED_FLASH;
 
 /// How long the emulator may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -87,29 +87,37 @@ impl Machine {
     pub fn named(board: &str) -> Option<&'static Self> {
         MACHINES.iter().find(|machine| machine.board == board)
     }
+
+    /// The emulator of this machine, without a window.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.emulator);
+        command
+            .args(self.arguments)
+            .args(["-display", "none", "-monitor", "none"])
+            .stdin(Stdio::null());
+        command
+    }
 }
-
-/// Where in the file of the flash the model lies.
-pub const MODEL: Range<usize> = 0..0x8_0000;
-
-/// Bytes of the flash.
-const FLASH_LEN: usize = 0x10_8000;
 
 /// Writes a blank flash with a model in it.
 ///
 /// # Errors
 /// A model that is larger than its slot; what the system says.
 pub fn make_flash(path: &Path, model: &[u8]) -> io::Result<()> {
-    if model.len() > MODEL.len() {
-        return Err(io::Error::other(format!(
-            "expected a model of at most {} bytes, found {}: take a smaller one",
-            MODEL.len(),
-            model.len()
-        )));
-    }
-    let mut flash = vec![0xff; FLASH_LEN];
-    if let Some(slot) = flash.get_mut(..model.len()) {
-        slot.copy_from_slice(model);
+    let slot = EMULATED_FLASH.model;
+    let mut flash = vec![0xff; EMULATED_FLASH.store.end];
+    match flash
+        .get_mut(slot.clone())
+        .and_then(|slot| slot.get_mut(..model.len()))
+    {
+        Some(place) => place.copy_from_slice(model),
+        None => {
+            return Err(io::Error::other(format!(
+                "expected a model of at most {} bytes, found {}: take a smaller one",
+                slot.len(),
+                model.len()
+            )));
+        }
     }
     fs::write(path, flash)
 }
@@ -143,10 +151,8 @@ impl Emulator {
     pub fn start(machine: &Machine, options: &Options) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let mut command = Command::new(machine.emulator);
+        let mut command = machine.command();
         command
-            .args(machine.arguments)
-            .args(["-display", "none", "-monitor", "none"])
             .arg("-semihosting-config")
             .arg(arguments(options)?)
             .arg("-serial")
@@ -161,7 +167,7 @@ impl Emulator {
                 .arg(format!("loader,file={path},addr={place:#x},force-raw=on"));
         }
         command.arg("-kernel").arg(&options.firmware);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stdout(Stdio::null());
         let mut child = command.spawn().map_err(|error| {
             let program = machine.emulator;
             io::Error::new(

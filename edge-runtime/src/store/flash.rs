@@ -200,16 +200,10 @@ where
     /// Takes the half with the later mark, and makes the other one blank.
     fn find_half(&mut self) -> Result<(), FlashStoreError<F::Error>> {
         let marks = [self.mark(Half::First), self.mark(Half::Second)];
-        // A flash that cannot be read now may be read at the next start: nothing is decided.
-        for mark in &marks {
-            if let Err(FlashStoreError::Flash(_)) = mark {
-                let [first, second] = marks;
-                first?;
-                second?;
-                return Err(FlashStoreError::Damaged);
-            }
-        }
         let (half, generation) = match marks {
+            // What cannot be read now may be read at the next start: nothing is decided.
+            [Err(error @ FlashStoreError::Flash(_)), _]
+            | [_, Err(error @ FlashStoreError::Flash(_))] => return Err(error),
             [Ok(Some(first)), Ok(Some(second))] if second > first => (Half::Second, second),
             [Ok(Some(first)), _] => (Half::First, first),
             [_, Ok(Some(second))] => (Half::Second, second),

@@ -5,6 +5,7 @@ use core::fmt;
 use core::ops::Range;
 
 use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::limits::TooLarge;
 use edge_runtime::recognizer::{Recognizer, RecognizerError};
 use edge_runtime::server::{Board, Server};
 use edge_runtime::store::flash::{FlashStore, FlashStoreError};
@@ -13,7 +14,7 @@ use embedded_storage::nor_flash::NorFlash;
 use shared::artifact::{Artifact, ArtifactError};
 use shared::wire::Frames;
 
-use crate::{DIM, Indicator, SHOTS, SUBJECTS, Sign};
+use crate::{DIM, Indicator, LIMITS, SHOTS, SUBJECTS, Sign};
 
 /// What a board gives.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ where
     C: Board,
 {
     let artifact = Artifact::parse_slot(parts.model).map_err(Fault::Artifact)?;
+    // That it fits its slot was just seen.
+    LIMITS.check(&artifact, 0).map_err(Fault::TooLarge)?;
     let contract = artifact.contract();
     // Large, so it is borrowed from here on, not moved from place to place.
     let mut store: FlashStore<_, _, SUBJECTS, SHOTS, DIM> = FlashStore::open(
@@ -60,9 +63,8 @@ where
         parts.record,
     )
     .map_err(Fault::Store)?;
-    let (expected, found) = (contract.preprocess.output_len(), parts.input.len());
-    let input = parts.input.get_mut(..expected);
-    let input = input.ok_or(Fault::Input { expected, found })?;
+    let input = parts.input.get_mut(..contract.preprocess.output_len());
+    let input = input.unwrap_or_default();
     let far_target = artifact.operating_points().usual_target();
     let golden = *artifact.golden();
     let engine = Int8Engine::new(artifact.clone(), parts.arena).map_err(RecognizerError::Engine)?;
@@ -113,13 +115,8 @@ where
 pub enum Fault<E> {
     /// There is no model, or one that is none.
     Artifact(ArtifactError),
-    /// The model's input does not fit the memory for it.
-    Input {
-        /// Bytes that it takes.
-        expected: usize,
-        /// Bytes that there are.
-        found: usize,
-    },
+    /// The model needs more than boards have.
+    TooLarge(TooLarge),
     /// The store cannot be used.
     Store(FlashStoreError<E>),
     /// The model does not fit the board.
@@ -142,7 +139,7 @@ impl<E> Fault<E> {
             Self::Artifact(ArtifactError::Version { .. }) => "a model for other firmware",
             Self::Artifact(ArtifactError::CutOff { .. }) => "a model that is cut off",
             Self::Artifact(_) => "a damaged model",
-            Self::Input { .. } => "a model whose pictures are too large",
+            Self::TooLarge(_) => "a model that needs more than there is",
             Self::Store(FlashStoreError::Damaged) => "a damaged store",
             Self::Store(FlashStoreError::Flash(_)) => "flash that fails",
             Self::Store(_) => "a store that does not fit",
@@ -156,10 +153,7 @@ impl<E: fmt::Debug> fmt::Display for Fault<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Artifact(error) => error.fmt(f),
-            Self::Input { expected, found } => write!(
-                f,
-                "expected room for an input of {expected} bytes, found {found}: take a model of smaller pictures"
-            ),
+            Self::TooLarge(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Recognizer(error) => error.fmt(f),
             Self::Link(kind) => write!(f, "expected a line to the host, found {kind:?}"),

@@ -9,11 +9,14 @@ pub mod board;
 pub mod clock;
 pub mod flash;
 pub mod kernels;
+#[cfg(target_arch = "arm")]
+pub mod mps;
 pub mod panic;
 pub mod serve;
 pub mod stack;
 pub mod uart;
 
 pub use board::Emulated;
+pub use edge_runtime::limits::EMULATED_FLASH;
 pub use flash::FileFlash;
 pub use serve::serve;

@@ -1,19 +1,12 @@
 //! From an emulated board's parts to a served host.
 
-use core::ops::Range;
-
 use app::{LIMITS, Parts, RECORD_LEN};
+use edge_runtime::limits::EMULATED_FLASH;
 use static_cell::ConstStaticCell;
 
 use crate::clock::Clock;
 use crate::uart::{Port, Uart};
 use crate::{Emulated, FileFlash, panic};
-
-/// Where models lie in the file that keeps the flash: a slot of 512 KiB.
-pub const MODEL: Range<usize> = 0..LIMITS.slot;
-
-/// Where templates lie in it.
-pub const STORE: Range<usize> = 0x10_0000..0x10_8000;
 
 const ARENA_LEN: usize = LIMITS.arena;
 const INPUT_LEN: usize = LIMITS.input;
@@ -31,7 +24,7 @@ pub fn serve(
 ) -> ! {
     let served = app::run(Parts {
         link: Uart(port),
-        store: 0..STORE.len() as u32,
+        store: 0..EMULATED_FLASH.store.len() as u32,
         flash: store,
         indicator: (),
         board,

@@ -18,7 +18,7 @@ use shared::artifact::plan::Conv2d;
 
 use super::column::Column;
 use super::{Filters, scalar};
-use crate::kernels::dsp::has;
+use crate::kernels::dsp::{four_bytes, four_reals, four_steps, has};
 
 /// Computes `conv` from `input` into `output`, both height x width x channels.
 pub(super) fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
@@ -223,32 +223,15 @@ unsafe extern "C" fn two_pixels(job: &Job, first: *mut u8, second: *mut u8) {
         "ldr r11, [r9], #4",
         "str r9, [sp, #8]",
         "vmov s4, s5, r10, r11",
-        "vmov s0, s1, r4, r5",
-        "vmov s2, s3, r6, r7",
-        "vcvt.f32.s32 s0, s0",
-        "vcvt.f32.s32 s1, s1",
-        "vcvt.f32.s32 s2, s2",
-        "vcvt.f32.s32 s3, s3",
+        four_reals!(),
         "vmul.f32 s0, s0, s4",
         "vmul.f32 s1, s1, s4",
         "vmul.f32 s2, s2, s5",
         "vmul.f32 s3, s3, s5",
-        "vcvtr.s32.f32 s0, s0",
-        "vcvtr.s32.f32 s1, s1",
-        "vcvtr.s32.f32 s2, s2",
-        "vcvtr.s32.f32 s3, s3",
-        "vmov r4, r5, s0, s1",
-        "vmov r6, r7, s2, s3",
+        four_steps!(),
         "add r14, sp, #12",
         "ldm r14, {{r8-r11}}",
-        "qadd r4, r4, r8",
-        "qadd r5, r5, r8",
-        "qadd r6, r6, r8",
-        "qadd r7, r7, r8",
-        "usat r4, #8, r4",
-        "usat r5, #8, r5",
-        "usat r6, #8, r6",
-        "usat r7, #8, r7",
+        four_bytes!(),
         "strb r5, [r9], #1",
         "strb r7, [r9], #1",
         "strb r4, [r10], #1",

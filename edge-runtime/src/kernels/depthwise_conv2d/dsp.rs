@@ -15,7 +15,7 @@ use shared::artifact::plan::Conv2d;
 
 use super::scalar;
 use crate::kernels::conv2d::Filters;
-use crate::kernels::dsp::has;
+use crate::kernels::dsp::{four_bytes, four_reals, four_steps, has};
 
 /// Rows and columns of a window.
 const SIDE: usize = 3;
@@ -259,33 +259,16 @@ unsafe extern "C" fn pixels(job: &mut Job, input: *const u8, channels: usize, ro
         "row_of_taps 12",
         "add r12, r12, r3",
         "row_of_taps 24",
-        "vmov s0, s1, r4, r5",
-        "vmov s2, s3, r6, r7",
-        "vcvt.f32.s32 s0, s0",
-        "vcvt.f32.s32 s1, s1",
-        "vcvt.f32.s32 s2, s2",
-        "vcvt.f32.s32 s3, s3",
+        four_reals!(),
         "vmul.f32 s0, s0, s4",
         "vmul.f32 s1, s1, s5",
         "vmul.f32 s2, s2, s6",
         "vmul.f32 s3, s3, s7",
-        "vcvtr.s32.f32 s0, s0",
-        "vcvtr.s32.f32 s1, s1",
-        "vcvtr.s32.f32 s2, s2",
-        "vcvtr.s32.f32 s3, s3",
-        "vmov r4, r5, s0, s1",
-        "vmov r6, r7, s2, s3",
+        four_steps!(),
         // Zero point, step of the input, output and its step.
         "add r12, r0, #68",
         "ldm r12, {{r8-r11}}",
-        "qadd r4, r4, r8",
-        "qadd r5, r5, r8",
-        "qadd r6, r6, r8",
-        "qadd r7, r7, r8",
-        "usat r4, #8, r4",
-        "usat r5, #8, r5",
-        "usat r6, #8, r6",
-        "usat r7, #8, r7",
+        four_bytes!(),
         "orr r4, r4, r5, lsl #8",
         "orr r4, r4, r6, lsl #16",
         "orr r4, r4, r7, lsl #24",

@@ -3,8 +3,8 @@
 #![no_main]
 
 use cortex_m_rt::entry;
+use qemu::EMULATED_FLASH;
 use qemu::clock::SysTick;
-use qemu::serve::{MODEL, STORE};
 use qemu::uart::Stm32;
 use qemu::{Emulated, FileFlash, serve, stack};
 
@@ -24,9 +24,10 @@ fn main() -> ! {
         unreachable!("main runs once");
     };
     // SAFETY: the second half of the flash, which nobody writes.
-    let model = unsafe { core::slice::from_raw_parts(SLOT as *const u8, MODEL.len()) };
+    let model =
+        unsafe { core::slice::from_raw_parts(SLOT as *const u8, EMULATED_FLASH.model.len()) };
     // SAFETY: the board has 64 KB there, which the linker gives to nobody.
-    let store = unsafe { FileFlash::open(PAGES, STORE) };
+    let store = unsafe { FileFlash::open(PAGES, EMULATED_FLASH.store) };
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Stm32::new(UART) };
     let board = Emulated {

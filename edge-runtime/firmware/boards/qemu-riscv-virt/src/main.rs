@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
+use qemu::EMULATED_FLASH;
 use qemu::clock::Cycles;
-use qemu::serve::{MODEL, STORE};
 use qemu::uart::Ns16550;
 use qemu::{Emulated, FileFlash, serve, stack};
 use riscv_rt::entry;
@@ -17,9 +17,12 @@ fn main() -> ! {
     // SAFETY: nothing was called before.
     unsafe { stack::paint() };
     // SAFETY: the board has 128 MB of memory, which the linker gives the first part of.
-    let model = unsafe { FileFlash::open(FLASH + MODEL.start, MODEL) }.into_mapped();
+    let model =
+        unsafe { FileFlash::open(FLASH + EMULATED_FLASH.model.start, EMULATED_FLASH.model) }
+            .into_mapped();
     // SAFETY: as above, another part.
-    let store = unsafe { FileFlash::open(FLASH + STORE.start, STORE) };
+    let store =
+        unsafe { FileFlash::open(FLASH + EMULATED_FLASH.store.start, EMULATED_FLASH.store) };
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Ns16550::new(UART) };
     let board = Emulated {
