@@ -8,7 +8,8 @@ use std::io;
 
 use shared::preprocess::Image;
 use shared::wire::{
-    self, Frames, MAX_CHUNK, MAX_FRAME, Opened, Refusal, Request, Response, VERSION,
+    self, Frames, MAX_CHUNK, MAX_FRAME, MODEL_CHUNK_UNIT, Opened, Refusal, Request, Response,
+    VERSION,
 };
 
 /// Where bytes go to a device and come from it: a serial port, a socket.
@@ -90,7 +91,7 @@ impl<L: Line> Client<L> {
     pub fn upload(
         &mut self,
         picture: &Image<'_>,
-        mut progress: impl FnMut(usize),
+        progress: impl FnMut(usize),
     ) -> Result<Option<Refusal>, ClientError> {
         // Sides fit; a device refuses what it has no room for.
         let [width, height] = picture
@@ -101,23 +102,59 @@ impl<L: Line> Client<L> {
             height,
             channels: picture.channels(),
         };
-        let pixels = picture.pixels();
         if let Response::Refused(refusal) = self.ask(&begin)? {
             return Ok(Some(refusal));
         }
+        let chunk = |offset, bytes| Request::ImageChunk { offset, bytes };
+        self.send(picture.pixels(), 1, chunk, progress)
+    }
+
+    /// Sends the artifact of a model, and has the device go over to it; `progress` is told the
+    /// bytes that are there. A refusal, if there is one: the model in use stays then.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn send_model(
+        &mut self,
+        artifact: &[u8],
+        progress: impl FnMut(usize),
+    ) -> Result<Option<Refusal>, ClientError> {
+        let length = u32::try_from(artifact.len()).unwrap_or(u32::MAX);
+        if let Response::Refused(refusal) = self.ask(&Request::ModelBegin { length })? {
+            return Ok(Some(refusal));
+        }
+        let chunk = |offset, bytes| Request::ModelChunk { offset, bytes };
+        if let Some(refusal) = self.send(artifact, MODEL_CHUNK_UNIT, chunk, progress)? {
+            return Ok(Some(refusal));
+        }
+        match self.ask(&Request::ModelCommit)? {
+            Response::Refused(refusal) => Ok(Some(refusal)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Sends bytes in chunks of whole units but for the last.
+    fn send<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        unit: usize,
+        chunk: impl Fn(u32, &'b [u8]) -> Request<'b>,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Option<Refusal>, ClientError> {
+        let least = LEAST_CHUNK.next_multiple_of(unit);
         let mut sent = 0;
-        while sent < pixels.len() {
-            let length = self.chunk.min(pixels.len() - sent);
-            let chunk = Request::ImageChunk {
-                offset: u32::try_from(sent).unwrap_or(u32::MAX),
-                bytes: pixels.get(sent..sent + length).unwrap_or_default(),
-            };
+        while sent < bytes.len() {
+            let length = (self.chunk / unit * unit)
+                .max(least)
+                .min(bytes.len() - sent);
+            let offset = u32::try_from(sent).unwrap_or(u32::MAX);
+            let request = chunk(offset, bytes.get(sent..sent + length).unwrap_or_default());
             // A long frame may never get through where short ones do.
-            let is_shortest = self.chunk <= LEAST_CHUNK;
+            let is_shortest = self.chunk <= least;
             let attempts = if is_shortest { ATTEMPTS } else { 3 };
-            match self.exchange(&chunk, attempts) {
+            match self.exchange(&request, attempts) {
                 Err(ClientError::Silent) if !is_shortest => {
-                    self.chunk = (self.chunk / 2).max(LEAST_CHUNK);
+                    self.chunk = (self.chunk / 2).max(least);
                     continue;
                 }
                 Err(error) => return Err(error),

@@ -20,21 +20,39 @@ pub trait Engine {
     /// Preprocessing, embedding format and comparison of the model.
     fn contract(&self) -> &Contract;
 
-    /// Runs the tower. `input` is one preprocessed sample
-    /// ([`Preprocess::output_len`](shared::Preprocess::output_len) bytes), `output`
-    /// receives the raw embedding (one byte per component), to be finished by
+    /// Its memory between two runs; a run overwrites all of it.
+    fn memory(&mut self) -> Memory<'_>;
+
+    /// Runs the tower on the sample that lies in [`Memory::input`]. `output` receives the
+    /// raw embedding (one byte per component), to be finished by
     /// [`EmbeddingFormat::finish`](shared::EmbeddingFormat::finish).
     ///
     /// # Errors
-    /// [`EngineError::Length`] for buffers of other lengths; what the engine itself
+    /// [`EngineError::Length`] for an output of another length; what the engine itself
     /// reports.
-    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError>;
+    fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError>;
 
-    /// Memory that lies idle between two runs, for whoever has none to spare; a run
-    /// overwrites it.
-    fn idle_memory(&mut self) -> &mut [u8] {
-        &mut []
+    /// Runs the tower on one preprocessed sample.
+    ///
+    /// # Errors
+    /// As [`run_in_place`](Self::run_in_place), and [`EngineError::Length`] for an input
+    /// of another length.
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
+        let place = self.memory().input;
+        check_length("an input", place.len(), input.len())?;
+        place.copy_from_slice(input);
+        self.run_in_place(output)
     }
+}
+
+/// An engine's memory between two runs.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    /// The place of the next preprocessed sample
+    /// ([`Preprocess::output_len`](shared::Preprocess::output_len) bytes).
+    pub input: &'a mut [u8],
+    /// What else lies idle, for whoever has no memory to spare; nothing, in many engines.
+    pub idle: &'a mut [u8],
 }
 
 /// Why an engine cannot be made or did not run.
@@ -104,22 +122,20 @@ fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(),
 }
 
 /// Runs the artifact's golden vectors: how many came out right, and how many
-/// there are. `input` and `output` are buffers of the lengths that
-/// [`Engine::run`] asks for.
+/// there are. `output` has a byte for each component of an embedding.
 ///
 /// # Errors
-/// As [`Engine::run`].
+/// As [`Engine::run_in_place`].
 pub fn self_test(
     engine: &mut impl Engine,
     golden: &Golden<'_>,
-    input: &mut [u8],
     output: &mut [u8],
 ) -> Result<(u16, u16), EngineError> {
     let row_len = engine.contract().preprocess.row_len();
     let (mut passed, mut total) = (0u16, 0u16);
     for (seed, expected) in golden.iter() {
-        golden::fill_input(seed, row_len, input);
-        engine.run(input, output)?;
+        golden::fill_input(seed, row_len, engine.memory().input);
+        engine.run_in_place(output)?;
         total = total.saturating_add(1);
         passed = passed.saturating_add(u16::from(output == expected));
     }

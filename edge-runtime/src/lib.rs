@@ -38,6 +38,8 @@ pub mod search;
 pub mod store;
 
 pub mod server;
+#[cfg(feature = "flash")]
+pub mod slots;
 
 #[cfg(feature = "std")]
 pub mod client;

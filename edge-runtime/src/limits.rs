@@ -4,17 +4,16 @@ use core::fmt;
 use core::ops::Range;
 
 use shared::artifact::Artifact;
+use shared::artifact::trailer::TRAILER_LEN;
 
 /// The sizes that firmware is built for. Models are checked against them before they are
 /// flashed, and again by the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of flash for a model.
+    /// Bytes of each slot of flash for a model.
     pub slot: usize,
     /// Bytes of memory for activations.
     pub arena: usize,
-    /// Bytes of memory for a preprocessed sample.
-    pub input: usize,
     /// Components of an embedding.
     pub dim: usize,
     /// Samples of a subject.
@@ -25,9 +24,8 @@ pub struct Limits {
 
 /// What emulated boards have room for.
 pub const EMULATED: Limits = Limits {
-    slot: 512 * 1024,
+    slot: 256 * 1024,
     arena: 64 * 1024,
-    input: 4 * 1024,
     dim: 64,
     shots: 5,
     subjects: 8,
@@ -36,19 +34,24 @@ pub const EMULATED: Limits = Limits {
 /// Where what lies in a flash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlashMap {
-    /// The model's slot.
-    pub model: Range<usize>,
+    /// The slots of models.
+    pub slots: [Range<usize>; 2],
     /// The templates.
     pub store: Range<usize>,
 }
 
 /// The flash of emulated boards, from the beginning of the file that keeps it.
 pub const EMULATED_FLASH: FlashMap = FlashMap {
-    model: 0..EMULATED.slot,
-    store: 0x10_0000..0x10_8000,
+    slots: [0..EMULATED.slot, EMULATED.slot..2 * EMULATED.slot],
+    store: 2 * EMULATED.slot..2 * EMULATED.slot + 0x8000,
 };
 
 impl Limits {
+    /// Bytes of the largest model.
+    pub const fn model(&self) -> usize {
+        self.slot.saturating_sub(TRAILER_LEN)
+    }
+
     /// Whether a model of `len` bytes fits.
     ///
     /// # Errors
@@ -57,16 +60,11 @@ impl Limits {
         let contract = artifact.contract();
         let dim = usize::from(contract.comparison.embedding.dim);
         let needs = [
-            ("flash for the model", len, self.slot),
+            ("flash for the model", len, self.model()),
             (
                 "memory for activations",
                 artifact.plan().arena_len(),
                 self.arena,
-            ),
-            (
-                "memory for a sample",
-                contract.preprocess.output_len(),
-                self.input,
             ),
             ("components of an embedding", dim, self.dim),
         ];

@@ -16,7 +16,7 @@ use shared::artifact::{Artifact, ArtifactError, Contract, MAX_LEN};
 use crate::engine::int8::packed::PackedInt8Engine;
 #[cfg(feature = "tract")]
 use crate::engine::tract::TractEngine;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Memory};
 use crate::file;
 use crate::kernels::InstructionSet;
 
@@ -187,11 +187,19 @@ impl Engine for LinuxEngine<'_> {
         }
     }
 
-    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
+    fn memory(&mut self) -> Memory<'_> {
         match self {
-            Self::Int8(engine) => engine.run(input, output),
+            Self::Int8(engine) => engine.memory(),
             #[cfg(feature = "tract")]
-            Self::Tract(engine) => engine.run(input, output),
+            Self::Tract(engine) => engine.memory(),
+        }
+    }
+
+    fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError> {
+        match self {
+            Self::Int8(engine) => engine.run_in_place(output),
+            #[cfg(feature = "tract")]
+            Self::Tract(engine) => engine.run_in_place(output),
         }
     }
 }

@@ -11,7 +11,7 @@ use shared::preprocess::{Image, PreprocessError};
 use shared::support_set::Comparison;
 use shared::template::{SubjectId, Template, TemplateError};
 
-use crate::engine::{Engine, EngineError, self_test};
+use crate::engine::{Engine, EngineError, Memory, self_test};
 use crate::store::TemplateStore;
 
 /// What to look at.
@@ -20,7 +20,7 @@ pub enum Sample<'a> {
     /// A picture.
     Picture(Image<'a>),
     /// A picture whose pixels lie at the front of the engine's idle memory
-    /// ([`Recognizer::idle_memory`]). Looking at it destroys it.
+    /// ([`Recognizer::memory`]). Looking at it destroys it.
     Idle {
         /// Pixels per row.
         width: u16,
@@ -41,35 +41,30 @@ impl<'a> From<&Image<'a>> for Sample<'a> {
 /// `DIM` components at most; `B` is a buffer for one preprocessed sample, borrowed or
 /// owned.
 #[derive(Debug)]
-pub struct Recognizer<'a, E, S, B, const SHOTS: usize, const DIM: usize> {
+pub struct Recognizer<'a, E, S, const SHOTS: usize, const DIM: usize> {
     engine: E,
     operating_points: OperatingPoints<'a>,
     far_target: f32,
     store: S,
-    input: B,
 }
 
-impl<'a, E, S, B, const SHOTS: usize, const DIM: usize> Recognizer<'a, E, S, B, SHOTS, DIM>
+impl<'a, E, S, const SHOTS: usize, const DIM: usize> Recognizer<'a, E, S, SHOTS, DIM>
 where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
-    B: AsMut<[u8]>,
 {
     /// A recognizer that decides by the operating points of `artifact`, aiming at a
     /// false-accept rate of `far_target` (a fraction; see [`OperatingPoints::choose`]).
-    /// `input` has the [`output_len`](shared::Preprocess::output_len) of the model's
-    /// preprocessing.
     ///
     /// # Errors
-    /// [`RecognizerError::Engine`] when `engine` runs another model, `input` has another
-    /// length, or the model's embeddings have more than `DIM` components;
+    /// [`RecognizerError::Engine`] when `engine` runs another model, or the model's
+    /// embeddings have more than `DIM` components;
     /// [`RecognizerError::FarTarget`] when no operating point is as strict as asked.
     pub fn new(
         engine: E,
         artifact: &Artifact<'a>,
         far_target: f32,
         store: S,
-        mut input: B,
     ) -> Result<Self, RecognizerError<S::Error>> {
         if engine.model_id() != artifact.model_id() {
             return Err(RecognizerError::Engine(EngineError::OtherModel {
@@ -77,21 +72,13 @@ where
                 found: engine.model_id(),
             }));
         }
-        let length = |what, expected, found| EngineError::Length {
-            what,
-            expected,
-            found,
-        };
-        let (expected, found) = (
-            engine.contract().preprocess.output_len(),
-            input.as_mut().len(),
-        );
-        if expected != found {
-            return Err(length("an input buffer", expected, found).into());
-        }
         let dim = usize::from(engine.contract().comparison.embedding.dim);
         if dim > DIM {
-            return Err(length("room for embeddings", dim, DIM).into());
+            return Err(RecognizerError::Engine(EngineError::Length {
+                what: "room for embeddings",
+                expected: dim,
+                found: DIM,
+            }));
         }
         let operating_points = *artifact.operating_points();
         let strictest = operating_points.strictest_target();
@@ -107,7 +94,6 @@ where
             operating_points,
             far_target,
             store,
-            input,
         })
     }
 
@@ -127,12 +113,7 @@ where
     ) -> Result<(u16, u16), RecognizerError<S::Error>> {
         let mut raw = [0u8; DIM];
         let raw = raw.get_mut(..self.dim()).unwrap_or_default();
-        Ok(self_test(
-            &mut self.engine,
-            golden,
-            self.input.as_mut(),
-            raw,
-        )?)
+        Ok(self_test(&mut self.engine, golden, raw)?)
     }
 
     /// Where templates are kept.
@@ -148,9 +129,9 @@ where
         self.store.remove_stale().map_err(RecognizerError::Store)
     }
 
-    /// Memory of the engine that may hold a [`Sample::Idle`].
-    pub fn idle_memory(&mut self) -> &mut [u8] {
-        self.engine.idle_memory()
+    /// The engine's memory, whose idle part may hold a [`Sample::Idle`].
+    pub fn memory(&mut self) -> Memory<'_> {
+        self.engine.memory()
     }
 
     /// How embeddings are compared.
@@ -188,7 +169,7 @@ where
     ) -> Result<[i8; DIM], RecognizerError<S::Error>> {
         let contract = *self.engine.contract();
         let format = contract.comparison.embedding;
-        let input = self.input.as_mut();
+        let Memory { input, idle } = self.engine.memory();
         let preprocessed = match picture.into() {
             Sample::Picture(image) => contract.preprocess.run(&image, input),
             Sample::Idle {
@@ -198,8 +179,7 @@ where
             } => {
                 let [columns, rows] = [width, height].map(usize::from);
                 let length = columns * rows * usize::from(channels);
-                let pixels = self.engine.idle_memory().get(..length);
-                let pixels = pixels.unwrap_or_default();
+                let pixels = idle.get(..length).unwrap_or_default();
                 Image::new(width.into(), height.into(), channels, pixels)
                     .and_then(|image| contract.preprocess.run(&image, input))
             }
@@ -211,12 +191,12 @@ where
             raw.get_mut(..dim).unwrap_or_default(),
             embedding.get_mut(..dim).unwrap_or_default(),
         );
-        self.engine.run(input, raw)?;
+        self.engine.run_in_place(raw)?;
         format.finish(raw, stored);
         Ok(embedding)
     }
 
-    /// Runs the tower once more on what was looked at last, for whoever measures it.
+    /// Runs the tower on what an earlier run left in its memory, for whoever measures it.
     ///
     /// # Errors
     /// [`RecognizerError::Engine`].
@@ -224,7 +204,7 @@ where
         let dim = self.dim();
         let mut raw = [0u8; DIM];
         let raw = raw.get_mut(..dim).unwrap_or_default();
-        Ok(self.engine.run(self.input.as_mut(), raw)?)
+        Ok(self.engine.run_in_place(raw)?)
     }
 
     /// An empty template to add samples to. `enrolled_at` is in seconds since 1970, 0

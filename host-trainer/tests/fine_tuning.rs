@@ -20,7 +20,7 @@ use shared::template::SubjectId;
 use program::host_trainer;
 
 type FileRecognizer<'a> =
-    Recognizer<'a, LinuxEngine<'a>, FileStore<SHOTS, MAX_DIM>, Vec<u8>, SHOTS, MAX_DIM>;
+    Recognizer<'a, LinuxEngine<'a>, FileStore<SHOTS, MAX_DIM>, SHOTS, MAX_DIM>;
 
 fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/omniglot")
@@ -88,8 +88,7 @@ impl People {
 fn recognizer<'a>(model: &'a Model, engine: LinuxEngine<'a>, store: &Path) -> FileRecognizer<'a> {
     let artifact = model.artifact().unwrap();
     let store = FileStore::open(store, engine.model_id()).unwrap();
-    let input = vec![0; artifact.contract().preprocess.output_len()];
-    Recognizer::new(engine, &artifact, 0.1, store, input).unwrap()
+    Recognizer::new(engine, &artifact, 0.1, store).unwrap()
 }
 
 fn answer(recognizer: &mut FileRecognizer<'_>, picture: &Picture) -> String {

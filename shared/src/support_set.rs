@@ -128,6 +128,32 @@ pub struct SupportSet<const SUBJECTS: usize, const SHOTS: usize, const DIM: usiz
 }
 
 impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUBJECTS, SHOTS, DIM> {
+    /// Nothing yet, of no model: it takes no template until it begins with one. All its
+    /// bytes are zero.
+    pub const fn blank() -> Self {
+        Self {
+            model: ModelId([0; 32]),
+            comparison: Comparison {
+                embedding: EmbeddingFormat {
+                    dim: 0,
+                    normalized: false,
+                    zero_point: 0,
+                    scale: 0.0,
+                },
+                distance: Distance::Euclidean,
+                fusion: Fusion::Prototype,
+            },
+            templates: heapless::Vec::new(),
+        }
+    }
+
+    /// Begins anew, empty, with `model`.
+    pub fn begin(&mut self, model: ModelId, comparison: Comparison) {
+        self.model = model;
+        self.comparison = comparison;
+        self.templates.clear();
+    }
+
     /// An empty support set of `model`.
     pub fn new(model: ModelId, comparison: Comparison) -> Self {
         Self {

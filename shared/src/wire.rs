@@ -6,19 +6,25 @@
 
 use core::fmt;
 
+use cobs::CobsEncoder;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::crc32;
+use crate::bytes::{Checksum, crc32};
 use crate::model_id::ModelId;
 
 /// The version of the protocol that this crate speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The longest frame, its closing zero included, bytes.
 pub const MAX_FRAME: usize = 1024;
 
-/// The most bytes of a picture in one [`Request::ImageChunk`].
+/// The most bytes of a picture or a model in one chunk.
 pub const MAX_CHUNK: usize = 768;
+
+/// A chunk of a model that is not the last one has a multiple of so many bytes, the largest
+/// unit that flash is written in.
+pub const MODEL_CHUNK_UNIT: usize = 32;
 
 const ID_LEN: usize = 2;
 const CRC_LEN: usize = 4;
@@ -80,6 +86,23 @@ pub enum Request<'a> {
     Measure,
     /// Removes the templates of other models.
     RemoveStale,
+    /// Announces a model, which is kept beside the one in use.
+    ModelBegin {
+        /// Bytes of its artifact.
+        length: u32,
+    },
+    /// Part of the announced model.
+    ModelChunk {
+        /// Position of the first byte in the artifact, a multiple of [`MODEL_CHUNK_UNIT`].
+        offset: u32,
+        /// At most [`MAX_CHUNK`] bytes.
+        bytes: &'a [u8],
+    },
+    /// Goes over to the model that was sent, if it is whole, fits, and answers its golden
+    /// vectors.
+    ModelCommit,
+    /// Takes a picture with the device's own sensor, in place of an uploaded one.
+    Capture,
 }
 
 /// From the device to the host.
@@ -89,8 +112,8 @@ pub enum Response<'a> {
     Hello {
         /// The device's [`VERSION`].
         version: u16,
-        /// The model that runs there.
-        model: ModelId,
+        /// The model that runs there, if there is one.
+        model: Option<ModelId>,
         /// Places for subjects.
         capacity: u16,
         /// Places taken.
@@ -99,6 +122,8 @@ pub enum Response<'a> {
         stale: u16,
         /// The largest picture, bytes.
         picture: u32,
+        /// The largest model that can be sent, bytes; 0 where none can.
+        slot: u32,
         /// The board's name.
         board: &'a str,
     },
@@ -153,6 +178,15 @@ pub enum Response<'a> {
         /// The most bytes of stack that were ever in use, and all there are.
         stack: (u32, u32),
     },
+    /// Answers [`Request::Capture`].
+    Captured {
+        /// Pixels per row.
+        width: u16,
+        /// Rows.
+        height: u16,
+        /// 1 (grey) or 3 (RGB).
+        channels: u8,
+    },
 }
 
 /// Why a device does not carry out a request.
@@ -185,8 +219,22 @@ pub enum Refusal {
     Engine,
     /// Places are taken by templates of other models.
     Stale,
-    /// The device cannot tell.
+    /// The device has nothing to do it with.
     Unsupported,
+    /// The device has no model.
+    NoModel,
+    /// The model is not one of this format's version.
+    ModelVersion,
+    /// The model is cut off, damaged, or another than it states.
+    ModelDamaged,
+    /// The model needs more flash, memory or components than the device has.
+    ModelTooLarge,
+    /// The model does not answer its golden vectors on this device.
+    ModelGolden,
+    /// The flash for models cannot be written.
+    Flash,
+    /// The sensor took no picture.
+    Sensor,
 }
 
 /// Writes `message` as a frame to the front of `frame`; its length.
@@ -198,24 +246,49 @@ pub fn encode(
     message: &impl Serialize,
     frame: &mut [u8],
 ) -> Result<usize, FrameError> {
-    let mut body = [0u8; MAX_FRAME];
-    let too_long = FrameError::TooLong;
-    let (id, rest) = body.split_first_chunk_mut::<ID_LEN>().ok_or(too_long)?;
-    *id = request_id.to_le_bytes();
-    let payload = postcard::to_slice(message, rest).map_err(|_| too_long)?;
-    let covered = ID_LEN + payload.len();
-    let crc = crc32(body.get(..covered).ok_or(too_long)?);
-    body.get_mut(covered..covered + CRC_LEN)
-        .ok_or(too_long)?
-        .copy_from_slice(&crc.to_le_bytes());
-    let body = body.get(..covered + CRC_LEN).ok_or(too_long)?;
-    let length = cobs::max_encoding_length(body.len()) + 1;
-    if length > MAX_FRAME {
-        return Err(too_long);
-    }
-    let used = cobs::try_encode(body, frame).map_err(|_| too_long)?;
-    *frame.get_mut(used).ok_or(too_long)? = 0;
+    let room = frame.len().min(MAX_FRAME);
+    let frame = frame.get_mut(..room).unwrap_or_default();
+    let (stuffed, _) = frame.split_at_mut(room.saturating_sub(1));
+    let mut body = Body {
+        checksum: Checksum::new(),
+        stuffed: CobsEncoder::new(stuffed),
+    };
+    let too_long = |_| FrameError::TooLong;
+    body.try_extend(&request_id.to_le_bytes())
+        .map_err(too_long)?;
+    let used = postcard::serialize_with_flavor(message, body).map_err(too_long)?;
+    *frame.get_mut(used).ok_or(FrameError::TooLong)? = 0;
     Ok(used + 1)
+}
+
+/// What a frame is made of, stuffed and counted byte by byte, so that no copy is kept.
+struct Body<'a> {
+    checksum: Checksum,
+    stuffed: CobsEncoder<'a>,
+}
+
+impl Flavor for Body<'_> {
+    /// Bytes of the frame but its closing zero.
+    type Output = usize;
+
+    // Small rather than fast: lines are slower.
+    #[inline(never)]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.checksum.update(bytes);
+        let pushed = self.stuffed.push(bytes);
+        pushed.map_err(|_| postcard::Error::SerializeBufferFull)
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn finalize(mut self) -> postcard::Result<usize> {
+        let checksum = self.checksum.finish().to_le_bytes();
+        let pushed = self.stuffed.push(&checksum);
+        pushed.map_err(|_| postcard::Error::SerializeBufferFull)?;
+        Ok(self.stuffed.finalize())
+    }
 }
 
 /// Decodes a frame in place, its closing zero given or not; request id and message.

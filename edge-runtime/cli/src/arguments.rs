@@ -223,9 +223,18 @@ pub(crate) struct Bench {
 #[cfg(feature = "device")]
 #[derive(Debug, Args)]
 pub(crate) struct Flash {
-    /// The board
-    #[arg(long, value_name = "NAME")]
-    pub(crate) board: String,
+    /// A board to begin anew with: firmware, model, and nobody enrolled
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "device",
+        conflicts_with = "device"
+    )]
+    pub(crate) board: Option<String>,
+    /// A device that goes over to the model, and keeps firmware and store: tcp:HOST:PORT,
+    /// serial:PATH or qemu:BOARD
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<Device>,
     /// The model folder, or a model.bin alone
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,

@@ -10,7 +10,7 @@ use crate::arguments::{EngineName, RecognizerArguments};
 
 /// Recognizes with a store in a file.
 pub(crate) type FileRecognizer<'a> =
-    Recognizer<'a, LinuxEngine<'a>, FileStore<SHOTS, MAX_DIM>, Vec<u8>, SHOTS, MAX_DIM>;
+    Recognizer<'a, LinuxEngine<'a>, FileStore<SHOTS, MAX_DIM>, SHOTS, MAX_DIM>;
 
 pub(crate) fn engine(model: &Model, name: EngineName) -> Result<LinuxEngine<'_>> {
     match name {
@@ -31,10 +31,7 @@ pub(crate) fn recognizer<'a>(
     let artifact = model.artifact()?;
     let store = FileStore::open(arguments.store()?, artifact.model_id())?;
     let engine = engine(model, arguments.model.engine)?;
-    let input = vec![0; artifact.contract().preprocess.output_len()];
     let usual = || artifact.operating_points().usual_target();
     let far_target = arguments.far.unwrap_or_else(usual);
-    Ok(Recognizer::new(
-        engine, &artifact, far_target, store, input,
-    )?)
+    Ok(Recognizer::new(engine, &artifact, far_target, store)?)
 }

@@ -15,9 +15,11 @@ use std::time::Instant;
 use std::vec;
 use std::vec::Vec;
 
+use shared::artifact::Trailer;
+
 use super::Line;
 use super::tcp::TcpLine;
-use crate::limits::EMULATED_FLASH;
+use crate::limits::{EMULATED, EMULATED_FLASH};
 
 /// How long the emulator may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,21 +106,23 @@ impl Machine {
 /// # Errors
 /// A model that is larger than its slot; what the system says.
 pub fn make_flash(path: &Path, model: &[u8]) -> io::Result<()> {
-    let slot = EMULATED_FLASH.model;
     let mut flash = vec![0xff; EMULATED_FLASH.store.end];
-    match flash
-        .get_mut(slot.clone())
-        .and_then(|slot| slot.get_mut(..model.len()))
-    {
-        Some(place) => place.copy_from_slice(model),
-        None => {
-            return Err(io::Error::other(format!(
-                "expected a model of at most {} bytes, found {}: take a smaller one",
-                slot.len(),
-                model.len()
-            )));
-        }
-    }
+    let slot = flash.get_mut(EMULATED_FLASH.slots[0].clone());
+    let slot = slot.unwrap_or_default();
+    let room = EMULATED.model();
+    let (place, trailer) = slot.split_at_mut(room);
+    let Some(place) = place.get_mut(..model.len()) else {
+        return Err(io::Error::other(format!(
+            "expected a model of at most {room} bytes, found {}: take a smaller one",
+            model.len()
+        )));
+    };
+    place.copy_from_slice(model);
+    let written = Trailer {
+        sequence: 0,
+        length: u32::try_from(model.len()).unwrap_or(u32::MAX),
+    };
+    trailer.copy_from_slice(&written.encode());
     fs::write(path, flash)
 }
 

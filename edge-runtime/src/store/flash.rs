@@ -58,13 +58,13 @@ const SPARE: usize = 2;
 /// Up to `SUBJECTS` templates in a region of a flash, and in memory as long as the program
 /// runs. `B` is a buffer for one record, borrowed or owned.
 #[derive(Debug)]
-pub struct FlashStore<F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
+pub struct FlashStore<'m, F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
     flash: F,
     half: Half,
     region: Range<u32>,
     generation: u32,
     record: B,
-    enrolled: SupportSet<SUBJECTS, SHOTS, DIM>,
+    enrolled: &'m mut SupportSet<SUBJECTS, SHOTS, DIM>,
     /// Keys of `enrolled`, in its order.
     keys: Vec<u32, SUBJECTS>,
     /// Keys of templates of other models.
@@ -105,39 +105,42 @@ pub const fn record_len<const SHOTS: usize, const DIM: usize>() -> usize {
     (OVERHEAD + Template::<SHOTS, DIM>::MAX_ENCODED_LEN).next_multiple_of(LARGEST_WORD)
 }
 
-impl<F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>
-    FlashStore<F, B, SUBJECTS, SHOTS, DIM>
+impl<'m, F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>
+    FlashStore<'m, F, B, SUBJECTS, SHOTS, DIM>
 where
     F: NorFlash,
     B: AsMut<[u8]>,
 {
     /// Reads the templates of `model` from `region` of `flash`; one that is blank becomes
-    /// an empty store. `record` has [`record_len`] bytes. What a loss of power left
-    /// unfinished is finished.
+    /// an empty store. `record` has [`record_len`] bytes; `enrolled` is where templates
+    /// are held, whatever was there. What a loss of power left unfinished is finished.
     ///
     /// # Errors
     /// [`FlashStoreError::Region`] and [`FlashStoreError::Buffer`] for memory that does
     /// not suffice; [`FlashStoreError::Damaged`] when the region holds something else, or
     /// what it held was destroyed; [`FlashStoreError::Flash`].
+    #[inline(never)]
     pub fn open(
         flash: F,
         region: Range<u32>,
         model: ModelId,
         comparison: Comparison,
         mut record: B,
+        enrolled: &'m mut SupportSet<SUBJECTS, SHOTS, DIM>,
     ) -> Result<Self, FlashStoreError<F::Error>> {
         Self::check(&region)?;
         let (expected, found) = (record_len::<SHOTS, DIM>(), record.as_mut().len());
         if found < expected {
             return Err(FlashStoreError::Buffer { expected, found });
         }
+        enrolled.begin(model, comparison);
         let mut store = Self {
             flash,
             half: Half::First,
             region,
             generation: 0,
             record,
-            enrolled: SupportSet::new(model, comparison),
+            enrolled,
             keys: Vec::new(),
             stale: Vec::new(),
             next_key: MARK + 1,
@@ -164,6 +167,10 @@ where
     /// The flash, when the store is not needed any more.
     pub fn into_flash(self) -> F {
         self.flash
+    }
+
+    fn held(&self) -> &[Template<SHOTS, DIM>] {
+        SupportSet::templates(self.enrolled)
     }
 
     /// Bytes of the longest record as it lies in flash, and of a word.
@@ -348,8 +355,7 @@ where
         self.make_blank(to)?;
         // By what is known to be kept: what cannot be read must not pass for removed.
         for place in 0..self.keys.len() {
-            let (key, template) = match (self.keys.get(place), self.enrolled.templates().get(place))
-            {
+            let (key, template) = match (self.keys.get(place), self.held().get(place)) {
                 (Some(key), Some(template)) if Some(*key) != removed => (*key, template.clone()),
                 _ => continue,
             };
@@ -376,7 +382,7 @@ where
 }
 
 impl<F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM>
-    for FlashStore<F, B, SUBJECTS, SHOTS, DIM>
+    for FlashStore<'_, F, B, SUBJECTS, SHOTS, DIM>
 where
     F: NorFlash,
     B: AsMut<[u8]>,
@@ -384,12 +390,12 @@ where
     type Error = FlashStoreError<F::Error>;
 
     fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>> {
-        self.enrolled.templates().iter()
+        self.held().iter()
     }
 
     fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), Self::Error> {
         let subject = template.subject_id();
-        let mut places = self.enrolled.templates().iter().zip(&self.keys);
+        let mut places = self.held().iter().zip(&self.keys);
         let earlier = places.find(|(template, _)| template.subject_id() == subject);
         let known = earlier.map(|(_, key)| *key);
         // What cannot be compared here must not be written.
@@ -430,7 +436,7 @@ where
     }
 
     fn remove(&mut self, subject: &str) -> Result<bool, Self::Error> {
-        let mut templates = self.enrolled.templates().iter();
+        let mut templates = self.held().iter();
         let Some(place) = templates.position(|template| template.subject() == subject) else {
             // What an earlier removal could not erase goes now.
             self.make_blank(self.half.other())?;

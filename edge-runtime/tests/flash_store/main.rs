@@ -8,7 +8,7 @@ use edge_runtime::store::flash::{FlashStore, FlashStoreError, record_len};
 use shared::ModelId;
 use shared::distance::Distance;
 use shared::embedding::EmbeddingFormat;
-use shared::support_set::{Comparison, Fusion, SupportSetError};
+use shared::support_set::{Comparison, Fusion, SupportSet, SupportSetError};
 use shared::template::{SubjectId, Template};
 
 mod flash;
@@ -22,7 +22,7 @@ const PAGE: usize = 512;
 const PAGES: u32 = 8;
 const REGION: Range<u32> = PAGE as u32..PAGE as u32 * (1 + PAGES);
 
-type Store<'a> = FlashStore<&'a mut Flash, Vec<u8>, SUBJECTS, SHOTS, DIM>;
+type Store<'a> = FlashStore<'a, &'a mut Flash, Vec<u8>, SUBJECTS, SHOTS, DIM>;
 type Enrolment = Template<SHOTS, DIM>;
 
 fn comparison() -> Comparison {
@@ -44,7 +44,18 @@ fn model(number: u8) -> ModelId {
 
 fn open_as(flash: &mut Flash, number: u8) -> Result<Store<'_>, FlashStoreError<Fault>> {
     let record = vec![0; record_len::<SHOTS, DIM>()];
-    FlashStore::open(flash, REGION, model(number), comparison(), record)
+    open_with(flash, REGION, model(number), record)
+}
+
+fn open_with(
+    flash: &mut Flash,
+    region: Range<u32>,
+    model: ModelId,
+    record: Vec<u8>,
+) -> Result<Store<'_>, FlashStoreError<Fault>> {
+    // A board's place for templates is there as long as its program, too.
+    let place = Box::leak(Box::new(SupportSet::blank()));
+    FlashStore::open(flash, region, model, comparison(), record, place)
 }
 
 fn open(flash: &mut Flash) -> Store<'_> {
@@ -178,7 +189,7 @@ fn power_may_fail(tear: Tear) {
             cut.power = Some(power);
             let done = {
                 let record = vec![0; record_len::<SHOTS, DIM>()];
-                let opened = Store::open(&mut cut, REGION, model(1), comparison(), record);
+                let opened = open_with(&mut cut, REGION, model(1), record);
                 opened.and_then(|mut store| change.make(&mut store))
             };
             cut.power = None;
@@ -329,7 +340,7 @@ fn what_is_no_store_is_told_and_left_alone() {
 fn too_small_a_region_is_told() {
     let too_small = REGION.start..REGION.start + 2 * PAGE as u32;
     let mut flash = Flash::blank();
-    let opened = Store::open(&mut flash, too_small, model(1), comparison(), vec![0; 999]);
+    let opened = open_with(&mut flash, too_small, model(1), vec![0; 999]);
     let Err(error) = opened.map(|_| ()) else {
         panic!("a store in a single page");
     };
@@ -343,7 +354,7 @@ fn too_small_a_region_is_told() {
     };
     assert_eq!((found, page), (2 * PAGE, PAGE));
     assert!(expected <= REGION.len(), "{error}");
-    let opened = Store::open(&mut flash, REGION, model(1), comparison(), vec![0; 8]);
+    let opened = open_with(&mut flash, REGION, model(1), vec![0; 8]);
     let error = opened.map(|_| ()).unwrap_err();
     assert!(
         matches!(error, FlashStoreError::Buffer { found: 8, .. }),

@@ -6,7 +6,7 @@ use std::io;
 use edge_runtime::client::{Client, Line};
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::recognizer::Recognizer;
-use edge_runtime::server::{Board, Server};
+use edge_runtime::server::{self, Answer, Board, Running, Server};
 use shared::artifact::Artifact;
 use shared::support_set::SupportSet;
 use shared::wire::Frames;
@@ -18,8 +18,8 @@ pub(crate) const DIM: usize = 64;
 
 pub(crate) type Set = SupportSet<SUBJECTS, SHOTS, DIM>;
 pub(crate) type Device =
-    Server<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Vec<u8>, Desk, SHOTS, DIM>;
-pub(crate) type Local = Recognizer<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, SHOTS, DIM>;
+    server::Device<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Desk, (), SHOTS, DIM>;
+pub(crate) type Local = Recognizer<'static, Int8Engine<'static, Vec<u8>>, Set, SHOTS, DIM>;
 
 pub(crate) fn recognizer() -> (Artifact<'static>, Local) {
     let artifact = Artifact::parse(MODEL).unwrap();
@@ -27,9 +27,8 @@ pub(crate) fn recognizer() -> (Artifact<'static>, Local) {
     let engine = Int8Engine::new(artifact.clone(), arena).unwrap();
     let contract = artifact.contract();
     let store = Set::new(artifact.model_id(), contract.comparison);
-    let input = vec![0; contract.preprocess.output_len()];
     let far = artifact.operating_points().usual_target();
-    let recognizer = Recognizer::new(engine, &artifact, far, store, input).unwrap();
+    let recognizer = Recognizer::new(engine, &artifact, far, store).unwrap();
     (artifact, recognizer)
 }
 
@@ -62,13 +61,23 @@ pub(crate) fn device() -> Device {
 /// A device whose pictures go to a buffer; to the engine's memory, where that is empty.
 pub(crate) fn device_with(picture: Vec<u8>) -> Device {
     let (artifact, recognizer) = recognizer();
-    Server::new(
+    let running = Running {
         recognizer,
-        *artifact.golden(),
-        SUBJECTS as u16,
-        picture,
-        Desk(0),
-    )
+        golden: *artifact.golden(),
+    };
+    Device::new(Some(running), SUBJECTS as u16, picture, Desk(0), ())
+}
+
+/// What a server says to a frame; no model is ever sent here.
+pub(crate) fn answer<'a>(
+    server: &'a mut Server,
+    device: &mut Device,
+    frame: &mut [u8],
+) -> &'a [u8] {
+    match server.answer(frame, device) {
+        Answer::Frame(frame) => frame,
+        Answer::Commit(received) => panic!("{received:?}"),
+    }
 }
 
 pub(crate) const SIDE: usize = 28;
@@ -88,6 +97,7 @@ pub(crate) fn drawing(subject: u8, which: u8) -> Vec<u8> {
 /// A line in memory, with the device at its other end. Every byte may be flipped, lost or
 /// doubled.
 pub(crate) struct Wire {
+    server: Server,
     device: Device,
     frames: Frames,
     to_host: VecDeque<u8>,
@@ -126,7 +136,7 @@ impl Line for Wire {
                 let Some(frame) = self.frames.push(byte) else {
                     continue;
                 };
-                for &byte in self.device.answer(frame) {
+                for &byte in answer(&mut self.server, &mut self.device, frame) {
                     self.to_host.extend(self.noise.disturb(byte, self.rate));
                 }
             }
@@ -145,6 +155,7 @@ pub(crate) fn client(rate: u32, seed: u64) -> Client<Wire> {
 
 pub(crate) fn client_of(device: Device, rate: u32, seed: u64) -> Client<Wire> {
     Client::new(Wire {
+        server: Server::new(),
         device,
         frames: Frames::new(),
         to_host: VecDeque::new(),

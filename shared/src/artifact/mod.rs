@@ -18,6 +18,7 @@
 pub mod golden;
 pub mod operating_point;
 pub mod plan;
+pub mod trailer;
 
 mod error;
 mod write;
@@ -33,6 +34,7 @@ pub use error::ArtifactError;
 pub use golden::Golden;
 pub use operating_point::{OperatingPoint, OperatingPoints};
 pub use plan::{Plan, Step};
+pub use trailer::Trailer;
 pub use write::{Contents, write};
 
 /// The first bytes of an artifact.
@@ -48,7 +50,6 @@ pub const ALIGNMENT: usize = 16;
 pub const MAX_LEN: u32 = 64 << 20;
 
 const HEADER_LEN: usize = 56;
-const LENGTH_OFFSET: usize = 12;
 const CRC_START: usize = 20;
 const ENTRY_LEN: usize = 12;
 
@@ -144,18 +145,6 @@ impl<'a> Artifact<'a> {
             golden,
             card: from_postcard(card, "card")?,
         })
-    }
-
-    /// Reads and checks the artifact at the front of a slot of flash, whatever follows it.
-    ///
-    /// # Errors
-    /// As [`parse`](Self::parse).
-    pub fn parse_slot(slot: &'a [u8]) -> Result<Self, ArtifactError> {
-        let mut reader = Reader::new(slot);
-        // Magic, version and count are checked with the rest.
-        let stated = reader.take(LENGTH_OFFSET).and_then(|_| reader.u32());
-        let stated = stated.unwrap_or(u32::MAX) as usize;
-        Self::parse(slot.get(..stated).unwrap_or(slot))
     }
 
     /// The model's identity, as the artifact states it.

@@ -61,6 +61,20 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::Stale =>
             "expected a free place, found the last taken by templates of another model: remove those, or flash that model again",
         Refusal::Unsupported => "expected a device that can do this, found one that cannot",
+        Refusal::NoModel =>
+            "expected a device with a model, found one without: `flash --device` sends it one",
+        Refusal::ModelVersion =>
+            "expected a model of the device's format version, found another: update its firmware, or quantize the model again",
+        Refusal::ModelDamaged =>
+            "expected a whole model, found one that is cut off, damaged, or another than it states: quantize or copy it again",
+        Refusal::ModelTooLarge =>
+            "expected a model that the device has room for, found a larger one: take a smaller one, or quantize it with `--low-memory`",
+        Refusal::ModelGolden =>
+            "expected a model that answers its golden vectors, found one that does not on this device: quantize it again",
+        Refusal::Flash =>
+            "expected flash for models that can be written, found flash that cannot: flash the board anew",
+        Refusal::Sensor =>
+            "expected a picture by the device's sensor, found none: see to its wiring, and try again",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }

@@ -3,33 +3,81 @@
 use std::fs;
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use edge_runtime::client::emulator::make_flash;
 use edge_runtime::limits::EMULATED;
 use edge_runtime::loader::Model;
 use serde_json::json;
 
 use super::connect::{files, machine};
+use super::{Device, remote};
 use crate::Outcome;
 use crate::arguments::Flash;
 
 pub(crate) fn run(arguments: &Flash, out: &mut impl Write) -> Result<Outcome> {
-    let machine = machine(&arguments.board)?;
     let model = Model::open(&arguments.model)?;
+    match (&arguments.board, &arguments.device) {
+        (_, Some(device)) => send(arguments, device, &model, out),
+        (Some(board), None) => begin_anew(arguments, board, &model, out),
+        (None, None) => bail!("expected --board or --device"),
+    }
+}
+
+/// Sends a device another model, which checks it itself.
+fn send(
+    arguments: &Flash,
+    device: &Device,
+    model: &Model,
+    out: &mut impl Write,
+) -> Result<Outcome> {
     let artifact = model.identified_artifact()?;
-    let (plan, contract) = (artifact.plan(), artifact.contract());
+    let name = artifact.card().name;
+    let (board, running) = remote::send_model(device, name, model.bytes())?;
+    if running != artifact.model_id().to_string() {
+        bail!(
+            "expected model {} to run on {board} now, found model {running}: try again",
+            artifact.model_id()
+        );
+    }
+    if arguments.json {
+        let flashed = json!({
+            "board": board,
+            "model_id": running,
+            "bytes": model.artifact_len(),
+        });
+        writeln!(out, "{flashed}")?;
+    } else {
+        writeln!(
+            out,
+            "{board}: runs {name}, model {}, {} bytes; templates of other models are kept as stale",
+            artifact.model_id().short(),
+            model.artifact_len()
+        )?;
+    }
+    Ok(Outcome::Yes)
+}
+
+/// Makes the flash of a board: this model, nobody enrolled.
+fn begin_anew(
+    arguments: &Flash,
+    board: &str,
+    model: &Model,
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    let machine = machine(board)?;
+    let artifact = model.identified_artifact()?;
     EMULATED.check(&artifact, model.artifact_len())?;
     let (firmware, flash) = files(machine)?;
     make_flash(&flash, model.bytes())
         .with_context(|| format!("{}: expected to write the flash", flash.display()))?;
+    let arena = artifact.plan().arena_len();
     let needs = [
-        ("flash for the model", model.artifact_len(), EMULATED.slot),
-        ("memory for activations", plan.arena_len(), EMULATED.arena),
         (
-            "memory for a sample",
-            contract.preprocess.output_len(),
-            EMULATED.input,
+            "flash for the model",
+            model.artifact_len(),
+            EMULATED.model(),
         ),
+        ("memory for activations", arena, EMULATED.arena),
     ];
     if arguments.json {
         let needs =

@@ -21,14 +21,17 @@ struct Connected {
     model: String,
 }
 
-/// Bytes of a picture from which on its upload shows a bar.
+/// Bytes from which on an upload shows a bar.
 const LONG_UPLOAD: usize = 4096;
 
 impl Connected {
     fn new(device: &Device) -> Result<Self> {
         let mut client = Client::new(connect::line(device)?);
         let (board, model) = match client.hello()? {
-            Response::Hello { board, model, .. } => (board.to_owned(), model.to_string()),
+            Response::Hello { board, model, .. } => {
+                let model = model.map_or_else(String::new, |model| model.to_string());
+                (board.to_owned(), model)
+            }
             other => bail!("expected a greeting, found {}", words(&other)),
         };
         Ok(Self {
@@ -51,16 +54,7 @@ impl Connected {
         let context = || file.display().to_string();
         let picture = pictures::read(file)?;
         let image = picture.image().with_context(context)?;
-        let bar = match image.pixels().len() {
-            len if len >= LONG_UPLOAD && std::io::stderr().is_terminal() => {
-                ProgressBar::new(len as u64)
-            }
-            _ => ProgressBar::hidden(),
-        };
-        if let Ok(style) = ProgressStyle::with_template("{msg} {bar} {bytes}/{total_bytes} {eta}") {
-            bar.set_style(style);
-        }
-        bar.set_message(context());
+        let bar = bar(context(), image.pixels().len());
         let refused = self
             .client
             .upload(&image, |sent| bar.set_position(sent as u64))?;
@@ -68,6 +62,23 @@ impl Connected {
         match refused {
             None => Ok(()),
             Some(refusal) => Err(answers::refused(refusal)).with_context(context),
+        }
+    }
+
+    /// Sends the device a model; its identity, when the device went over to it.
+    fn send_model(&mut self, name: &str, artifact: &[u8]) -> Result<String> {
+        let bar = bar(name.to_owned(), artifact.len());
+        let sent = |sent: usize| bar.set_position(sent as u64);
+        let refused = self.client.send_model(artifact, sent)?;
+        bar.finish_and_clear();
+        if let Some(refusal) = refused {
+            return Err(answers::refused(refusal)).with_context(|| name.to_owned());
+        }
+        match self.client.hello()? {
+            Response::Hello {
+                model: Some(model), ..
+            } => Ok(model.to_string()),
+            other => bail!("expected a greeting with a model, found {}", words(&other)),
         }
     }
 
@@ -95,6 +106,25 @@ impl Connected {
             other => bail!("expected a removal, found {}", words(&other)),
         }
     }
+}
+
+/// A bar for what takes long, where somebody looks.
+fn bar(name: String, len: usize) -> ProgressBar {
+    let bar = match len >= LONG_UPLOAD && std::io::stderr().is_terminal() {
+        true => ProgressBar::new(len as u64),
+        false => ProgressBar::hidden(),
+    };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    bar.with_message(name)
+}
+
+/// Sends a model to a device: the device's name, and the identity of what runs there then.
+pub(super) fn send_model(device: &Device, name: &str, artifact: &[u8]) -> Result<(String, String)> {
+    let mut device = Connected::new(device)?;
+    let model = device.send_model(name, artifact)?;
+    Ok((device.board, model))
 }
 
 pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {

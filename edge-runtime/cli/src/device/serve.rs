@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use edge_runtime::engine::Engine;
 use edge_runtime::loader::Model;
-use edge_runtime::server::{Board, Server};
+use edge_runtime::server::{Answer, Board, Device, ModelSlot, Running, Server};
 use edge_runtime::store::TemplateStore;
-use shared::wire::Frames;
+use shared::wire::{Frames, Refusal};
 
 use crate::Outcome;
 use crate::arguments::Serve;
@@ -55,17 +55,18 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     writeln!(output, "listening at {}", listener.local_addr()?)?;
     output.flush()?;
     drop(output);
-    let mut server = Server::new(
+    let running = Running {
         recognizer,
-        *artifact.golden(),
-        CAPACITY,
-        vec![0; PICTURE],
-        Linux(Instant::now()),
-    );
+        golden: *artifact.golden(),
+    };
+    let board = Linux(Instant::now());
+    // Its model is a folder's, whose owner changes it.
+    let mut device = Device::new(Some(running), CAPACITY, vec![0; PICTURE], board, ());
+    let mut server = Server::new();
     // One host at a time: enrolments have an order.
     for stream in listener.incoming() {
         // A host that leaves in the middle of a frame leaves the others alone.
-        let served = stream.and_then(|stream| serve(&mut server, stream));
+        let served = stream.and_then(|stream| serve(&mut server, &mut device, stream));
         if let Err(error) = served {
             let _ = writeln!(io::stderr(), "warning: a host's line broke: {error}");
         }
@@ -74,16 +75,17 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
 }
 
 /// Answers one host until it leaves.
-fn serve<E, S, B, P, C, const SHOTS: usize, const DIM: usize>(
-    server: &mut Server<'_, E, S, B, P, C, SHOTS, DIM>,
+fn serve<E, S, P, C, M, const SHOTS: usize, const DIM: usize>(
+    server: &mut Server,
+    device: &mut Device<'_, E, S, P, C, M, SHOTS, DIM>,
     mut stream: TcpStream,
 ) -> io::Result<()>
 where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
-    B: AsMut<[u8]>,
     P: AsRef<[u8]> + AsMut<[u8]>,
     C: Board,
+    M: ModelSlot,
 {
     stream.set_nodelay(true)?;
     let mut frames = Frames::new();
@@ -96,9 +98,14 @@ where
             Err(error) => return Err(error),
         };
         for &byte in bytes.iter().take(count) {
-            if let Some(frame) = frames.push(byte) {
-                stream.write_all(server.answer(frame))?;
-            }
+            let Some(frame) = frames.push(byte) else {
+                continue;
+            };
+            let answer = match server.answer(frame, device) {
+                Answer::Frame(frame) => frame,
+                Answer::Commit(_) => server.settle(Err(Refusal::Unsupported)),
+            };
+            stream.write_all(answer)?;
         }
     }
 }

@@ -13,9 +13,8 @@ pub(super) fn run(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome>
     let model = Model::open(arguments.model.folder()?)?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
-    let mut input = vec![0; artifact.plan().input().len()];
     let mut output = vec![0; artifact.plan().output().len()];
-    let (passed, total) = self_test(&mut engine, artifact.golden(), &mut input, &mut output)?;
+    let (passed, total) = self_test(&mut engine, artifact.golden(), &mut output)?;
     let name = arguments.model.engine.name();
     if arguments.json {
         let result = json!({

@@ -4,119 +4,226 @@ use core::convert::Infallible;
 use core::fmt;
 use core::ops::Range;
 
+use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
-use edge_runtime::limits::TooLarge;
+use edge_runtime::limits::Limits;
 use edge_runtime::recognizer::{Recognizer, RecognizerError};
-use edge_runtime::server::{Board, Server};
+use edge_runtime::server::{Answer, Board, Device, ModelSlot, Received, Running, Server};
+use edge_runtime::slots::{MappedFlash, Slots};
+use edge_runtime::store::TemplateStore;
 use edge_runtime::store::flash::{FlashStore, FlashStoreError};
 use embedded_io::{Error, ErrorKind, Read, Write};
 use embedded_storage::nor_flash::NorFlash;
-use shared::artifact::{Artifact, ArtifactError};
-use shared::wire::Frames;
+use shared::artifact::Artifact;
+use shared::support_set::SupportSet;
+use shared::wire::{Frames, Refusal};
 
-use crate::{DIM, Indicator, LIMITS, SHOTS, SUBJECTS, Sign};
+use crate::{Indicator, Sign};
 
 /// What a board gives.
 #[derive(Debug)]
-pub struct Parts<'a, L, F, I, C> {
+pub struct Parts<'a, L, F, M, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
     /// The line to the host.
     pub link: L,
     /// The flash that templates are kept in.
     pub flash: F,
     /// Where in it they are kept.
     pub store: Range<u32>,
+    /// Where models lie.
+    pub slots: [M; 2],
     /// What people see.
     pub indicator: I,
     /// Name, clock and stack.
     pub board: C,
-    /// The artifact, where it lies in flash.
-    pub model: &'a [u8],
-    /// Memory for activations, and for pictures between two runs.
+    /// What a model may need.
+    pub limits: Limits,
+    /// Everything that is too large for a stack.
+    pub memory: &'a mut Memory<SUBJECTS, SHOTS, DIM>,
+    /// Memory for activations, and for pictures between two runs, of as many bytes as the
+    /// limits state.
     pub arena: &'a mut [u8],
-    /// Memory for a preprocessed picture.
-    pub input: &'a mut [u8],
-    /// Memory of [`RECORD_LEN`](crate::RECORD_LEN) bytes for one record of the store.
+    /// Memory of [`record_len`](edge_runtime::store::flash::record_len) bytes for one record
+    /// of the store.
     pub record: &'a mut [u8],
+}
+
+/// Templates, and frames from and to the host.
+#[derive(Debug)]
+pub struct Memory<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
+    templates: SupportSet<SUBJECTS, SHOTS, DIM>,
+    frames: Frames,
+    server: Server,
+}
+
+impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Memory<SUBJECTS, SHOTS, DIM> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self {
+            templates: SupportSet::blank(),
+            frames: Frames::new(),
+            server: Server::new(),
+        }
+    }
+}
+
+impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Default
+    for Memory<SUBJECTS, SHOTS, DIM>
+{
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Answers the host until the line breaks.
 ///
 /// # Errors
 /// [`Fault`].
-pub fn run<L, F, I, C>(parts: Parts<'_, L, F, I, C>) -> Result<Infallible, Fault<F::Error>>
+pub fn run<L, F, M, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
+    parts: Parts<'_, L, F, M, I, C, SUBJECTS, SHOTS, DIM>,
+) -> Result<Infallible, Fault<F::Error>>
 where
     L: Read + Write,
     F: NorFlash,
+    M: MappedFlash,
     I: Indicator,
     C: Board,
 {
-    let artifact = Artifact::parse_slot(parts.model).map_err(Fault::Artifact)?;
-    // That it fits its slot was just seen.
-    LIMITS.check(&artifact, 0).map_err(Fault::TooLarge)?;
-    let contract = artifact.contract();
-    // Large, so it is borrowed from here on, not moved from place to place.
-    let mut store: FlashStore<_, _, SUBJECTS, SHOTS, DIM> = FlashStore::open(
-        parts.flash,
-        parts.store,
-        artifact.model_id(),
-        contract.comparison,
-        parts.record,
-    )
-    .map_err(Fault::Store)?;
-    let input = parts.input.get_mut(..contract.preprocess.output_len());
-    let input = input.unwrap_or_default();
-    let far_target = artifact.operating_points().usual_target();
-    let golden = *artifact.golden();
-    let engine = Int8Engine::new(artifact.clone(), parts.arena).map_err(RecognizerError::Engine)?;
-    let recognizer = Recognizer::new(engine, &artifact, far_target, &mut store, input)?;
-    let mut server = Server::new(recognizer, golden, SUBJECTS as u16, [], parts.board);
-    serve(&mut server, parts.link, parts.indicator).map_err(|error| Fault::Link(error.kind()))
+    let Parts {
+        mut link,
+        mut flash,
+        store,
+        slots: [first, second],
+        mut indicator,
+        mut board,
+        limits,
+        memory,
+        arena,
+        record,
+    } = parts;
+    let Memory {
+        templates,
+        frames,
+        server,
+    } = memory;
+    let mut slots = Slots::new(first, second);
+    let mut host = Host {
+        link: &mut link,
+        indicator: &mut indicator,
+        frames,
+        server,
+    };
+    let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
+    // Once for each model that runs.
+    loop {
+        let (artifact, incoming) = slots.split(&limits);
+        let store = match &artifact {
+            None => None,
+            Some(artifact) => Some(FlashStore::open(
+                &mut flash,
+                store.clone(),
+                artifact.model_id(),
+                artifact.contract().comparison,
+                &mut *record,
+                templates,
+            )?),
+        };
+        let running = match artifact.zip(store) {
+            None => None,
+            Some((artifact, store)) => Some(start(artifact, store, arena)?),
+        };
+        let mut device = Device::new(running, capacity, [], &mut board, incoming);
+        let received = host.serve(&mut device)?;
+        drop(device);
+        let committed = slots.commit(received, &limits, arena);
+        host.settle(committed.map_err(Refusal::from))?;
+    }
 }
 
-/// Answers frames, one after the other.
-fn serve<'a, E, S, B, P, C, L, I>(
-    server: &mut Server<'a, E, S, B, P, C, SHOTS, DIM>,
-    mut link: L,
-    mut indicator: I,
-) -> Result<Infallible, L::Error>
+/// A recognizer with this model.
+fn start<'a, S, const SHOTS: usize, const DIM: usize>(
+    artifact: Artifact<'a>,
+    store: S,
+    arena: &'a mut [u8],
+) -> Result<Running<'a, Int8Engine<'a, &'a mut [u8]>, S, SHOTS, DIM>, RecognizerError<S::Error>>
 where
-    E: edge_runtime::Engine,
-    S: edge_runtime::store::TemplateStore<SHOTS, DIM>,
-    B: AsMut<[u8]>,
-    P: AsRef<[u8]> + AsMut<[u8]>,
-    C: Board,
+    S: TemplateStore<SHOTS, DIM>,
+{
+    let far_target = artifact.operating_points().usual_target();
+    let golden = *artifact.golden();
+    let engine = Int8Engine::new(artifact.clone(), arena)?;
+    let recognizer = Recognizer::new(engine, &artifact, far_target, store)?;
+    Ok(Running { recognizer, golden })
+}
+
+/// The host at the end of the line, and the people before the device.
+struct Host<'a, L, I> {
+    link: &'a mut L,
+    indicator: &'a mut I,
+    frames: &'a mut Frames,
+    server: &'a mut Server,
+}
+
+impl<L, I> Host<'_, L, I>
+where
     L: Read + Write,
     I: Indicator,
 {
-    let mut frames = Frames::new();
-    let mut bytes = [0; 32];
-    indicator.show(Sign::Idle);
-    loop {
-        let count = link.read(&mut bytes)?;
-        for &byte in bytes.iter().take(count) {
-            let Some(frame) = frames.push(byte) else {
+    /// Answers frames, one after the other, until another model is to be used.
+    fn serve<E, S, P, C, M, const SHOTS: usize, const DIM: usize>(
+        &mut self,
+        device: &mut Device<'_, E, S, P, C, M, SHOTS, DIM>,
+    ) -> Result<Received, Broken>
+    where
+        E: Engine,
+        S: TemplateStore<SHOTS, DIM>,
+        P: AsRef<[u8]> + AsMut<[u8]>,
+        C: Board,
+        M: ModelSlot,
+    {
+        // One at a time: what follows a frame is the next one's.
+        let mut byte = [0];
+        self.indicator.show(Sign::Idle);
+        loop {
+            match self.link.read(&mut byte) {
+                Ok(0) => return Err(Broken(ErrorKind::BrokenPipe)),
+                Ok(_) => {}
+                Err(error) => return Err(Broken(error.kind())),
+            }
+            let [byte] = byte;
+            let Some(frame) = self.frames.push(byte) else {
                 continue;
             };
-            indicator.show(Sign::Busy);
-            link.write_all(server.answer(frame))?;
-            link.flush()?;
-            indicator.show(match server.verdict() {
+            self.indicator.show(Sign::Busy);
+            match self.server.answer(frame, device) {
+                Answer::Frame(frame) => send(self.link, frame)?,
+                Answer::Commit(received) => return Ok(received),
+            }
+            self.indicator.show(match device.verdict() {
                 Some(true) => Sign::Accepted,
                 Some(false) => Sign::Rejected,
                 None => Sign::Idle,
             });
         }
     }
+
+    /// Says whether the device went over to another model.
+    fn settle(&mut self, committed: Result<(), Refusal>) -> Result<(), Broken> {
+        send(self.link, self.server.settle(committed))
+    }
 }
+
+fn send<L: Write>(link: &mut L, frame: &[u8]) -> Result<(), Broken> {
+    let sent = link.write_all(frame).and_then(|()| link.flush());
+    sent.map_err(|error| Broken(error.kind()))
+}
+
+/// The line to the host broke.
+struct Broken(ErrorKind);
 
 /// Why a board cannot serve. `E` is the flash's error.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault<E> {
-    /// There is no model, or one that is none.
-    Artifact(ArtifactError),
-    /// The model needs more than boards have.
-    TooLarge(TooLarge),
     /// The store cannot be used.
     Store(FlashStoreError<E>),
     /// The model does not fit the board.
@@ -125,9 +232,21 @@ pub enum Fault<E> {
     Link(ErrorKind),
 }
 
+impl<E> From<FlashStoreError<E>> for Fault<E> {
+    fn from(error: FlashStoreError<E>) -> Self {
+        Self::Store(error)
+    }
+}
+
 impl<E> From<RecognizerError<FlashStoreError<E>>> for Fault<E> {
     fn from(error: RecognizerError<FlashStoreError<E>>) -> Self {
         Self::Recognizer(error)
+    }
+}
+
+impl<E> From<Broken> for Fault<E> {
+    fn from(Broken(kind): Broken) -> Self {
+        Self::Link(kind)
     }
 }
 
@@ -135,11 +254,6 @@ impl<E> Fault<E> {
     /// What is wrong, in a few words, for boards without room for more.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Artifact(ArtifactError::Magic) => "no model",
-            Self::Artifact(ArtifactError::Version { .. }) => "a model for other firmware",
-            Self::Artifact(ArtifactError::CutOff { .. }) => "a model that is cut off",
-            Self::Artifact(_) => "a damaged model",
-            Self::TooLarge(_) => "a model that needs more than there is",
             Self::Store(FlashStoreError::Damaged) => "a damaged store",
             Self::Store(FlashStoreError::Flash(_)) => "flash that fails",
             Self::Store(_) => "a store that does not fit",
@@ -152,8 +266,6 @@ impl<E> Fault<E> {
 impl<E: fmt::Debug> fmt::Display for Fault<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Artifact(error) => error.fmt(f),
-            Self::TooLarge(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Recognizer(error) => error.fmt(f),
             Self::Link(kind) => write!(f, "expected a line to the host, found {kind:?}"),

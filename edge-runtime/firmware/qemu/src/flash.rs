@@ -14,6 +14,7 @@ use semihosting::io::{Read, Seek, SeekFrom, Write};
 use semihosting::process;
 
 use crate::panic;
+use edge_runtime::slots::MappedFlash;
 
 /// The exit status of the emulator where power failed.
 pub const POWER_FAILED: i32 = 3;
@@ -55,16 +56,6 @@ impl FileFlash {
             file,
             start: part.start,
         }
-    }
-
-    /// Its bytes, where a processor reads them.
-    pub fn mapped(&self) -> &[u8] {
-        self.memory
-    }
-
-    /// Its bytes, which stay as they are from now on.
-    pub fn into_mapped(self) -> &'static [u8] {
-        self.memory
     }
 
     fn keep(&mut self, changed: Range<usize>) {
@@ -114,6 +105,12 @@ fn spend() -> bool {
             POWER.store(left - 1, Ordering::Relaxed);
             true
         }
+    }
+}
+
+impl MappedFlash for FileFlash {
+    fn bytes(&self) -> &[u8] {
+        self.memory
     }
 }
 
@@ -184,5 +181,49 @@ impl NorFlash for FileFlash {
             process::exit(POWER_FAILED);
         }
         Ok(())
+    }
+}
+
+/// A part of flash that the emulator does not let a program change.
+#[derive(Debug)]
+pub struct ReadOnly(pub &'static [u8]);
+
+impl MappedFlash for ReadOnly {
+    fn bytes(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl ErrorType for ReadOnly {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for ReadOnly {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        check_read(self, offset, bytes.len())?;
+        let place = self.0.get(offset as usize..).unwrap_or_default();
+        for (byte, here) in bytes.iter_mut().zip(place) {
+            *byte = *here;
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for ReadOnly {
+    const WRITE_SIZE: usize = WORD;
+    const ERASE_SIZE: usize = PAGE;
+
+    fn erase(&mut self, _: u32, _: u32) -> Result<(), NorFlashErrorKind> {
+        Err(NorFlashErrorKind::Other)
+    }
+
+    fn write(&mut self, _: u32, _: &[u8]) -> Result<(), NorFlashErrorKind> {
+        Err(NorFlashErrorKind::Other)
     }
 }

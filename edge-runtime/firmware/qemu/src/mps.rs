@@ -36,19 +36,19 @@ impl Mps {
     /// Called once, before anything else; the serial port and the memory are there, and
     /// nothing else uses them.
     pub unsafe fn serve(&self) -> ! {
-        // SAFETY: the caller promises all of it; model and store are different parts.
-        let (model, store, port) = unsafe {
+        // SAFETY: the caller promises all of it; the parts of the flash are different ones.
+        let (slots, store, port) = unsafe {
             stack::paint();
             let open =
                 |part: core::ops::Range<usize>| FileFlash::open(self.flash + part.start, part);
-            let model = open(EMULATED_FLASH.model).into_mapped();
-            (model, open(EMULATED_FLASH.store), Cmsdk::new(self.uart))
+            let slots = EMULATED_FLASH.slots.map(open);
+            (slots, open(EMULATED_FLASH.store), Cmsdk::new(self.uart))
         };
         let board = Emulated {
             name: self.name,
             clock: self.timer(),
         };
-        serve(port, board, model, store)
+        serve(port, board, slots, store)
     }
 
     /// Tries the kernels.

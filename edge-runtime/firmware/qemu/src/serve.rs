@@ -1,36 +1,42 @@
 //! From an emulated board's parts to a served host.
 
-use app::{LIMITS, Parts, RECORD_LEN};
-use edge_runtime::limits::EMULATED_FLASH;
+use app::{Memory, Parts};
+use edge_runtime::limits::{EMULATED, EMULATED_FLASH};
+use edge_runtime::slots::MappedFlash;
+use edge_runtime::store::flash::record_len;
 use static_cell::ConstStaticCell;
 
 use crate::clock::Clock;
 use crate::uart::{Port, Uart};
 use crate::{Emulated, FileFlash, panic};
 
-const ARENA_LEN: usize = LIMITS.arena;
-const INPUT_LEN: usize = LIMITS.input;
+const SUBJECTS: usize = EMULATED.subjects;
+const SHOTS: usize = EMULATED.shots;
+const DIM: usize = EMULATED.dim;
+const ARENA_LEN: usize = EMULATED.arena;
+const RECORD_LEN: usize = record_len::<SHOTS, DIM>();
 
+static MEMORY: ConstStaticCell<Memory<SUBJECTS, SHOTS, DIM>> = ConstStaticCell::new(Memory::new());
 static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
-static INPUT: ConstStaticCell<[u8; INPUT_LEN]> = ConstStaticCell::new([0; INPUT_LEN]);
 static RECORD: ConstStaticCell<[u8; RECORD_LEN]> = ConstStaticCell::new([0; RECORD_LEN]);
 
 /// Serves the host, once, until the emulator is ended.
-pub fn serve(
+pub fn serve<M: MappedFlash>(
     port: impl Port,
     board: Emulated<impl Clock>,
-    model: &'static [u8],
+    slots: [M; 2],
     store: FileFlash,
 ) -> ! {
     let served = app::run(Parts {
         link: Uart(port),
         store: 0..EMULATED_FLASH.store.len() as u32,
         flash: store,
+        slots,
         indicator: (),
         board,
-        model,
+        limits: EMULATED,
+        memory: MEMORY.take(),
         arena: ARENA.take(),
-        input: INPUT.take(),
         record: RECORD.take(),
     });
     match served {

@@ -11,7 +11,7 @@ use shared::ModelId;
 use shared::artifact::plan::{Conv2d, section};
 use shared::artifact::{Artifact, Contract, Step};
 
-use super::{Engine, EngineError, check_arena, check_length};
+use super::{Engine, EngineError, Memory, check_arena, check_length};
 use crate::kernels;
 use crate::kernels::conv2d::Filters;
 
@@ -47,15 +47,14 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
         self.artifact.contract()
     }
 
-    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
+    fn memory(&mut self) -> Memory<'_> {
+        memory(self.arena.as_mut(), self.artifact.plan().input().range())
+    }
+
+    fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError> {
         let plan = self.artifact.plan();
         let arena = self.arena.as_mut();
-        check_length("an input", plan.input().len(), input.len())?;
         check_length("an output", plan.output().len(), output.len())?;
-        arena
-            .get_mut(plan.input().range())
-            .ok_or(EngineError::Plan)?
-            .copy_from_slice(input);
         for step in plan.steps() {
             run_step(&step, self.artifact.weights(), arena).ok_or(EngineError::Plan)?;
         }
@@ -63,10 +62,19 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
         output.copy_from_slice(embedding);
         Ok(())
     }
+}
 
-    fn idle_memory(&mut self) -> &mut [u8] {
-        self.arena.as_mut()
-    }
+/// An arena between two runs: the place of the input, and what is longer of what lies before
+/// it and what lies after it.
+fn memory(arena: &mut [u8], input: Range<usize>) -> Memory<'_> {
+    let (arena, after) = arena.split_at_mut_checked(input.end).unwrap_or_default();
+    let (before, input) = arena.split_at_mut_checked(input.start).unwrap_or_default();
+    let idle = if before.len() > after.len() {
+        before
+    } else {
+        after
+    };
+    Memory { input, idle }
 }
 
 fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {

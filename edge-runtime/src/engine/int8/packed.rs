@@ -7,9 +7,9 @@ use std::vec::Vec;
 use shared::ModelId;
 use shared::artifact::{Artifact, Contract, Step};
 
-use super::split;
 use super::step::PackedStep;
-use crate::engine::{Engine, EngineError, check_length};
+use super::{memory, split};
+use crate::engine::{Engine, EngineError, Memory, check_length};
 use crate::kernels::InstructionSet;
 
 /// Packed weights may take so many times what the stored ones do, and the margin: filters
@@ -80,13 +80,13 @@ impl Engine for PackedInt8Engine<'_> {
         self.artifact.contract()
     }
 
-    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
-        let plan = self.artifact.plan();
-        let [from, to] = [plan.input(), plan.output()];
-        check_length("an input", from.len(), input.len())?;
+    fn memory(&mut self) -> Memory<'_> {
+        memory(&mut self.arena, self.artifact.plan().input().range())
+    }
+
+    fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError> {
+        let to = self.artifact.plan().output();
         check_length("an output", to.len(), output.len())?;
-        let place = self.arena.get_mut(from.range()).ok_or(EngineError::Plan)?;
-        place.copy_from_slice(input);
         let weights = self.artifact.weights();
         for step in &self.steps {
             run(step, weights, &mut self.arena, &mut self.scratch).ok_or(EngineError::Plan)?;

@@ -11,13 +11,14 @@ use std::format;
 use std::string::String;
 use std::sync::Arc;
 use std::vec;
+use std::vec::Vec;
 
 use shared::ModelId;
 use shared::artifact::{Artifact, Contract};
 use tract_onnx::prelude::*;
 
 use super::planes::{planes, shape};
-use super::{Engine, EngineError, check_length};
+use super::{Engine, EngineError, Memory, check_length};
 
 /// The graph output that holds the raw embedding bytes.
 const OUTPUT: &str = "embedding_q8";
@@ -31,6 +32,7 @@ pub struct TractEngine {
     model_id: ModelId,
     contract: Contract,
     dim: usize,
+    input: Vec<u8>,
     plan: Arc<TypedRunnableModel>,
 }
 
@@ -58,6 +60,7 @@ impl TractEngine {
             model_id,
             contract,
             dim: usize::from(contract.comparison.embedding.dim),
+            input: vec![0; preprocess.output_len()],
             plan,
         })
     }
@@ -102,11 +105,17 @@ impl Engine for TractEngine {
         &self.contract
     }
 
-    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
+    fn memory(&mut self) -> Memory<'_> {
+        Memory {
+            input: &mut self.input,
+            idle: &mut [],
+        }
+    }
+
+    fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError> {
         let preprocess = self.contract.preprocess;
-        check_length("an input", preprocess.output_len(), input.len())?;
         check_length("an output", self.dim, output.len())?;
-        let input = planes(&preprocess, input);
+        let input = planes(&preprocess, &self.input);
         let tensor = Tensor::from_shape(&shape(&preprocess, 1), &input).map_err(tract_error)?;
         let outputs = self
             .plan

@@ -2,17 +2,20 @@
 #![no_std]
 #![no_main]
 
+use core::slice;
+
 use cortex_m_rt::entry;
 use qemu::EMULATED_FLASH;
 use qemu::clock::SysTick;
+use qemu::flash::ReadOnly;
 use qemu::uart::Stm32;
 use qemu::{Emulated, FileFlash, serve, stack};
 
 /// Cycles of a second.
 const CLOCK: u32 = 168_000_000;
 const UART: usize = 0x4001_1000;
-/// Where the model lies in the flash, which the emulator loads and never changes.
-const SLOT: usize = 0x0808_0000;
+/// Where the slots lie in the flash, which the emulator loads and never changes.
+const SLOTS: usize = 0x0808_0000;
 /// The core-coupled memory, which stands for the pages of flash that change.
 const PAGES: usize = 0x1000_0000;
 
@@ -23,9 +26,11 @@ fn main() -> ! {
     let Some(core) = cortex_m::Peripherals::take() else {
         unreachable!("main runs once");
     };
-    // SAFETY: the second half of the flash, which nobody writes.
-    let model =
-        unsafe { core::slice::from_raw_parts(SLOT as *const u8, EMULATED_FLASH.model.len()) };
+    let slots = EMULATED_FLASH.slots.map(|part| {
+        let start = (SLOTS + part.start) as *const u8;
+        // SAFETY: in the second half of the flash, which nobody writes.
+        ReadOnly(unsafe { slice::from_raw_parts(start, part.len()) })
+    });
     // SAFETY: the board has 64 KB there, which the linker gives to nobody.
     let store = unsafe { FileFlash::open(PAGES, EMULATED_FLASH.store) };
     // SAFETY: the board has this port, which nothing else uses.
@@ -34,5 +39,5 @@ fn main() -> ! {
         name: "qemu-netduinoplus2",
         clock: SysTick::start(core.SYST, CLOCK),
     };
-    serve(port, board, model, store)
+    serve(port, board, slots, store)
 }

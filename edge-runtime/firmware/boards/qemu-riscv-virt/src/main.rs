@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+use core::ops::Range;
+
 use qemu::EMULATED_FLASH;
 use qemu::clock::Cycles;
 use qemu::uart::Ns16550;
@@ -16,18 +18,16 @@ const FLASH: usize = 0x8100_0000;
 fn main() -> ! {
     // SAFETY: nothing was called before.
     unsafe { stack::paint() };
-    // SAFETY: the board has 128 MB of memory, which the linker gives the first part of.
-    let model =
-        unsafe { FileFlash::open(FLASH + EMULATED_FLASH.model.start, EMULATED_FLASH.model) }
-            .into_mapped();
-    // SAFETY: as above, another part.
-    let store =
-        unsafe { FileFlash::open(FLASH + EMULATED_FLASH.store.start, EMULATED_FLASH.store) };
+    // SAFETY: the board has 128 MB of memory, which the linker gives the first part of; each
+    // part is opened once.
+    let open = |part: Range<usize>| unsafe { FileFlash::open(FLASH + part.start, part) };
+    let slots = EMULATED_FLASH.slots.map(open);
+    let store = open(EMULATED_FLASH.store);
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Ns16550::new(UART) };
     let board = Emulated {
         name: "qemu-riscv-virt",
         clock: Cycles,
     };
-    serve(port, board, model, store)
+    serve(port, board, slots, store)
 }

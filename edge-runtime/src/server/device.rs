@@ -1,0 +1,293 @@
+//! What carries out requests, apart from the frames they come in.
+
+use shared::artifact::Golden;
+use shared::decision::{Identification, Unknown};
+use shared::template::{SubjectId, Template, TemplateError};
+use shared::wire::{self, Refusal, Request, Response};
+
+use super::upload::Upload;
+use super::{Board, ModelSlot, Received};
+use crate::engine::{Engine, Memory};
+use crate::recognizer::{Recognizer, RecognizerError};
+use crate::store::TemplateStore;
+
+/// A device that a host talks to, with a model or without.
+///
+/// `P` is a buffer for uploaded pictures, borrowed or owned; its length is the largest
+/// picture, in bytes. Where it is empty, pictures lie in the engine's idle memory, and each
+/// is looked at once. `C` is the board, `M` where another model goes.
+#[derive(Debug)]
+pub struct Device<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> {
+    running: Option<Running<'a, E, S, SHOTS, DIM>>,
+    capacity: u16,
+    upload: Upload<P>,
+    board: C,
+    model: M,
+    /// The last embedding that was asked for.
+    embedding: [u8; DIM],
+    /// Whether the last request, if it asked, was answered by somebody being accepted.
+    verdict: Option<bool>,
+}
+
+/// A model that runs.
+#[derive(Debug)]
+pub struct Running<'a, E, S, const SHOTS: usize, const DIM: usize> {
+    /// What recognises with it.
+    pub recognizer: Recognizer<'a, E, S, SHOTS, DIM>,
+    /// What it must answer to made-up inputs.
+    pub golden: Golden<'a>,
+}
+
+/// What became of a request.
+pub(super) enum Outcome<'a> {
+    Answer(Response<'a>),
+    /// It is for whoever holds what the device borrows.
+    Commit(Received),
+}
+
+impl<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> Device<'a, E, S, P, C, M, SHOTS, DIM>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
+    M: ModelSlot,
+{
+    /// A device that recognises with `running`. `capacity` are the places for subjects in its
+    /// store.
+    pub fn new(
+        running: Option<Running<'a, E, S, SHOTS, DIM>>,
+        capacity: u16,
+        picture: P,
+        board: C,
+        model: M,
+    ) -> Self {
+        Self {
+            running,
+            capacity,
+            upload: Upload::new(picture),
+            board,
+            model,
+            embedding: [0; DIM],
+            verdict: None,
+        }
+    }
+
+    /// Whether somebody was accepted, if the last request was to verify or to identify.
+    pub fn verdict(&self) -> Option<bool> {
+        self.verdict
+    }
+
+    pub(super) fn carry_out(&mut self, request: &Request<'_>) -> Outcome<'_> {
+        self.verdict = None;
+        if let Request::ModelCommit = request {
+            return match self.model.received() {
+                Ok(received) => Outcome::Commit(received),
+                Err(refusal) => Outcome::Answer(Response::Refused(refusal)),
+            };
+        }
+        Outcome::Answer(self.respond(request).unwrap_or_else(Response::Refused))
+    }
+
+    // Its memory is not needed while frames are waited for.
+    #[inline(never)]
+    fn respond(&mut self, request: &Request<'_>) -> Result<Response<'_>, Refusal> {
+        match *request {
+            Request::Hello { version } => return self.hello(version),
+            Request::ModelBegin { length } => {
+                return self.model.begin(length).map(|()| Response::Done);
+            }
+            Request::ModelChunk { offset, bytes } => {
+                return self.model.put(offset, bytes).map(|()| Response::Done);
+            }
+            _ => {}
+        }
+        let Running { recognizer, golden } = self.running.as_mut().ok_or(Refusal::NoModel)?;
+        match *request {
+            Request::ImageBegin {
+                width,
+                height,
+                channels,
+            } => {
+                let Memory { idle, .. } = recognizer.memory();
+                self.upload.begin((width, height, channels), idle)?;
+                Ok(Response::Done)
+            }
+            Request::ImageChunk { offset, bytes } => {
+                let Memory { idle, .. } = recognizer.memory();
+                self.upload.put(offset, bytes, idle)?;
+                Ok(Response::Done)
+            }
+            Request::Enroll { subject, anew } => {
+                let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
+                let capacity = self.capacity.into();
+                let shots = enroll(recognizer, &mut self.upload, subject, anew, capacity)?;
+                Ok(Response::Enrolled { shots })
+            }
+            Request::Verify { subject } => {
+                let sample = self.upload.take()?;
+                let (answer, _) = recognizer.verify(subject, sample).map_err(refusal)?;
+                self.verdict = Some(answer.accepted());
+                Ok(Response::Verified {
+                    accepted: answer.accepted(),
+                    distance: answer.distance,
+                    threshold: answer.threshold,
+                })
+            }
+            Request::Identify => {
+                let sample = self.upload.take()?;
+                let (answer, _) = recognizer.identify(sample).map_err(refusal)?;
+                let (subject, distance) = named(&answer);
+                self.verdict = Some(subject.is_some());
+                Ok(Response::Identified { subject, distance })
+            }
+            Request::List { index } => {
+                let mut templates = recognizer.store().templates();
+                let entry = templates.nth(index.into()).map(|template| {
+                    let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
+                    (template.subject(), shots)
+                });
+                Ok(Response::Subject { entry })
+            }
+            Request::Remove { subject } => match recognizer.remove(subject) {
+                Ok(true) => Ok(Response::Done),
+                Ok(false) => Err(Refusal::NotEnrolled),
+                Err(error) => Err(refusal(error)),
+            },
+            Request::Embed => {
+                let sample = self.upload.take()?;
+                let embedding = recognizer.embed(sample).map_err(refusal)?;
+                let embedding = embedding.get(..recognizer.dim()).unwrap_or_default();
+                let places = self.embedding.iter_mut().zip(embedding);
+                places.for_each(|(byte, component)| *byte = component.cast_unsigned());
+                let components = self.embedding.get(..embedding.len()).unwrap_or_default();
+                Ok(Response::Embedding { components })
+            }
+            Request::SelfTest => {
+                self.upload.clear_idle();
+                let (passed, total) = recognizer.self_test(golden).map_err(refusal)?;
+                Ok(Response::SelfTested { passed, total })
+            }
+            Request::Measure => {
+                self.upload.clear_idle();
+                let before = self.board.ticks().ok_or(Refusal::Unsupported)?;
+                recognizer.run_again().map_err(refusal)?;
+                let after = self.board.ticks().ok_or(Refusal::Unsupported)?;
+                Ok(Response::Measured {
+                    ticks: after.wrapping_sub(before),
+                    per_second: self.board.ticks_per_second(),
+                    stack: self.board.stack(),
+                })
+            }
+            Request::RemoveStale => {
+                recognizer.remove_stale().map_err(refusal)?;
+                Ok(Response::Done)
+            }
+            _ => Err(Refusal::Unsupported),
+        }
+    }
+
+    fn hello(&mut self, version: u16) -> Result<Response<'_>, Refusal> {
+        if version != wire::VERSION {
+            return Err(Refusal::Version);
+        }
+        // A host that begins anew has no picture here.
+        self.upload.clear();
+        let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let running = self.running.as_mut().map(|running| &mut running.recognizer);
+        let (model, [enrolled, stale, picture]) = match running {
+            None => (None, [0; 3]),
+            Some(recognizer) => {
+                let picture = self.upload.capacity(recognizer.memory().idle);
+                let store = recognizer.store();
+                let counts = [store.templates().count(), store.stale_count(), picture];
+                (Some(recognizer.model_id()), counts)
+            }
+        };
+        Ok(Response::Hello {
+            version: wire::VERSION,
+            model,
+            capacity: self.capacity,
+            enrolled: count(enrolled),
+            stale: count(stale),
+            picture: bytes(picture),
+            slot: bytes(self.model.room()),
+            board: self.board.name(),
+        })
+    }
+}
+
+/// Adds the picture to the subject's samples, or makes it the first and, when `anew`, the
+/// only one: how many there are then.
+#[inline(never)]
+fn enroll<E, S, P, const SHOTS: usize, const DIM: usize>(
+    recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
+    upload: &mut Upload<P>,
+    subject: SubjectId,
+    anew: bool,
+    capacity: usize,
+) -> Result<u8, Refusal>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+{
+    let mut template = template(recognizer, subject, anew, capacity)?;
+    let added = recognizer.add(&mut template, upload.take()?);
+    added.map_err(refusal)?;
+    let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
+    recognizer.enroll(template).map_err(refusal)?;
+    Ok(shots)
+}
+
+/// What the next sample of a subject is added to: its template, or an empty one that is to
+/// take its place when `anew`, if there is a place.
+fn template<E, S, const SHOTS: usize, const DIM: usize>(
+    recognizer: &Recognizer<'_, E, S, SHOTS, DIM>,
+    subject: SubjectId,
+    anew: bool,
+    capacity: usize,
+) -> Result<Template<SHOTS, DIM>, Refusal>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+{
+    let store = recognizer.store();
+    let mut templates = store.templates();
+    let known = templates.find(|template| *template.subject_id() == subject);
+    let enrolled = store.templates().count();
+    match known {
+        Some(template) if !anew => Ok(template.clone()),
+        None if enrolled >= capacity => Err(Refusal::Full),
+        None if enrolled + store.stale_count() >= capacity => Err(Refusal::Stale),
+        // Boards have no clock.
+        _ => recognizer.begin(subject, 0).map_err(refusal),
+    }
+}
+
+/// Who it is, and how far from the nearest.
+fn named<'a>(answer: &Identification<'a>) -> (Option<&'a str>, f32) {
+    match *answer {
+        Identification::Match {
+            subject, distance, ..
+        } => (Some(subject.as_str()), distance),
+        Identification::Unknown(Unknown::NobodyEnrolled) => (None, f32::INFINITY),
+        Identification::Unknown(
+            Unknown::TooFar { distance, .. } | Unknown::Ambiguous { distance, .. },
+        ) => (None, distance),
+    }
+}
+
+fn refusal<S>(error: RecognizerError<S>) -> Refusal {
+    match error {
+        RecognizerError::Picture(_) => Refusal::Image,
+        RecognizerError::Engine(_) | RecognizerError::FarTarget { .. } => Refusal::Engine,
+        RecognizerError::Template(TemplateError::Shots { .. }) => Refusal::Full,
+        RecognizerError::Template(TemplateError::Closed) => Refusal::Learned,
+        RecognizerError::Template(_) => Refusal::Subject,
+        RecognizerError::NoSample => Refusal::NoImage,
+        RecognizerError::NotEnrolled => Refusal::NotEnrolled,
+        RecognizerError::Store(_) => Refusal::Store,
+    }
+}

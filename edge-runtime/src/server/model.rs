@@ -1,0 +1,54 @@
+//! Where a model goes that a host sends.
+
+use shared::wire::Refusal;
+
+/// A place for a model beside the one in use.
+pub trait ModelSlot {
+    /// Bytes of the largest model; 0 where none can be sent.
+    fn room(&self) -> usize;
+
+    /// Begins with a model of `length` bytes.
+    ///
+    /// # Errors
+    /// [`Refusal::ModelTooLarge`], [`Refusal::Flash`], [`Refusal::Unsupported`].
+    fn begin(&mut self, length: u32) -> Result<(), Refusal>;
+
+    /// Takes the part of the model from `offset` on. Parts come in order; one that came
+    /// before may come again.
+    ///
+    /// # Errors
+    /// [`Refusal::Chunk`], [`Refusal::Flash`], [`Refusal::Unsupported`].
+    fn put(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Refusal>;
+
+    /// The model, if all of it is there.
+    ///
+    /// # Errors
+    /// [`Refusal::Chunk`], [`Refusal::Unsupported`].
+    fn received(&self) -> Result<Received, Refusal>;
+}
+
+/// A model that is there whole, to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of its artifact.
+    pub length: u32,
+}
+
+/// No place: models come to such a device by other ways.
+impl ModelSlot for () {
+    fn room(&self) -> usize {
+        0
+    }
+
+    fn begin(&mut self, _: u32) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
+    fn put(&mut self, _: u32, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
+    fn received(&self) -> Result<Received, Refusal> {
+        Err(Refusal::Unsupported)
+    }
+}

@@ -1,0 +1,341 @@
+//! Two slots of flash for models, of which one is in use.
+//!
+//! ```text
+//! begin -> chunks -> (the slot that is not in use) -> commit: checked, golden vectors run,
+//!                                                     trailer written: now it is the one
+//! ```
+//!
+//! The [`Trailer`] at the end of a slot makes its artifact count, the later one if both
+//! slots have one. That of the slot that a model goes to is erased first and written last, and
+//! the slot in use is never touched. So whenever power fails, the model that was in use, or
+//! the one that was committed, is there.
+
+use core::fmt;
+
+use embedded_storage::nor_flash::NorFlash;
+use shared::artifact::trailer::TRAILER_LEN;
+use shared::artifact::{Artifact, ArtifactError, Trailer};
+use shared::embedding::MAX_DIM;
+use shared::wire::{MODEL_CHUNK_UNIT, Refusal};
+
+use crate::engine::int8::Int8Engine;
+use crate::engine::self_test;
+use crate::limits::{Limits, TooLarge};
+use crate::server::{ModelSlot, Received};
+
+/// Flash that the processor reads in place.
+pub trait MappedFlash: NorFlash {
+    /// All its bytes, as they are now.
+    fn bytes(&self) -> &[u8];
+}
+
+impl<M: MappedFlash> MappedFlash for &mut M {
+    fn bytes(&self) -> &[u8] {
+        (**self).bytes()
+    }
+}
+
+/// Two slots, each of whole pages.
+#[derive(Debug)]
+pub struct Slots<M> {
+    slots: [M; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    First,
+    Second,
+}
+
+impl<M: MappedFlash> Slots<M> {
+    /// Two slots with what lies in them.
+    pub fn new(first: M, second: M) -> Self {
+        Self {
+            slots: [first, second],
+        }
+    }
+
+    /// The model in use, if there is one that fits, and the slot that another may go to.
+    pub fn split(&mut self, limits: &Limits) -> (Option<Artifact<'_>>, Incoming<'_, M>) {
+        let in_use = self.in_use(limits);
+        let (running, other) = self.in_order(in_use);
+        let artifact = in_use.and_then(|_| artifact(&*running, limits).ok());
+        (artifact, Incoming::new(other))
+    }
+
+    /// Goes over to the model that was received, if it is sound, fits, and answers its golden
+    /// vectors when it is run in `arena`; else the model in use stays.
+    ///
+    /// # Errors
+    /// [`SlotError`].
+    pub fn commit(
+        &mut self,
+        received: Received,
+        limits: &Limits,
+        arena: &mut [u8],
+    ) -> Result<(), SlotError> {
+        let in_use = self.in_use(limits);
+        let (running, other) = self.in_order(in_use);
+        let before = Trailer::of(running.bytes()).filter(|_| in_use.is_some());
+        let sequence = before.map_or(Some(0), |trailer| trailer.sequence.checked_add(1));
+        let trailer = Trailer {
+            sequence: sequence.ok_or(SlotError::Flash)?,
+            length: received.length,
+        };
+        let bytes = trailer.artifact(other.bytes());
+        check(bytes.ok_or(SlotError::Chunk)?, limits, arena)?;
+        let end = u32::try_from(other.bytes().len()).map_err(|_| SlotError::Flash)?;
+        let place = end.saturating_sub(TRAILER_LEN as u32);
+        let written = other.write(place, &trailer.encode());
+        written.map_err(|_| SlotError::Flash)?;
+        match Trailer::of(other.bytes()) {
+            Some(there) if there == trailer => Ok(()),
+            _ => Err(SlotError::Flash),
+        }
+    }
+
+    /// The slot in use and the other one; without a model, that is the first.
+    fn in_order(&mut self, in_use: Option<Slot>) -> (&mut M, &mut M) {
+        let [first, second] = &mut self.slots;
+        match in_use {
+            Some(Slot::First) => (first, second),
+            Some(Slot::Second) | None => (second, first),
+        }
+    }
+
+    /// The slot with the later trailer whose artifact is whole and fits.
+    fn in_use(&self, limits: &Limits) -> Option<Slot> {
+        let [first, second] = &self.slots;
+        let sequence = |slot: &M| {
+            let trailer = Trailer::of(slot.bytes())?;
+            artifact(slot, limits).ok().map(|_| trailer.sequence)
+        };
+        match (sequence(first), sequence(second)) {
+            (None, None) => None,
+            (first, second) if second > first => Some(Slot::Second),
+            _ => Some(Slot::First),
+        }
+    }
+}
+
+/// The artifact of a slot that has a trailer.
+fn artifact<'a, M: MappedFlash>(slot: &'a M, limits: &Limits) -> Result<Artifact<'a>, SlotError> {
+    let trailer = Trailer::of(slot.bytes()).ok_or(SlotError::Chunk)?;
+    let bytes = trailer.artifact(slot.bytes()).ok_or(SlotError::Chunk)?;
+    let artifact = Artifact::parse(bytes).map_err(SlotError::Artifact)?;
+    let fits = limits.check(&artifact, bytes.len());
+    fits.map_err(SlotError::TooLarge)?;
+    Ok(artifact)
+}
+
+/// Everything that is asked of a model that comes in.
+#[inline(never)]
+fn check(bytes: &[u8], limits: &Limits, arena: &mut [u8]) -> Result<(), SlotError> {
+    let artifact = Artifact::parse(bytes).map_err(SlotError::Artifact)?;
+    let sound = artifact.check_model_id();
+    sound.map_err(SlotError::Artifact)?;
+    let fits = limits.check(&artifact, bytes.len());
+    fits.map_err(SlotError::TooLarge)?;
+    let golden = *artifact.golden();
+    let dim = artifact.plan().output().len();
+    let mut output = [0; MAX_DIM];
+    let output = output.get_mut(..dim).unwrap_or_default();
+    // A plan that could not be run would have been refused above.
+    let mut engine = Int8Engine::new(artifact, arena).map_err(|_| SlotError::GOLDEN)?;
+    match self_test(&mut engine, &golden, output) {
+        Ok((passed, total)) if passed == total => Ok(()),
+        Ok((passed, total)) => Err(SlotError::Golden { passed, total }),
+        Err(_) => Err(SlotError::GOLDEN),
+    }
+}
+
+/// The slot that is not in use, and what of a model has come.
+#[derive(Debug)]
+pub struct Incoming<'m, M> {
+    slot: &'m mut M,
+    announced: Option<u32>,
+    received: u32,
+    /// Bytes from the front whose pages were erased.
+    erased: u32,
+}
+
+impl<'m, M: MappedFlash> Incoming<'m, M> {
+    fn new(slot: &'m mut M) -> Self {
+        Self {
+            slot,
+            announced: None,
+            received: 0,
+            erased: 0,
+        }
+    }
+
+    /// Bytes of the largest model.
+    pub fn room(&self) -> usize {
+        self.slot.bytes().len().saturating_sub(TRAILER_LEN)
+    }
+
+    /// Begins with a model of `length` bytes; what was in the slot counts no more.
+    ///
+    /// # Errors
+    /// [`SlotError::TooLarge`], [`SlotError::Flash`].
+    pub fn begin(&mut self, length: u32) -> Result<(), SlotError> {
+        self.announced = None;
+        self.received = 0;
+        self.erased = 0;
+        let (needed, room) = (length as usize, self.room());
+        if needed > room {
+            return Err(SlotError::TooLarge(TooLarge {
+                what: "flash for the model",
+                needed,
+                room,
+            }));
+        }
+        let end = u32::try_from(self.slot.bytes().len()).map_err(|_| SlotError::Flash)?;
+        let last = end.saturating_sub(M::ERASE_SIZE as u32);
+        let erased = self.slot.erase(last, end);
+        erased.map_err(|_| SlotError::Flash)?;
+        self.announced = Some(length);
+        Ok(())
+    }
+
+    /// Takes the part of the model from `offset` on. Parts come in order; one that came
+    /// before may come again.
+    ///
+    /// # Errors
+    /// [`SlotError::Chunk`] for a part that does not follow what is there, or is no whole
+    /// number of [`MODEL_CHUNK_UNIT`]s though it is not the last; [`SlotError::Flash`].
+    pub fn put(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SlotError> {
+        let length = self.announced.ok_or(SlotError::Chunk)?;
+        let count = u32::try_from(bytes.len()).map_err(|_| SlotError::Chunk)?;
+        let end = offset.checked_add(count).ok_or(SlotError::Chunk)?;
+        let is_whole = bytes.len().is_multiple_of(MODEL_CHUNK_UNIT) || end == length;
+        if end > length || offset > self.received || !is_whole {
+            return Err(SlotError::Chunk);
+        }
+        if end <= self.received {
+            return Ok(());
+        }
+        if offset < self.received {
+            return Err(SlotError::Chunk);
+        }
+        let written = self.write(offset, end, bytes);
+        // What was begun cannot be written again.
+        written.inspect_err(|_| self.announced = None)?;
+        self.received = end;
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, end: u32, bytes: &[u8]) -> Result<(), SlotError> {
+        let page = M::ERASE_SIZE as u32;
+        while self.erased < end {
+            let next = self.erased.saturating_add(page);
+            let erased = self.slot.erase(self.erased, next);
+            erased.map_err(|_| SlotError::Flash)?;
+            self.erased = next;
+        }
+        let (units, rest) = bytes.as_chunks::<MODEL_CHUNK_UNIT>();
+        let written = self.slot.write(offset, units.as_flattened());
+        written.map_err(|_| SlotError::Flash)?;
+        if !rest.is_empty() {
+            // As erased flash: the trailer lies behind, or nothing does.
+            let mut unit = [0xff; MODEL_CHUNK_UNIT];
+            let places = unit.iter_mut().zip(rest);
+            places.for_each(|(place, byte)| *place = *byte);
+            let from = end.saturating_sub(rest.len() as u32);
+            let written = self.slot.write(from, &unit);
+            written.map_err(|_| SlotError::Flash)?;
+        }
+        Ok(())
+    }
+
+    /// The model, if all of it is there.
+    ///
+    /// # Errors
+    /// [`SlotError::Chunk`].
+    pub fn received(&self) -> Result<Received, SlotError> {
+        match self.announced {
+            Some(length) if length == self.received => Ok(Received { length }),
+            _ => Err(SlotError::Chunk),
+        }
+    }
+}
+
+impl<M: MappedFlash> ModelSlot for Incoming<'_, M> {
+    fn room(&self) -> usize {
+        self.room()
+    }
+
+    fn begin(&mut self, length: u32) -> Result<(), Refusal> {
+        Ok(self.begin(length)?)
+    }
+
+    fn put(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Refusal> {
+        Ok(self.put(offset, bytes)?)
+    }
+
+    fn received(&self) -> Result<Received, Refusal> {
+        Ok(self.received()?)
+    }
+}
+
+impl From<SlotError> for Refusal {
+    fn from(error: SlotError) -> Self {
+        match error {
+            SlotError::Chunk => Self::Chunk,
+            SlotError::Artifact(ArtifactError::Version { .. }) => Self::ModelVersion,
+            SlotError::Artifact(_) => Self::ModelDamaged,
+            SlotError::TooLarge(_) => Self::ModelTooLarge,
+            SlotError::Golden { .. } => Self::ModelGolden,
+            SlotError::Flash => Self::Flash,
+        }
+    }
+}
+
+/// Why a model is not taken. The one in use stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlotError {
+    /// Parts are missing, or do not come in order.
+    Chunk,
+    /// It is cut off, damaged, of another version, or another than it states.
+    Artifact(ArtifactError),
+    /// It needs more than there is.
+    TooLarge(TooLarge),
+    /// It answers other than it must.
+    Golden {
+        /// Golden vectors that came out right.
+        passed: u16,
+        /// Golden vectors there are.
+        total: u16,
+    },
+    /// The flash cannot be written.
+    Flash,
+}
+
+impl SlotError {
+    const GOLDEN: Self = Self::Golden {
+        passed: 0,
+        total: 0,
+    };
+}
+
+impl fmt::Display for SlotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chunk => f.write_str(
+                "expected all parts of a model in order, found a gap: send it again from the beginning",
+            ),
+            Self::Artifact(error) => error.fmt(f),
+            Self::TooLarge(error) => error.fmt(f),
+            Self::Golden { passed, total } => write!(
+                f,
+                "expected {total} golden vectors to come out right, found {passed}: quantize the model again"
+            ),
+            Self::Flash => f.write_str(
+                "expected flash that can be written, found an error: check the board's flash",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SlotError {}
