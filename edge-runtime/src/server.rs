@@ -15,7 +15,7 @@
 //! [`Server::answer`] gives [`Answer::Commit`], and whoever holds both answers by
 //! [`Server::settle`].
 
-use shared::wire::{self, MAX_FRAME, Refusal, Request, Response};
+use shared::wire::{self, MAX_ANSWER, Refusal, Request, Response};
 
 use crate::engine::Engine;
 use crate::store::TemplateStore;
@@ -66,7 +66,7 @@ impl<B: Board> Board for &mut B {
 pub struct Server {
     /// The last request that was carried out: its number, and the checksum of its frame.
     last: Option<(u16, u32)>,
-    reply: [u8; MAX_FRAME],
+    reply: [u8; MAX_ANSWER],
     reply_len: usize,
     refusal: [u8; REFUSAL_LEN],
 }
@@ -95,7 +95,7 @@ impl Server {
     pub const fn new() -> Self {
         Self {
             last: None,
-            reply: [0; MAX_FRAME],
+            reply: [0; MAX_ANSWER],
             reply_len: 0,
             refusal: [0; REFUSAL_LEN],
         }
@@ -144,7 +144,7 @@ impl Server {
         self.reply()
     }
 
-    /// Keeps a response, which may be asked for again. Every one is shorter than a frame.
+    /// Keeps a response, which may be asked for again. None is longer than there is room for.
     fn keep(&mut self, id: u16, response: &Response<'_>) {
         self.reply_len = wire::encode(id, response, &mut self.reply).unwrap_or(0);
     }

@@ -11,6 +11,7 @@ use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Checksum, crc32};
+use crate::embedding::MAX_DIM;
 use crate::model_id::ModelId;
 
 /// The version of the protocol that this crate speaks.
@@ -18,6 +19,10 @@ pub const VERSION: u16 = 2;
 
 /// The longest frame, its closing zero included, bytes.
 pub const MAX_FRAME: usize = 1024;
+
+/// The longest frame that answers, bytes: one with an embedding of [`MAX_DIM`] components,
+/// its number, variant, length and checksum, stuffing and end.
+pub const MAX_ANSWER: usize = MAX_DIM + 2 + 1 + 2 + 4 + 3 + 1;
 
 /// The most bytes of a picture or a model in one chunk.
 pub const MAX_CHUNK: usize = 768;

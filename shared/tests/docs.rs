@@ -44,7 +44,8 @@ fn check(document: &str, vectors: &[Vec<u8>]) {
 
 #[test]
 fn golden_vectors_of_the_documents() {
-    check("artifact-format.md", &[samples::artifact()]);
+    let artifacts = [samples::artifact(), samples::trailer()];
+    check("artifact-format.md", &artifacts);
     let templates = [samples::template(), samples::learned_template()];
     check("template-format.md", &templates);
     check("wire-format.md", &[samples::frame()]);

@@ -2,7 +2,7 @@
 
 use shared::artifact::Golden;
 use shared::decision::{Identification, Unknown};
-use shared::template::{SubjectId, Template, TemplateError};
+use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, Refusal, Request, Response};
 
 use super::upload::Upload;
@@ -120,8 +120,10 @@ where
             }
             Request::Enroll { subject, anew } => {
                 let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
-                let capacity = self.capacity.into();
-                let shots = enroll(recognizer, &mut self.upload, subject, anew, capacity)?;
+                check_place(recognizer.store(), &subject, self.capacity.into())?;
+                let sample = self.upload.take()?;
+                let embedding = recognizer.embed(sample).map_err(refusal)?;
+                let shots = enroll(recognizer, subject, anew, &embedding)?;
                 Ok(Response::Enrolled { shots })
             }
             Request::Verify { subject } => {
@@ -218,52 +220,59 @@ where
     }
 }
 
-/// Adds the picture to the subject's samples, or makes it the first and, when `anew`, the
+/// Whether there is a place for the subject.
+fn check_place<S, const SHOTS: usize, const DIM: usize>(
+    store: &S,
+    subject: &SubjectId,
+    capacity: usize,
+) -> Result<(), Refusal>
+where
+    S: TemplateStore<SHOTS, DIM>,
+{
+    let enrolled = store.templates().count();
+    let mut templates = store.templates();
+    if templates.any(|template| template.subject_id() == subject) {
+        return Ok(());
+    }
+    if enrolled >= capacity {
+        return Err(Refusal::Full);
+    }
+    if enrolled + store.stale_count() >= capacity {
+        return Err(Refusal::Stale);
+    }
+    Ok(())
+}
+
+/// Adds an embedding to the subject's samples, or makes it the first and, when `anew`, the
 /// only one: how many there are then.
+// Templates are large, and not needed while the engine runs.
 #[inline(never)]
-fn enroll<E, S, P, const SHOTS: usize, const DIM: usize>(
+fn enroll<E, S, const SHOTS: usize, const DIM: usize>(
     recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
-    upload: &mut Upload<P>,
     subject: SubjectId,
     anew: bool,
-    capacity: usize,
+    embedding: &[i8; DIM],
 ) -> Result<u8, Refusal>
 where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
-    P: AsRef<[u8]> + AsMut<[u8]>,
 {
-    let mut template = template(recognizer, subject, anew, capacity)?;
-    let added = recognizer.add(&mut template, upload.take()?);
-    added.map_err(refusal)?;
+    let known = {
+        let mut templates = recognizer.store().templates();
+        let known = templates.find(|template| !anew && *template.subject_id() == subject);
+        known.cloned()
+    };
+    let mut template = match known {
+        Some(template) => template,
+        // Boards have no clock.
+        None => recognizer.begin(subject, 0).map_err(refusal)?,
+    };
+    let embedding = embedding.get(..recognizer.dim()).unwrap_or_default();
+    let added = template.push(embedding);
+    added.map_err(|error| refusal::<S::Error>(error.into()))?;
     let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
     recognizer.enroll(template).map_err(refusal)?;
     Ok(shots)
-}
-
-/// What the next sample of a subject is added to: its template, or an empty one that is to
-/// take its place when `anew`, if there is a place.
-fn template<E, S, const SHOTS: usize, const DIM: usize>(
-    recognizer: &Recognizer<'_, E, S, SHOTS, DIM>,
-    subject: SubjectId,
-    anew: bool,
-    capacity: usize,
-) -> Result<Template<SHOTS, DIM>, Refusal>
-where
-    E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
-{
-    let store = recognizer.store();
-    let mut templates = store.templates();
-    let known = templates.find(|template| *template.subject_id() == subject);
-    let enrolled = store.templates().count();
-    match known {
-        Some(template) if !anew => Ok(template.clone()),
-        None if enrolled >= capacity => Err(Refusal::Full),
-        None if enrolled + store.stale_count() >= capacity => Err(Refusal::Stale),
-        // Boards have no clock.
-        _ => recognizer.begin(subject, 0).map_err(refusal),
-    }
 }
 
 /// Who it is, and how far from the nearest.

@@ -7,7 +7,7 @@
 )]
 
 use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
-use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, write};
+use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, Trailer, write};
 use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, SubjectId, Template};
@@ -113,6 +113,15 @@ pub fn artifact() -> Vec<u8> {
     let (length, _) = write(&contents, &mut bytes).unwrap();
     bytes.truncate(length);
     bytes
+}
+
+/// The seventh model of a board, of five bytes.
+pub fn trailer() -> Vec<u8> {
+    let trailer = Trailer {
+        sequence: 7,
+        length: 5,
+    };
+    trailer.encode().to_vec()
 }
 
 /// Ada with two shots of three components.

@@ -140,6 +140,7 @@ where
 }
 
 /// A recognizer with this model.
+#[inline(never)]
 fn start<'a, S, const SHOTS: usize, const DIM: usize>(
     artifact: Artifact<'a>,
     store: S,
