@@ -6,7 +6,8 @@
 //!                        kernels                store (file | flash)
 //! ```
 //!
-//! A host that is not on the device is a `client` of its `server`.
+//! A host that is not on the device is a `client` of its `server`. Boards take pictures
+//! themselves where they have a `sensor`.
 //! Servers that know very many look an embedding up by `search`, which is kernels too.
 //!
 //! The order of the modules is the order of that picture. Without features this
@@ -27,6 +28,8 @@ pub mod file;
 pub mod loader;
 #[cfg(feature = "std")]
 pub mod picture;
+
+pub mod sensor;
 
 pub mod engine;
 pub mod kernels;
