@@ -1,13 +1,18 @@
-//! Drivers of cameras, over any `embedded-hal` bus.
+//! Drivers of cameras and pen panels, over any `embedded-hal` bus.
 //!
 //! ```text
-//! Arducam -> Sensor
+//! Arducam ------------> Sensor
+//! Ft6x06 | Resistive -> Pen
 //! ```
 //!
 //! Drivers talk to nobody before they are first asked, find their chip again after every
 //! error, and wait for nothing without end.
 
 mod arducam;
+mod ft6x06;
 mod ov2640;
+mod resistive;
 
 pub use arducam::{Arducam, Resolution};
+pub use ft6x06::Ft6x06;
+pub use resistive::{Calibration, Resistive};

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
-//! Drivers of cameras, against simulations that answer as the chips do.
+//! Drivers of cameras and panels, against simulations that answer as the chips do.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,6 +10,8 @@ use embedded_hal::{i2c, spi};
 
 mod arducam;
 mod camera;
+mod ft6x06;
+mod resistive;
 
 /// A clock that goes on when somebody waits.
 #[derive(Clone, Debug, Default)]
