@@ -10,6 +10,7 @@ use embedded_hal::{i2c, spi};
 
 mod arducam;
 mod camera;
+mod drawing;
 mod ft6x06;
 mod resistive;
 
