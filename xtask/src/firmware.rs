@@ -10,6 +10,7 @@ use crate::setup::qemu;
 use crate::setup::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
+const FIRMWARE: &str = "edge-runtime/firmware";
 const BOARDS: &str = "edge-runtime/firmware/boards";
 
 /// The package of a board: its name, and the compiler's name for its processor.
@@ -35,7 +36,7 @@ fn built(workspace: &Workspace) -> PathBuf {
 
 /// Builds and checks all firmware.
 pub(crate) fn build(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
-    let folder = workspace.root.join("edge-runtime/firmware");
+    let folder = workspace.root.join(FIRMWARE);
     let mut format = process::cargo(workspace);
     process::run(format.current_dir(folder).args(["fmt", "--all", "--check"]))
         .context("`cargo fmt --all` in edge-runtime/firmware mends it")?;
@@ -54,6 +55,22 @@ pub(crate) fn build(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
         process::run(&mut cargo)?;
     }
     Ok(())
+}
+
+/// Tests on the host what no board is needed for: the drivers of sensors.
+pub(crate) fn test_drivers(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
+    let drivers = |verb: &str| {
+        let mut cargo = process::cargo(workspace);
+        cargo
+            .current_dir(workspace.root.join(FIRMWARE))
+            .args([verb, "--package", "app"])
+            .args(locked)
+            .arg("--target-dir")
+            .arg(built(workspace));
+        cargo
+    };
+    process::run(drivers("clippy").args(["--all-targets", "--", "--deny", "warnings"]))?;
+    process::run(&mut drivers("test"))
 }
 
 /// The boards' packages, by name.

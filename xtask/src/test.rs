@@ -17,7 +17,7 @@ use crate::workspace::{Workspace, variable};
 
 /// Set up, then run every check, the cheapest first
 ///
-/// In this order: format, tidy, dependencies, bare-metal builds, firmware,
+/// In this order: format, tidy, dependencies, bare-metal builds, firmware, drivers,
 /// slim builds, tests of the kernels on 64-bit Arm, clippy, all tests, those on emulated
 /// boards among them. Stops at the first stage that fails, and says
 /// at the end what was skipped.
@@ -53,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     let locked = arguments.locked.then_some("--locked");
     if arguments.firmware {
         stages.run("firmware", || firmware::build(workspace, locked))?;
+        stages.run("drivers", || firmware::test_drivers(workspace, locked))?;
         stages.run("tests on boards", || {
             ensure!(
                 firmware::can_emulate(),
@@ -71,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     stages.run("dependencies", || dependencies(workspace))?;
     stages.run("bare-metal builds", || bare_metal(workspace, locked))?;
     stages.run("firmware", || firmware::build(workspace, locked))?;
+    stages.run("drivers", || firmware::test_drivers(workspace, locked))?;
     stages.run("slim builds", || slim(workspace, locked))?;
     stages.run("kernels on 64-bit Arm", || {
         kernels_on_arm(workspace, locked)
