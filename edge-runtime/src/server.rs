@@ -18,6 +18,7 @@
 use shared::wire::{self, MAX_ANSWER, Refusal, Request, Response};
 
 use crate::engine::Engine;
+use crate::sensor::{Captured, SensorError};
 use crate::store::TemplateStore;
 
 mod device;
@@ -41,6 +42,16 @@ pub trait Board {
 
     /// The most bytes of stack that were ever in use, and all there are.
     fn stack(&self) -> (u32, u32);
+
+    /// Takes a picture into the front of `pixels`, as [`Sensor::capture`] does.
+    ///
+    /// # Errors
+    /// [`SensorError::Absent`] without a sensor; what it reports.
+    ///
+    /// [`Sensor::capture`]: crate::sensor::Sensor::capture
+    fn capture(&mut self, _pixels: &mut [u8]) -> Result<Captured, SensorError> {
+        Err(SensorError::Absent)
+    }
 }
 
 impl<B: Board> Board for &mut B {
@@ -58,6 +69,10 @@ impl<B: Board> Board for &mut B {
 
     fn stack(&self) -> (u32, u32) {
         (**self).stack()
+    }
+
+    fn capture(&mut self, pixels: &mut [u8]) -> Result<Captured, SensorError> {
+        (**self).capture(pixels)
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "device")]
 use crate::device::Device;
+use crate::pictures;
 
 /// Enrol, verify and identify on the device
 ///
@@ -127,6 +128,29 @@ pub(crate) struct Info {
     pub(crate) json: bool,
 }
 
+/// What is enrolled, verified or identified.
+#[derive(Debug, Args)]
+pub(crate) struct Samples {
+    /// Pictures, or folders of such; a subject is verified when every one is accepted
+    #[cfg_attr(not(feature = "device"), arg(required = true, value_name = "IMG"))]
+    #[cfg_attr(
+        feature = "device",
+        arg(required_unless_present = "sensor", value_name = "IMG")
+    )]
+    pictures: Vec<PathBuf>,
+    /// As many pictures as this, which the device takes itself
+    #[cfg(feature = "device")]
+    #[arg(long, value_name = "COUNT", conflicts_with = "pictures", requires = "device", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) sensor: Option<u8>,
+}
+
+impl Samples {
+    /// The picture files that are meant.
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
+        pictures::files(&self.pictures)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Enroll {
     #[command(flatten)]
@@ -134,9 +158,8 @@ pub(crate) struct Enroll {
     /// The subject's name, at most 32 bytes
     #[arg(long, value_name = "ID")]
     pub(crate) subject: String,
-    /// Pictures of the subject, or folders of such
-    #[arg(required = true, value_name = "IMG")]
-    pub(crate) pictures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) samples: Samples,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -149,9 +172,8 @@ pub(crate) struct Verify {
     /// The claimed subject
     #[arg(long, value_name = "ID")]
     pub(crate) subject: String,
-    /// Pictures to verify, or folders of such; accepted when every one is
-    #[arg(required = true, value_name = "IMG")]
-    pub(crate) pictures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) samples: Samples,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -161,9 +183,8 @@ pub(crate) struct Verify {
 pub(crate) struct Identify {
     #[command(flatten)]
     pub(crate) recognizer: RecognizerArguments,
-    /// Pictures to identify, or folders of such
-    #[arg(required = true, value_name = "IMG")]
-    pub(crate) pictures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) samples: Samples,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -9,6 +9,7 @@ use super::upload::Upload;
 use super::{Board, ModelSlot, Received};
 use crate::engine::{Engine, Memory};
 use crate::recognizer::{Recognizer, RecognizerError};
+use crate::sensor::{Captured, SensorError};
 use crate::store::TemplateStore;
 
 /// A device that a host talks to, with a model or without.
@@ -117,6 +118,21 @@ where
                 let Memory { idle, .. } = recognizer.memory();
                 self.upload.put(offset, bytes, idle)?;
                 Ok(Response::Done)
+            }
+            Request::Capture => {
+                let place = self.upload.place(recognizer.memory().idle);
+                let captured = self.board.capture(place);
+                let Captured {
+                    width,
+                    height,
+                    channels,
+                } = captured.map_err(not_captured)?;
+                self.upload.took((width, height, channels));
+                Ok(Response::Captured {
+                    width,
+                    height,
+                    channels,
+                })
             }
             Request::Enroll { subject, anew } => {
                 let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
@@ -285,6 +301,14 @@ fn named<'a>(answer: &Identification<'a>) -> (Option<&'a str>, f32) {
         Identification::Unknown(
             Unknown::TooFar { distance, .. } | Unknown::Ambiguous { distance, .. },
         ) => (None, distance),
+    }
+}
+
+fn not_captured(error: SensorError) -> Refusal {
+    match error {
+        SensorError::Absent => Refusal::Unsupported,
+        SensorError::Memory { .. } => Refusal::ImageTooLarge,
+        _ => Refusal::Sensor,
     }
 }
 

@@ -99,14 +99,35 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
         if offset > self.received || end > size.len() {
             return Err(Refusal::Chunk);
         }
-        let buffer = match self.is_idle() {
+        let end_before = self.received;
+        let place = self.pixels(idle).get_mut(offset..end);
+        place.ok_or(Refusal::Chunk)?.copy_from_slice(bytes);
+        self.received = end_before.max(end);
+        Ok(())
+    }
+
+    /// Where the board itself may put a picture, in place of one that was here.
+    pub(super) fn place<'p>(&'p mut self, idle: &'p mut [u8]) -> &'p mut [u8] {
+        self.clear();
+        self.pixels(idle)
+    }
+
+    /// A picture of this size is there now.
+    pub(super) fn took(&mut self, (width, height, channels): (u16, u16, u8)) {
+        let size = Size {
+            width,
+            height,
+            channels,
+        };
+        self.size = Some(size);
+        self.received = size.len();
+    }
+
+    fn pixels<'p>(&'p mut self, idle: &'p mut [u8]) -> &'p mut [u8] {
+        match self.is_idle() {
             true => idle,
             false => self.own.as_mut(),
-        };
-        let place = buffer.get_mut(offset..end).ok_or(Refusal::Chunk)?;
-        place.copy_from_slice(bytes);
-        self.received = self.received.max(end);
-        Ok(())
+        }
     }
 
     /// The picture, to be looked at now: in idle memory it is gone afterwards.

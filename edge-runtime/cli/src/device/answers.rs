@@ -1,7 +1,6 @@
 //! What devices answer, for people and for programs.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use anyhow::{Error, Result, anyhow};
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use crate::verbs::number;
 
 /// A picture that was verified.
 pub(super) struct Verified {
-    pub(super) file: PathBuf,
+    pub(super) name: String,
     pub(super) accepted: bool,
     pub(super) distance: f32,
     pub(super) threshold: f32,
@@ -21,7 +20,7 @@ pub(super) struct Verified {
 
 /// A picture that was identified.
 pub(super) struct Identified {
-    pub(super) file: PathBuf,
+    pub(super) name: String,
     pub(super) subject: Option<String>,
     pub(super) distance: f32,
 }
@@ -127,7 +126,7 @@ pub(super) fn verified(
     if arguments.json {
         let probe = |probe: &Verified| {
             json!({
-                "picture": probe.file.display().to_string(),
+                "picture": probe.name,
                 "verdict": verdict(probe.accepted),
                 "distance": number(probe.distance),
                 "threshold": number(probe.threshold),
@@ -150,7 +149,7 @@ pub(super) fn verified(
             writeln!(
                 out,
                 "{}  {}  distance {:.4}, threshold {:.4}",
-                probe.file.display(),
+                probe.name,
                 verdict(probe.accepted),
                 probe.distance,
                 probe.threshold
@@ -176,7 +175,7 @@ pub(super) fn identified(
                 "unknown"
             };
             json!({
-                "picture": probe.file.display().to_string(),
+                "picture": probe.name,
                 "verdict": known,
                 "subject": probe.subject,
                 "distance": number(probe.distance),
@@ -200,7 +199,7 @@ pub(super) fn identified(
                 true => format!("  distance {:.4}", probe.distance),
                 false => ": nobody is enrolled".into(),
             };
-            writeln!(out, "{}  {subject}{distance}", probe.file.display())?;
+            writeln!(out, "{}  {subject}{distance}", probe.name)?;
         }
     }
     Ok(if all { Outcome::Yes } else { Outcome::No })

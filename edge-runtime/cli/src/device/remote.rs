@@ -1,7 +1,7 @@
 //! Verbs on a device that is connected.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use edge_runtime::client::{Client, Line};
@@ -11,7 +11,7 @@ use shared::wire::{Refusal, Request, Response};
 use super::answers::words;
 use super::{Device, answers, connect};
 use crate::Outcome;
-use crate::arguments::{Enroll, Identify, List, Remove, SelfTest, Verify};
+use crate::arguments::{Enroll, Identify, List, Remove, Samples, SelfTest, Verify};
 use crate::pictures;
 
 /// A device that answered.
@@ -49,8 +49,18 @@ impl Connected {
         }
     }
 
-    /// Shows the device a picture file.
-    fn show(&mut self, file: &Path) -> Result<()> {
+    /// Gives the device something to look at.
+    fn show(&mut self, sample: &Sample) -> Result<()> {
+        match sample {
+            Sample::File(file) => self.upload(file),
+            Sample::Sensor(_) => match self.ask(&Request::Capture)? {
+                Response::Captured { .. } => Ok(()),
+                other => bail!("expected a picture, found {}", words(&other)),
+            },
+        }
+    }
+
+    fn upload(&mut self, file: &Path) -> Result<()> {
         let context = || file.display().to_string();
         let picture = pictures::read(file)?;
         let image = picture.image().with_context(context)?;
@@ -108,6 +118,29 @@ impl Connected {
     }
 }
 
+/// What a device is to look at.
+enum Sample {
+    File(PathBuf),
+    /// What its sensor sees: the number of the picture.
+    Sensor(u8),
+}
+
+impl Sample {
+    fn all(samples: &Samples) -> Result<Vec<Self>> {
+        Ok(match samples.sensor {
+            Some(count) => (1..=count).map(Self::Sensor).collect(),
+            None => samples.files()?.into_iter().map(Self::File).collect(),
+        })
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(file) => file.display().to_string(),
+            Self::Sensor(number) => format!("sensor {number}"),
+        }
+    }
+}
+
 /// A bar for what takes long, where somebody looks.
 fn bar(name: String, len: usize) -> ProgressBar {
     let bar = match len >= LONG_UPLOAD && std::io::stderr().is_terminal() {
@@ -130,35 +163,35 @@ pub(super) fn send_model(device: &Device, name: &str, artifact: &[u8]) -> Result
 pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let mut device = Connected::new(&arguments.recognizer.device)?;
     let subject = arguments.subject.as_str();
-    let files = pictures::files(&arguments.pictures)?;
-    let mut samples = 0;
-    for (index, file) in files.iter().enumerate() {
-        device.show(file)?;
+    let mut enrolled = 0;
+    for (index, sample) in Sample::all(&arguments.samples)?.iter().enumerate() {
+        device.show(sample)?;
         // In place of an earlier enrolment, as everywhere.
         let anew = index == 0;
         let answer = device.ask(&Request::Enroll { subject, anew });
-        match answer.with_context(|| file.display().to_string())? {
-            Response::Enrolled { shots } => samples = shots,
+        match answer.with_context(|| sample.name())? {
+            Response::Enrolled { shots } => enrolled = shots,
             other => bail!("expected an enrolment, found {}", words(&other)),
         }
     }
-    answers::enrolled(arguments, &device.board, &device.model, samples, out)
+    answers::enrolled(arguments, &device.board, &device.model, enrolled, out)
 }
 
 pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let mut device = Connected::new(&arguments.recognizer.device)?;
     let subject = arguments.subject.as_str();
     let mut probes = vec![];
-    for file in pictures::files(&arguments.pictures)? {
-        device.show(&file)?;
+    for sample in Sample::all(&arguments.samples)? {
+        device.show(&sample)?;
+        let name = sample.name();
         let answer = device.ask(&Request::Verify { subject });
-        match answer.with_context(|| format!("{}, subject {subject}", file.display()))? {
+        match answer.with_context(|| format!("{name}, subject {subject}"))? {
             Response::Verified {
                 accepted,
                 distance,
                 threshold,
             } => probes.push(answers::Verified {
-                file,
+                name,
                 accepted,
                 distance,
                 threshold,
@@ -172,12 +205,13 @@ pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome
 pub(crate) fn identify(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
     let mut device = Connected::new(&arguments.recognizer.device)?;
     let mut probes = vec![];
-    for file in pictures::files(&arguments.pictures)? {
-        device.show(&file)?;
+    for sample in Sample::all(&arguments.samples)? {
+        device.show(&sample)?;
+        let name = sample.name();
         match device.ask(&Request::Identify)? {
             Response::Identified { subject, distance } => probes.push(answers::Identified {
                 subject: subject.map(str::to_owned),
-                file,
+                name,
                 distance,
             }),
             other => bail!("expected a name, found {}", words(&other)),

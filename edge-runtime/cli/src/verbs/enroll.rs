@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let subject = SubjectId::new(&arguments.subject)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut template = recognizer.begin(subject, now.map_or(0, |now| now.as_secs()))?;
-    let files = pictures::files(&arguments.pictures)?;
+    let files = arguments.samples.files()?;
     for file in &files {
         let picture = pictures::read(file)?;
         let context = || file.display().to_string();

@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome>
     let model = Model::open(arguments.recognizer.model.folder()?)?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let (mut answers, mut all) = (vec![], true);
-    for file in pictures::files(&arguments.pictures)? {
+    for file in arguments.samples.files()? {
         let picture = pictures::read(&file)?;
         let context = || file.display().to_string();
         let image = picture.image().with_context(context)?;

@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let mut probes = vec![];
     let mut enrolled = 0;
-    for file in pictures::files(&arguments.pictures)? {
+    for file in arguments.samples.files()? {
         let picture = pictures::read(&file)?;
         let context = || file.display().to_string();
         let image = picture.image().with_context(context)?;

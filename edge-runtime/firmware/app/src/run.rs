@@ -8,6 +8,7 @@ use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::limits::Limits;
 use edge_runtime::recognizer::{Recognizer, RecognizerError};
+use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{Answer, Board, Device, ModelSlot, Received, Running, Server};
 use edge_runtime::slots::{MappedFlash, Slots};
 use edge_runtime::store::TemplateStore;
@@ -22,7 +23,8 @@ use crate::{Indicator, Sign};
 
 /// What a board gives.
 #[derive(Debug)]
-pub struct Parts<'a, L, F, M, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
+pub struct Parts<'a, L, F, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>
+{
     /// The line to the host.
     pub link: L,
     /// The flash that templates are kept in.
@@ -31,6 +33,8 @@ pub struct Parts<'a, L, F, M, I, C, const SUBJECTS: usize, const SHOTS: usize, c
     pub store: Range<u32>,
     /// Where models lie.
     pub slots: [M; 2],
+    /// What takes pictures; `()` where hosts send them.
+    pub sensor: N,
     /// What people see.
     pub indicator: I,
     /// Name, clock and stack.
@@ -78,13 +82,14 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Default
 ///
 /// # Errors
 /// [`Fault`].
-pub fn run<L, F, M, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
-    parts: Parts<'_, L, F, M, I, C, SUBJECTS, SHOTS, DIM>,
+pub fn run<L, F, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
+    parts: Parts<'_, L, F, M, N, I, C, SUBJECTS, SHOTS, DIM>,
 ) -> Result<Infallible, Fault<F::Error>>
 where
     L: Read + Write,
     F: NorFlash,
     M: MappedFlash,
+    N: Sensor,
     I: Indicator,
     C: Board,
 {
@@ -93,8 +98,9 @@ where
         mut flash,
         store,
         slots: [first, second],
+        sensor,
         mut indicator,
-        mut board,
+        board,
         limits,
         memory,
         arena,
@@ -106,6 +112,7 @@ where
         server,
     } = memory;
     let mut slots = Slots::new(first, second);
+    let mut board = Equipped { board, sensor };
     let mut host = Host {
         link: &mut link,
         indicator: &mut indicator,
@@ -136,6 +143,34 @@ where
         drop(device);
         let committed = slots.commit(received, &limits, arena);
         host.settle(committed.map_err(Refusal::from))?;
+    }
+}
+
+/// A board and its sensor.
+struct Equipped<C, N> {
+    board: C,
+    sensor: N,
+}
+
+impl<C: Board, N: Sensor> Board for Equipped<C, N> {
+    fn name(&self) -> &str {
+        self.board.name()
+    }
+
+    fn ticks(&mut self) -> Option<u64> {
+        self.board.ticks()
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        self.board.ticks_per_second()
+    }
+
+    fn stack(&self) -> (u32, u32) {
+        self.board.stack()
+    }
+
+    fn capture(&mut self, pixels: &mut [u8]) -> Result<Captured, SensorError> {
+        self.sensor.capture(pixels)
     }
 }
 

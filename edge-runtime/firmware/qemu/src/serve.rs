@@ -32,6 +32,7 @@ pub fn serve<M: MappedFlash>(
         store: 0..EMULATED_FLASH.store.len() as u32,
         flash: store,
         slots,
+        sensor: (),
         indicator: (),
         board,
         limits: EMULATED,

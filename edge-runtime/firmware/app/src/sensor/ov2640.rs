@@ -1,9 +1,9 @@
 //! The OV2640: an image sensor with a processor of its own, set up over I2C.
 //!
-//! The registers that have names here are described in OmniVision's data sheet (OV2640,
-//! version 1.6, the lists for the banks of the processor, 0xFF = 00, and of the sensor,
-//! 0xFF = 01). The others are reserved there: nobody but the manufacturer knows what they
-//! do, and the chip is used with the values below by the makers of camera boards alike.
+//! The registers that have names here are those of OmniVision's data sheet, in its lists for
+//! the banks of the processor (0xFF = 00) and of the sensor (0xFF = 01). The others are
+//! reserved there: nobody but the manufacturer knows what they do, and makers of camera
+//! boards use the chip with the values below.
 
 use edge_runtime::sensor::SensorError;
 use embedded_hal::i2c::I2c;

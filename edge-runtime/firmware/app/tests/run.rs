@@ -1,0 +1,415 @@
+//! A board from its first start on: a model comes over the line, people draw on its panel.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::iter;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use app::sensor::Drawing;
+use app::{Fault, Indicator, Memory, Parts, Sign, run};
+use edge_runtime::limits::{EMULATED, Limits};
+use edge_runtime::sensor::{Pen, Sensor, SensorError, Touch};
+use edge_runtime::server::Board;
+use edge_runtime::slots::MappedFlash;
+use edge_runtime::store::flash::record_len;
+use embedded_hal::delay::DelayNs;
+use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_storage::nor_flash::{
+    self, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
+use shared::ModelId;
+use shared::artifact::Artifact;
+use shared::wire::{self, Frames, MAX_FRAME, Refusal, Request, Response};
+
+const MODEL: &[u8] = include_bytes!("../../../../models/omniglot-vinyals/model.bin");
+const LIMITS: Limits = EMULATED;
+const PAGE: usize = 4096;
+
+/// A flash in memory.
+struct Flash(Vec<u8>);
+
+impl Flash {
+    fn blank(len: usize) -> Self {
+        Self(vec![0xff; len])
+    }
+}
+
+impl MappedFlash for Flash {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl nor_flash::ErrorType for Flash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        check_read(self, offset, bytes.len())?;
+        bytes.copy_from_slice(&self.0[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        check_erase(self, from, to)?;
+        self.0[from as usize..to as usize].fill(0xff);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        check_write(self, offset, bytes.len())?;
+        for (place, byte) in self.0[offset as usize..].iter_mut().zip(bytes) {
+            *place &= byte;
+        }
+        Ok(())
+    }
+}
+
+/// A line that breaks when the host lets go of it.
+struct Link {
+    receive: Receiver<u8>,
+    send: Sender<u8>,
+}
+
+impl ErrorType for Link {
+    type Error = ErrorKind;
+}
+
+impl Read for Link {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, ErrorKind> {
+        bytes[0] = self.receive.recv().map_err(|_| ErrorKind::BrokenPipe)?;
+        Ok(1)
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        for byte in bytes {
+            let sent = self.send.send(*byte);
+            sent.map_err(|_| ErrorKind::BrokenPipe)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// The host at the other end.
+struct Host {
+    receive: Receiver<u8>,
+    send: Sender<u8>,
+    frames: Frames,
+    answer: Vec<u8>,
+    id: u16,
+}
+
+impl Host {
+    fn ask(&mut self, request: &Request<'_>) -> Response<'_> {
+        self.id += 1;
+        let mut frame = [0; MAX_FRAME];
+        let length = wire::encode(self.id, request, &mut frame).unwrap();
+        for byte in &frame[..length] {
+            self.send.send(*byte).unwrap();
+        }
+        self.answer = loop {
+            if let Some(frame) = self.frames.push(self.receive.recv().unwrap()) {
+                break frame.to_vec();
+            }
+        };
+        let (id, response) = wire::decode(&mut self.answer).unwrap();
+        assert_eq!(id, self.id);
+        response
+    }
+
+    fn model(&mut self) -> Option<ModelId> {
+        let version = wire::VERSION;
+        match self.ask(&Request::Hello { version }) {
+            Response::Hello { model, .. } => model,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn send_model(&mut self, artifact: &[u8]) -> Option<Refusal> {
+        let length = artifact.len() as u32;
+        let begin = Request::ModelBegin { length };
+        assert_eq!(self.ask(&begin), Response::Done);
+        for (index, bytes) in artifact.chunks(640).enumerate() {
+            let offset = 640 * index as u32;
+            let chunk = Request::ModelChunk { offset, bytes };
+            assert_eq!(self.ask(&chunk), Response::Done);
+        }
+        match self.ask(&Request::ModelCommit) {
+            Response::Refused(refusal) => Some(refusal),
+            other => {
+                assert_eq!(other, Response::Done);
+                None
+            }
+        }
+    }
+
+    /// Has the board look at what is drawn next.
+    fn look(&mut self) {
+        let captured = self.ask(&Request::Capture);
+        assert!(matches!(captured, Response::Captured { channels: 1, .. }));
+    }
+}
+
+struct Desk;
+
+impl Board for Desk {
+    fn name(&self) -> &str {
+        "desk"
+    }
+
+    fn ticks(&mut self) -> Option<u64> {
+        None
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        0
+    }
+
+    fn stack(&self) -> (u32, u32) {
+        (0, 0)
+    }
+}
+
+/// Remembers what was shown.
+struct Signs(Sender<Sign>);
+
+impl Indicator for Signs {
+    fn show(&mut self, sign: Sign) {
+        let _ = self.0.send(sign);
+    }
+}
+
+/// No time passes.
+struct Now;
+
+impl DelayNs for Now {
+    fn delay_ns(&mut self, _: u32) {}
+}
+
+/// People who draw signs in turn, each as told, and lift the pen for a second in between.
+struct People(VecDeque<Option<(u16, u16)>>);
+
+impl People {
+    fn new(drawings: impl IntoIterator<Item = Vec<(u16, u16)>>) -> Self {
+        let drawings = drawings.into_iter();
+        let looks = drawings.flat_map(|drawing| {
+            let touches = drawing.into_iter().map(Some);
+            touches.chain(iter::repeat_n(None, 100))
+        });
+        Self(looks.collect())
+    }
+}
+
+impl Pen for People {
+    fn size(&self) -> (u16, u16) {
+        (200, 200)
+    }
+
+    fn poll(&mut self) -> Result<Option<Touch>, SensorError> {
+        let touch = self.0.pop_front().flatten();
+        Ok(touch.map(|(x, y)| Touch {
+            x,
+            y,
+            pressure: None,
+        }))
+    }
+}
+
+/// A board whose flash outlives it.
+struct Kept {
+    slots: [Flash; 2],
+    store: Flash,
+}
+
+impl Kept {
+    fn blank() -> Self {
+        Self {
+            slots: [(); 2].map(|()| Flash::blank(LIMITS.slot)),
+            store: Flash::blank(8 * PAGE),
+        }
+    }
+
+    /// Turns it on, and off when the host is done; what people saw.
+    fn start(
+        &mut self,
+        sensor: impl Sensor + Send,
+        host: impl FnOnce(&mut Host),
+    ) -> (Vec<Sign>, Result<Infallible, Fault<NorFlashErrorKind>>) {
+        const SUBJECTS: usize = LIMITS.subjects;
+        const SHOTS: usize = LIMITS.shots;
+        const DIM: usize = LIMITS.dim;
+        let (to_board, receive) = channel();
+        let (send, from_board) = channel();
+        let (signs, shown) = channel();
+        let ended = thread::scope(|scope| {
+            let board = scope.spawn(|| {
+                let [first, second] = &mut self.slots;
+                let mut memory: Memory<SUBJECTS, SHOTS, DIM> = Memory::new();
+                run(Parts {
+                    link: Link { receive, send },
+                    store: 0..self.store.0.len() as u32,
+                    flash: &mut self.store,
+                    slots: [first, second],
+                    sensor,
+                    indicator: Signs(signs),
+                    board: Desk,
+                    limits: LIMITS,
+                    memory: &mut memory,
+                    arena: &mut vec![0; LIMITS.arena],
+                    record: &mut [0; record_len::<SHOTS, DIM>()],
+                })
+            });
+            host(&mut Host {
+                receive: from_board,
+                send: to_board,
+                frames: Frames::new(),
+                answer: vec![],
+                id: 0,
+            });
+            board.join().unwrap()
+        });
+        (shown.try_iter().collect(), ended)
+    }
+}
+
+/// A sign of a few lines, a little different every time.
+fn sign(of: u8, time: u16) -> Vec<(u16, u16)> {
+    let corners: &[(u16, u16)] = match of {
+        0 => &[(20, 20), (180, 20), (20, 180), (180, 180)],
+        _ => &[(100, 10), (100, 190), (60, 150), (140, 150)],
+    };
+    let corners: Vec<(u16, u16)> = corners
+        .iter()
+        .zip(0..)
+        .map(|(&(x, y), corner)| (x + 3 * ((time + corner) % 3), y + 2 * (time * corner % 4)))
+        .collect();
+    let lines = corners.windows(2);
+    let steps = |from: u16, to: u16, step: u16| (from * (20 - step) + to * step) / 20;
+    lines
+        .flat_map(|ends| {
+            let [(x, y), (to_x, to_y)] = [ends[0], ends[1]];
+            (0..=20).map(move |step| (steps(x, to_x, step), steps(y, to_y, step)))
+        })
+        .collect()
+}
+
+#[test]
+fn people_who_draw_are_enrolled_and_recognised() {
+    let mut board = Kept::blank();
+    let id = Artifact::parse(MODEL).unwrap().model_id();
+    let names = ["ada", "bob"];
+    let enrolled = (0..2).flat_map(|of| (0..3).map(move |time| sign(of, time)));
+    let probes = [(0, 3), (1, 4)].map(|(of, time)| sign(of, time));
+    let people = People::new(enrolled.chain(probes.clone()).chain(probes));
+    let (signs, ended) = board.start(Drawing::new(people, Now), |host| {
+        assert_eq!(host.model(), None);
+        assert_eq!(
+            host.ask(&Request::Capture),
+            Response::Refused(Refusal::NoModel)
+        );
+        let mut damaged = MODEL.to_vec();
+        damaged[5000] ^= 1;
+        assert_eq!(host.send_model(&damaged), Some(Refusal::ModelDamaged));
+        assert_eq!(host.model(), None);
+        assert_eq!(host.send_model(MODEL), None);
+        assert_eq!(host.model(), Some(id));
+        for subject in names {
+            for shots in 1..=3 {
+                host.look();
+                let enroll = Request::Enroll {
+                    subject,
+                    anew: false,
+                };
+                assert_eq!(host.ask(&enroll), Response::Enrolled { shots });
+            }
+        }
+        for subject in names {
+            host.look();
+            let answer = host.ask(&Request::Verify { subject });
+            assert!(
+                matches!(answer, Response::Verified { accepted: true, .. }),
+                "{answer:?}"
+            );
+        }
+        // Each as the other.
+        for subject in ["bob", "ada"] {
+            host.look();
+            let answer = host.ask(&Request::Verify { subject });
+            assert!(
+                matches!(
+                    answer,
+                    Response::Verified {
+                        accepted: false,
+                        ..
+                    }
+                ),
+                "{answer:?}"
+            );
+        }
+        // Nobody draws any more.
+        assert_eq!(
+            host.ask(&Request::Capture),
+            Response::Refused(Refusal::Sensor)
+        );
+        assert_eq!(
+            host.ask(&Request::Identify),
+            Response::Refused(Refusal::NoImage)
+        );
+    });
+    assert_eq!(ended, Err(Fault::Link(ErrorKind::BrokenPipe)));
+    let shown = |sign| signs.iter().filter(|shown| **shown == sign).count();
+    assert_eq!([Sign::Accepted, Sign::Rejected].map(shown), [2, 2]);
+
+    let (_, ended) = board.start((), |host| {
+        assert_eq!(host.model(), Some(id));
+        for (index, subject) in names.into_iter().enumerate() {
+            let index = index as u16;
+            let entry = Some((subject, 3));
+            assert_eq!(
+                host.ask(&Request::List { index }),
+                Response::Subject { entry }
+            );
+        }
+        let unsupported = Response::Refused(Refusal::Unsupported);
+        assert_eq!(host.ask(&Request::Capture), unsupported);
+    });
+    assert_eq!(ended, Err(Fault::Link(ErrorKind::BrokenPipe)));
+}
+
+/// A request to go over to another model that comes again is answered again.
+#[test]
+fn a_commit_is_answered_again_and_not_done_again() {
+    let mut board = Kept::blank();
+    let (_, ended) = board.start((), |host| {
+        assert_eq!(host.send_model(MODEL), None);
+        // The same number and content.
+        host.id -= 1;
+        assert_eq!(host.ask(&Request::ModelCommit), Response::Done);
+        // Another: nothing was sent since.
+        assert_eq!(
+            host.ask(&Request::ModelCommit),
+            Response::Refused(Refusal::Chunk)
+        );
+    });
+    assert_eq!(ended, Err(Fault::Link(ErrorKind::BrokenPipe)));
+}
