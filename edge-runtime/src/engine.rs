@@ -10,6 +10,7 @@ use core::fmt;
 
 use shared::ModelId;
 use shared::artifact::{Artifact, Contract, Golden, golden};
+use shared::bytes::copy_front;
 
 /// An engine with a model in it. Every engine gives the same bytes for the same
 /// model and input.
@@ -40,7 +41,7 @@ pub trait Engine {
     fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), EngineError> {
         let place = self.memory().input;
         check_length("an input", place.len(), input.len())?;
-        place.copy_from_slice(input);
+        copy_front(place, input);
         self.run_in_place(output)
     }
 }

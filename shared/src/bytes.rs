@@ -1,5 +1,12 @@
 //! Bounds-checked little-endian reading and writing over byte slices.
 
+/// Copies as much of `from` as there is, and as `to` has room for, to the front of `to`.
+pub fn copy_front(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}
+
 /// Reads forward through a slice; every read answers `None` past the end.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -54,9 +61,7 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.written.checked_add(bytes.len())?;
-        self.buffer
-            .get_mut(self.written..end)?
-            .copy_from_slice(bytes);
+        copy_front(self.buffer.get_mut(self.written..end)?, bytes);
         self.written = end;
         Some(())
     }

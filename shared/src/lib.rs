@@ -30,7 +30,7 @@ pub mod decision;
 pub mod template;
 pub mod wire;
 
-mod bytes;
+pub mod bytes;
 
 pub use distance::Distance;
 pub use embedding::{Embedding, EmbeddingFormat};

@@ -31,6 +31,10 @@ impl Size {
             memory: 0,
         };
         for section in file.sections() {
+            // Room that the linker leaves, which the board says how much of it is used.
+            if matches!(section.name(), Ok(".stack" | ".heap")) {
+                continue;
+            }
             match section.kind() {
                 SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => {
                     size.flash += section.size();

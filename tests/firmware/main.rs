@@ -7,6 +7,7 @@
 mod board;
 mod figures;
 mod noise;
+mod panics;
 mod swap;
 
 use std::fs;

@@ -21,7 +21,7 @@ const REQUESTS: usize = 10_000;
 
 /// After how long an answer counts as lost: one that only the line delays, and one for which
 /// the model runs.
-const PATIENCE: [Duration; 2] = [Duration::from_millis(40), Duration::from_millis(400)];
+const PATIENCE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(300)];
 
 /// A line whose bytes are flipped, lost or doubled.
 struct Noisy {
@@ -134,7 +134,7 @@ fn a_noisy_line_to_a_board_loses_no_request_and_repeats_none() {
     let mut looked_at = 0;
     for number in 0..REQUESTS {
         let subject = names[choice.random_range(0..names.len())];
-        let (request, answer) = match choice.random_range(0..40) {
+        let (request, answer) = match choice.random_range(0..80) {
             // A picture takes a dozen frames.
             0 => {
                 show(&mut client, &picture);

@@ -1,5 +1,6 @@
 //! A picture that arrives in chunks.
 
+use shared::bytes::copy_front;
 use shared::preprocess::Image;
 use shared::wire::Refusal;
 
@@ -101,7 +102,7 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
         }
         let end_before = self.received;
         let place = self.pixels(idle).get_mut(offset..end);
-        place.ok_or(Refusal::Chunk)?.copy_from_slice(bytes);
+        copy_front(place.ok_or(Refusal::Chunk)?, bytes);
         self.received = end_before.max(end);
         Ok(())
     }

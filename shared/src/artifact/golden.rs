@@ -40,7 +40,7 @@ impl<'a> Golden<'a> {
     /// Seed and expected raw output of each vector.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
         self.vectors
-            .chunks_exact(self.dim + 4)
+            .chunks_exact(self.dim.saturating_add(4))
             .filter_map(|vector| {
                 let (seed, expected) = vector.split_first_chunk::<4>()?;
                 Some((u32::from_le_bytes(*seed), expected))

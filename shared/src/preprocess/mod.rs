@@ -98,8 +98,8 @@ impl Preprocess {
         let (width, height) = (u32::from(self.width), u32::from(self.height));
         let target = self.fit.place(source, width, height);
         let components = self.colour.components();
-        for (y, row) in (0..height).zip(output.chunks_exact_mut(self.row_len())) {
-            for (x, pixel) in (0..width).zip(row.chunks_exact_mut(components.len())) {
+        for (y, row) in (0..height).zip(output.chunks_exact_mut(self.row_len().max(1))) {
+            for (x, pixel) in (0..width).zip(row.chunks_exact_mut(components.len().max(1))) {
                 if !target.contains(x, y) {
                     pixel.fill(0);
                     continue;

@@ -100,16 +100,16 @@ impl Fit {
                 height,
             },
             Self::Contain => {
+                let across = |of: u32, by: u32, to: u32| (2 * of * to + by) / (2 * by).max(1);
                 // Compare aspect ratios crosswise; round the free side to nearest.
-                let (placed_width, placed_height) = if source.width * height
-                    >= source.height * width
-                {
-                    let rounded = (2 * source.height * width + source.width) / (2 * source.width);
-                    (width, rounded.clamp(1, height))
-                } else {
-                    let rounded = (2 * source.width * height + source.height) / (2 * source.height);
-                    (rounded.clamp(1, width), height)
-                };
+                let (placed_width, placed_height) =
+                    if source.width * height >= source.height * width {
+                        let rounded = across(source.height, source.width, width);
+                        (width, rounded.max(1).min(height))
+                    } else {
+                        let rounded = across(source.width, source.height, height);
+                        (rounded.max(1).min(width), height)
+                    };
                 Rectangle {
                     x: (width - placed_width) / 2,
                     y: (height - placed_height) / 2,

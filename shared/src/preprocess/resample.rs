@@ -20,7 +20,8 @@ struct Triangle {
 
 impl Triangle {
     fn new(source: u32, target: u32, position: u32) -> Self {
-        let (source, target) = (i64::from(source), i64::from(target));
+        // Both are at least 1.
+        let (source, target) = (i64::from(source), i64::from(target.max(1)));
         let centre = (2 * i64::from(position) + 1) * source;
         let support = 2 * source.max(target);
         let first = (centre - support).div_euclid(2 * target).max(0);

@@ -10,6 +10,7 @@ use core::ops::Range;
 use shared::ModelId;
 use shared::artifact::plan::{Conv2d, section};
 use shared::artifact::{Artifact, Contract, Step};
+use shared::bytes::copy_front;
 
 use super::{Engine, EngineError, Memory, check_arena, check_length};
 use crate::kernels;
@@ -59,7 +60,7 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
             run_step(&step, self.artifact.weights(), arena).ok_or(EngineError::Plan)?;
         }
         let embedding = arena.get(plan.output().range()).ok_or(EngineError::Plan)?;
-        output.copy_from_slice(embedding);
+        copy_front(output, embedding);
         Ok(())
     }
 }

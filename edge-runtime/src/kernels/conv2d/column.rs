@@ -7,6 +7,7 @@ use core::ops::Range;
 use shared::artifact::plan::Conv2d;
 
 use super::Filters;
+use crate::kernels::at_least_one;
 use crate::kernels::requantize::requantize;
 use crate::kernels::window::Window;
 
@@ -60,19 +61,24 @@ impl<'a> Column<'a> {
         if taps > most {
             return None;
         }
-        let inside = |axis: usize, size: u16| {
-            let [padding, stride, kernel] =
-                [conv.padding, conv.stride, conv.kernel].map(|of| usize::from(of[axis]));
-            let last = (usize::from(size) + padding).checked_sub(kernel);
+        let inside = |stride: u16, kernel: u16, padding: u16, size: u16| {
+            let stride = at_least_one(stride);
+            let padding = usize::from(padding);
+            let last = (usize::from(size) + padding).checked_sub(kernel.into());
             padding.div_ceil(stride)..last.map_or(0, |last| last / stride + 1)
         };
+        let ([down, across], [height, width], [top, left]) =
+            (conv.stride, conv.kernel, conv.padding);
         Some(Self {
             words: [MaybeUninit::uninit(); MOST_TAPS],
             conv,
             input: input.get(..conv.input.len())?,
             taps,
             rows: [conv.input.width, conv.kernel[1]].map(|width| usize::from(width) * channels),
-            inside: [inside(0, conv.input.height), inside(1, conv.input.width)],
+            inside: [
+                inside(down, height, top, conv.input.height),
+                inside(across, width, left, conv.input.width),
+            ],
             uneven: [0; MOST_UNEVEN_TAPS + STEP],
             runs: match (is_even, conv.kernel, channels) {
                 (true, ..) => Runs::Steps,
@@ -159,7 +165,7 @@ impl<'a> Column<'a> {
         let input = self.input;
         let [row, len] = self.rows;
         let mut from = self.start(y, x);
-        for tap in (0..self.taps).step_by(len) {
+        for tap in (0..self.taps).step_by(len.max(1)) {
             let values = input.get(from..from + len).unwrap_or_default();
             self.put_steps(second, tap, values);
             from += row;
@@ -229,7 +235,7 @@ impl<'a> Column<'a> {
         let end = run.min((row + padding).saturating_sub(left));
         let top =
             (y * usize::from(self.conv.stride[0])).wrapping_sub(usize::from(self.conv.padding[0]));
-        for (index, places) in self.uneven.chunks_exact_mut(run).enumerate() {
+        for (index, places) in self.uneven.chunks_exact_mut(run.max(1)).enumerate() {
             let y = top.wrapping_add(index);
             if index == usize::from(self.conv.kernel[0]) {
                 break;
@@ -264,7 +270,7 @@ impl<'a> Column<'a> {
             let four = all.as_chunks::<4>().0.get(channel).copied();
             four.unwrap_or_default()
         };
-        let filter = filters.weights.chunks_exact(self.taps).nth(channel);
+        let filter = filters.weights.chunks_exact(self.taps.max(1)).nth(channel);
         let mut sum = i32::from_le_bytes(constant(filters.bias));
         let filter = filter.unwrap_or_default();
         for (step, weights) in filter.chunks(STEP).enumerate() {

@@ -18,6 +18,7 @@ use shared::artifact::plan::Conv2d;
 
 use super::column::Column;
 use super::{Filters, scalar};
+use crate::kernels::at_least_one;
 use crate::kernels::dsp::{four_bytes, four_reals, four_steps, has};
 
 /// Computes `conv` from `input` into `output`, both height x width x channels.
@@ -26,7 +27,7 @@ pub(super) fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output:
         return scalar::conv2d(conv, filters, input, output);
     };
     let layer = Layer::new(conv, filters, &column);
-    let channels = usize::from(conv.output.channels);
+    let channels = at_least_one(conv.output.channels);
     let columns = usize::from(conv.output.width);
     let mut pixels = output.chunks_exact_mut(channels);
     let (mut y, mut x) = (0, 0);
@@ -68,7 +69,7 @@ impl<'a> Layer<'a> {
         let weights = filters.weights;
         // Filters are read in whole steps, which must not pass the end.
         let past = 4 * column.steps() - filter_len;
-        let readable = weights.len().saturating_sub(past) / filter_len;
+        let readable = weights.len().saturating_sub(past) / filter_len.max(1);
         let channels = usize::from(conv.output.channels);
         let constants = filters.bias.len().min(filters.multipliers.len()) / 4;
         let pairs = readable.min(channels).min(constants) / 2;

@@ -3,16 +3,17 @@
 use shared::artifact::plan::Conv2d;
 
 use super::Filters;
+use crate::kernels::at_least_one;
 use crate::kernels::requantize::requantize;
 use crate::kernels::window::Window;
 
 /// Computes `conv` from `input` into `output`, both height x width x channels.
 pub fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
-    let channels = usize::from(conv.output.channels);
-    let columns = usize::from(conv.output.width);
+    let channels = at_least_one(conv.output.channels);
+    let columns = at_least_one(conv.output.width);
     for (index, pixel) in output.chunks_exact_mut(channels).enumerate() {
         let window = Window::at(conv, index / columns, index % columns);
-        let weights = filters.weights.chunks_exact(conv.filter_len());
+        let weights = filters.weights.chunks_exact(conv.filter_len().max(1));
         let bias = filters.bias.as_chunks::<4>().0;
         let multipliers = filters.multipliers.as_chunks::<4>().0;
         let constants = weights.zip(bias).zip(multipliers);

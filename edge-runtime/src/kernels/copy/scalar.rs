@@ -1,6 +1,7 @@
 //! Row by row, which every instruction set does as well as it can.
 
 use shared::artifact::plan::Copy;
+use shared::bytes::copy_front;
 
 /// Copies a rectangle of `input` into `output`, both height x width x channels.
 pub fn copy(copy: &Copy, input: &[u8], output: &mut [u8]) {
@@ -15,7 +16,7 @@ pub fn copy(copy: &Copy, input: &[u8], output: &mut [u8]) {
         let len = columns * channels;
         if let (Some(from), Some(to)) = (input.get(from..from + len), output.get_mut(to..to + len))
         {
-            to.copy_from_slice(from);
+            copy_front(to, from);
         }
     }
 }

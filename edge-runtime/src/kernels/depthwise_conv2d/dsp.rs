@@ -93,7 +93,7 @@ fn segments(conv: &Conv2d, axis: usize) -> impl Iterator<Item = Segment> + use<>
     let (outputs, last) = (of(conv.output), (of(conv.input) - SIDE) as isize);
     let window = move |at: usize| {
         let origin = at as isize * stride - padding;
-        let inside = origin.clamp(0, last);
+        let inside = origin.max(0).min(last);
         (inside - origin, inside as usize)
     };
     let mut next = 0;

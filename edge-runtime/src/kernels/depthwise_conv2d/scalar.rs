@@ -2,6 +2,7 @@
 
 use shared::artifact::plan::Conv2d;
 
+use crate::kernels::at_least_one;
 use crate::kernels::conv2d::Filters;
 use crate::kernels::requantize::requantize;
 use crate::kernels::window::Window;
@@ -12,8 +13,8 @@ const BLOCK: usize = 32;
 /// Computes `conv` from `input` into `output`, both height x width x channels; its
 /// filters are int8 `[kernel height, kernel width, channels]`.
 pub fn depthwise_conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
-    let channels = usize::from(conv.output.channels);
-    let columns = usize::from(conv.output.width);
+    let channels = at_least_one(conv.output.channels);
+    let columns = at_least_one(conv.output.width);
     for (index, pixel) in output.chunks_exact_mut(channels).enumerate() {
         let window = Window::at(conv, index / columns, index % columns);
         let bias = filters.bias.as_chunks::<4>().0.chunks(BLOCK);

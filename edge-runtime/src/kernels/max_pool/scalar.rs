@@ -4,11 +4,13 @@ use core::ops::Range;
 
 use shared::artifact::plan::MaxPool;
 
+use crate::kernels::at_least_one;
+
 /// Computes `pool` from `input` into `output`, both height x width x channels.
 pub fn max_pool(pool: &MaxPool, input: &[u8], output: &mut [u8]) {
-    let channels_of_pixel = usize::from(pool.output.channels);
-    let columns = usize::from(pool.output.width);
-    for (index, pixel) in output.chunks_exact_mut(channels_of_pixel).enumerate() {
+    let pixel_len = at_least_one(pool.output.channels);
+    let columns = at_least_one(pool.output.width);
+    for (index, pixel) in output.chunks_exact_mut(pixel_len).enumerate() {
         let window = window(pool, index / columns, index % columns);
         channels(pool, window, input, 0, pixel);
     }
@@ -23,7 +25,8 @@ pub(super) fn channels(
     first: usize,
     output: &mut [u8],
 ) {
-    let [channels, width] = [pool.input.channels, pool.input.width].map(usize::from);
+    let channels = at_least_one(pool.input.channels);
+    let width = at_least_one(pool.input.width);
     output.fill(0);
     for row in rows {
         let [from, to] = [across.start, across.end].map(|x| (row * width + x) * channels);
@@ -38,15 +41,15 @@ pub(super) fn channels(
 /// Rows and columns of the input that output row `y`, column `x` looks at.
 #[inline(always)]
 pub(super) fn window(pool: &MaxPool, y: usize, x: usize) -> [Range<usize>; 2] {
-    let along = |axis: usize, position: usize, size: u16| {
-        let [stride, kernel, padding] =
-            [pool.stride, pool.kernel, pool.padding].map(|pair| usize::from(pair[axis]));
-        let first = position * stride;
-        let end = (first + kernel).saturating_sub(padding);
+    let along = |position: usize, stride: u16, kernel: u16, padding: u16, size: u16| {
+        let first = position * usize::from(stride);
+        let padding = usize::from(padding);
+        let end = (first + usize::from(kernel)).saturating_sub(padding);
         first.saturating_sub(padding)..end.min(usize::from(size))
     };
+    let ([down, across], [height, width], [top, left]) = (pool.stride, pool.kernel, pool.padding);
     [
-        along(0, y, pool.input.height),
-        along(1, x, pool.input.width),
+        along(y, down, height, top, pool.input.height),
+        along(x, across, width, left, pool.input.width),
     ]
 }

@@ -2,12 +2,13 @@
 
 use shared::artifact::plan::Prelu;
 
+use crate::kernels::at_least_one;
 use crate::kernels::requantize::to_byte;
 
 /// Computes `prelu` on `values`, height x width x channels, in place; `slopes` are
 /// little-endian f32, one per channel.
 pub fn prelu(prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
-    for values in values.chunks_exact_mut(usize::from(prelu.place.channels)) {
+    for values in values.chunks_exact_mut(at_least_one(prelu.place.channels)) {
         pixel(prelu, slopes, values);
     }
 }
