@@ -3,23 +3,13 @@
 
 use std::env;
 
+/// Processors of Armv8-M that may have the DSP extension, and those that may have Helium.
+const WITH_DSP: [&str; 4] = ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"];
+const WITH_MVE: [&str; 2] = ["cortex-m55", "cortex-m85"];
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Two products of 16-bit numbers added at once, and a floating-point unit: Cortex-M4F
-    // and M7F, and those of Armv8-M that are named.
-    println!("cargo::rustc-check-cfg=cfg(dsp, armv8m, no_float)");
-    let has_dsp = match env::var("TARGET").as_deref() {
-        Ok("thumbv7em-none-eabihf") => true,
-        Ok("thumbv8m.main-none-eabihf") => {
-            let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-            let named = ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"];
-            !flags.contains("-dsp")
-                && named
-                    .iter()
-                    .any(|name| flags.contains(&format!("target-cpu={name}")))
-        }
-        _ => false,
-    };
+    println!("cargo::rustc-check-cfg=cfg(mve, dsp, armv8m, no_float)");
     let target = env::var("TARGET").unwrap_or_default();
     let integers = ["riscv32i-", "riscv32im-", "riscv32imc-", "riscv32imac-"];
     let no_float = target.starts_with("thumb") && target.ends_with("eabi")
@@ -27,10 +17,23 @@ fn main() {
     if no_float {
         println!("cargo::rustc-cfg=no_float");
     }
-    if has_dsp {
-        println!("cargo::rustc-cfg=dsp");
-        if env::var("TARGET").is_ok_and(|target| target.starts_with("thumbv8m")) {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let is_named = |names: &[&str]| {
+        let mut names = names.iter();
+        names.any(|name| flags.contains(&format!("target-cpu={name}")))
+    };
+    match target.as_str() {
+        // Two products of 16-bit numbers added at once, and a floating-point unit: Cortex-M4F
+        // and M7F.
+        "thumbv7em-none-eabihf" => println!("cargo::rustc-cfg=dsp"),
+        // Vectors of bytes and of real numbers.
+        "thumbv8m.main-none-eabihf" if is_named(&WITH_MVE) && !flags.contains("-mve") => {
+            println!("cargo::rustc-cfg=mve");
+        }
+        "thumbv8m.main-none-eabihf" if is_named(&WITH_DSP) && !flags.contains("-dsp") => {
+            println!("cargo::rustc-cfg=dsp");
             println!("cargo::rustc-cfg=armv8m");
         }
+        _ => {}
     }
 }

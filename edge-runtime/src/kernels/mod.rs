@@ -22,6 +22,8 @@ mod dsp;
 mod instruction_set;
 #[cfg(feature = "std")]
 mod lines;
+#[cfg(mve)]
+mod mve;
 #[cfg(feature = "std")]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod packing;

@@ -11,6 +11,12 @@ mod column;
 #[cfg(dsp)]
 #[allow(unsafe_code, reason = "instructions that the compiler does not know")]
 mod dsp;
+#[cfg(mve)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+mod mve;
+#[cfg(mve)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+mod windows;
 
 #[cfg(feature = "std")]
 mod interleave;
@@ -51,6 +57,8 @@ pub struct Filters<'a> {
 pub fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
     #[cfg(dsp)]
     dsp::conv2d(conv, filters, input, output);
-    #[cfg(not(dsp))]
+    #[cfg(mve)]
+    mve::conv2d(conv, filters, input, output);
+    #[cfg(not(any(dsp, mve)))]
     portable::conv2d(conv, filters, input, output);
 }

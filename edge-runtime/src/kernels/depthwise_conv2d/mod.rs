@@ -9,6 +9,9 @@ pub mod scalar;
 #[cfg(dsp)]
 #[allow(unsafe_code, reason = "instructions that the compiler does not know")]
 mod dsp;
+#[cfg(mve)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+mod mve;
 
 #[cfg(feature = "std")]
 #[allow(unsafe_code, reason = "vector instructions")]
@@ -35,6 +38,8 @@ mod neon_dotprod;
 pub fn depthwise_conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output: &mut [u8]) {
     #[cfg(dsp)]
     dsp::depthwise_conv2d(conv, filters, input, output);
-    #[cfg(not(dsp))]
+    #[cfg(mve)]
+    mve::depthwise_conv2d(conv, filters, input, output);
+    #[cfg(not(any(dsp, mve)))]
     scalar::depthwise_conv2d(conv, filters, input, output);
 }
