@@ -1,6 +1,6 @@
 //! What kernels for Cortex-M with Helium, the vector extension (MVE), have in common.
 
-use shared::artifact::plan::{Conv2d, Place};
+use shared::artifact::plan::{Conv2d, MaxPool, Place};
 
 /// The beginning of assembly: names what the assembler does not know the processor to have.
 macro_rules! has {
@@ -24,7 +24,7 @@ macro_rules! four_bytes {
 
 pub(super) use {four_bytes, has};
 
-/// How a filter is moved down or across an input.
+/// How a filter or a window is moved down or across an input.
 pub(super) struct Axis {
     /// Positions of the input and of the output, and taps of the filter.
     pub(super) input: usize,
@@ -47,6 +47,12 @@ impl Axis {
     pub(super) fn of_conv(conv: &Conv2d) -> [Self; 2] {
         let Conv2d { input, output, .. } = *conv;
         Self::both([input, output], conv.kernel, conv.stride, conv.padding)
+    }
+
+    /// Down and across.
+    pub(super) fn of_pool(pool: &MaxPool) -> [Self; 2] {
+        let MaxPool { input, output, .. } = *pool;
+        Self::both([input, output], pool.kernel, pool.stride, pool.padding)
     }
 
     fn both(

@@ -92,17 +92,17 @@ fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
         }
         Step::MaxPool(pool) => {
             let (input, output) = split(arena, pool.input.range(), pool.output.range())?;
-            kernels::max_pool::scalar::max_pool(pool, input, output);
+            kernels::max_pool::native::max_pool(pool, input, output);
         }
         Step::Add(add) => {
             let (other, values) = split(arena, add.other.range(), add.place.range())?;
-            kernels::add::scalar::add(add, values, other);
+            kernels::add::native::add(add, values, other);
         }
         Step::Prelu(prelu) => {
             let length = 4 * usize::from(prelu.place.channels);
             let slopes = section(weights, prelu.slopes, length)?;
             let values = arena.get_mut(prelu.place.range())?;
-            kernels::prelu::scalar::prelu(prelu, slopes, values);
+            kernels::prelu::native::prelu(prelu, slopes, values);
         }
         Step::Copy(copy) => {
             let (input, output) = split(arena, copy.input.range(), copy.output.range())?;

@@ -2,6 +2,17 @@
 
 pub mod scalar;
 
+#[cfg(mve)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+pub mod mve;
+
+/// The kernel of the processor that this is compiled for.
+#[cfg(mve)]
+pub use mve as native;
+/// The kernel of the processor that this is compiled for.
+#[cfg(not(mve))]
+pub use scalar as native;
+
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod avx2;
