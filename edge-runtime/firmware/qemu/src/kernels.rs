@@ -7,6 +7,8 @@ use shared::artifact::plan::{Conv2d, Place};
 
 use crate::clock::Clock;
 
+mod others;
+
 /// The most bytes of a value.
 const VALUE: usize = 32 * 1024;
 /// The most weights.
@@ -95,6 +97,13 @@ const MEASURED: &[Shape] = &[
     shape("conv 1x1 32 -> 64, 16x16", [16, 16, 32], 64, 1, 1, 0, false),
 ];
 
+/// Layers whose filters are longer than some kernels have a place for.
+const LONG: &[Shape] = &[
+    shape("conv 3x3 160 -> 5, 5x5", [5, 5, 160], 5, 3, 1, 1, false),
+    shape("conv 3x3 640 -> 3, 4x4", [4, 4, 640], 3, 3, 1, 0, false),
+    shape("depthwise 9x9 20, 9x9", [9, 9, 20], 20, 9, 1, 4, true),
+];
+
 const fn shape(
     name: &'static str,
     input: [u16; 3],
@@ -165,30 +174,36 @@ impl Shape {
     }
 }
 
-/// Computes `count` layers of any shape, then those that are measured; ends the emulator, in
-/// failure where a byte differs from the plain loops'.
+/// Computes `count` layers of any shape and as many other steps, then those that are measured;
+/// ends the emulator, in failure where a byte differs from the plain loops'.
 pub fn try_all(memory: &mut Memory, clock: &mut impl Clock, count: u32) -> ! {
     let mut random = Random(0x5EED);
     for _ in 0..count {
         let shape = Shape::any(&mut random);
         compute(&shape, memory, &mut random, clock);
     }
+    for shape in LONG {
+        compute(shape, memory, &mut random, clock);
+    }
     println!("{count} layers equal the plain loops'");
+    others::try_all(memory, &mut random, clock, count);
     for shape in MEASURED {
         let (macs, ticks) = compute(shape, memory, &mut random, clock);
-        let instructions = match clock.per_second() {
-            0 => ticks,
-            hertz => ticks * 1_000_000_000 / u64::from(hertz),
-        };
-        let thousandths = instructions * 1000 / macs;
-        println!(
-            "{}: {}.{:03} instructions per product",
-            shape.name,
-            thousandths / 1000,
-            thousandths % 1000
-        );
+        print(shape.name, "product", ticks, macs, clock);
     }
+    others::measure(memory, &mut random, clock);
     process::exit(0)
+}
+
+/// Prints how many instructions each of `count` took.
+fn print(name: &str, unit: &str, ticks: u64, count: u64, clock: &impl Clock) {
+    let instructions = match clock.per_second() {
+        0 => ticks,
+        hertz => ticks * 1_000_000_000 / u64::from(hertz),
+    };
+    let thousandths = instructions * 1000 / count;
+    let (whole, rest) = (thousandths / 1000, thousandths % 1000);
+    println!("{name}: {whole}.{rest:03} instructions per {unit}");
 }
 
 /// Computes a layer by both; its products, and the ticks of the faster one.
@@ -225,6 +240,7 @@ fn compute(
         bias: &memory.bias[..4 * channels],
         multipliers: &memory.multipliers[..4 * channels],
     };
+    memory.output.copy_from_slice(&memory.expected);
     let output = &mut memory.output[..conv.output.len()];
     let expected = &mut memory.expected[..conv.output.len()];
     let before = clock.ticks();
@@ -241,7 +257,8 @@ fn compute(
     }
     // Not part of what is measured.
     clock.ticks();
-    if output != expected {
+    // What follows the output must have stayed, too.
+    if memory.output != memory.expected {
         eprintln!("error: {} differs: {conv:?}", shape.name);
         process::exit(1);
     }
