@@ -43,6 +43,14 @@ pub struct Machine {
 /// The boards that firmware is tried on.
 pub const MACHINES: &[Machine] = &[
     Machine {
+        board: "qemu-mps2-an385",
+        description: "Cortex-M3",
+        emulator: "qemu-system-arm",
+        target: "thumbv6m-none-eabi",
+        arguments: &["-machine", "mps2-an385"],
+        model_address: None,
+    },
+    Machine {
         board: "qemu-mps2-an386",
         description: "Cortex-M4F",
         emulator: "qemu-system-arm",

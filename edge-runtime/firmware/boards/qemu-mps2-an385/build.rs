@@ -1,0 +1,8 @@
+//! Tells the linker what memory the board has.
+
+fn main() {
+    println!("cargo::rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    println!("cargo::rustc-link-arg-bins=--nmagic");
+    println!("cargo::rerun-if-changed=memory.x");
+}
