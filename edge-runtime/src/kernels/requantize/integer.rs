@@ -1,9 +1,62 @@
 //! For processors without a floating-point unit: the same rounding in integers.
 
-/// As [`requantize`](super::requantize), for multipliers that are finite and not negative.
-#[inline(always)]
-pub(super) fn requantize(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
-    let steps = rounded_product(accumulator.unsigned_abs(), multiplier.to_bits());
+/// A multiplier that is finite and not negative.
+#[derive(Clone, Copy)]
+pub(super) struct Multiplier {
+    bits: u32,
+    /// Twice the multiplier is factor / 2^(32 + shift).
+    factor: i32,
+    /// 1 to 30.
+    shift: u32,
+}
+
+impl Multiplier {
+    #[inline(always)]
+    pub(super) fn new(multiplier: f32) -> Self {
+        let bits = multiplier.to_bits();
+        let factor = (bits << 7 & 0x3fff_ff80 | 1 << 30).cast_signed();
+        let shift = 124u32.wrapping_sub(bits >> 23);
+        match (1..31).contains(&shift) {
+            true => Self {
+                bits,
+                factor,
+                shift,
+            },
+            // Products of nothing, which are computed in full.
+            false => Self {
+                bits,
+                factor: 0,
+                shift: 1,
+            },
+        }
+    }
+
+    /// As [`requantize`](super::requantize).
+    ///
+    /// What the definition rounds to 24 bits, accumulator and product, moves a product below
+    /// 256 by less than 2^-15; larger ones are cut off. So it only matters where a product is
+    /// that close to a half, or its double twice as close to an integer.
+    #[inline(always)]
+    pub(super) fn requantize(self, accumulator: i32, zero_point: u8) -> u8 {
+        /// 2^-14.
+        const CLOSE: u32 = 1 << (32 - 14);
+        let double = i64::from(accumulator) * i64::from(self.factor);
+        let (upper, lower) = ((double >> 32) as i32, double as u32);
+        let fraction = upper.cast_unsigned() << (32 - self.shift) | lower >> self.shift;
+        if fraction.wrapping_add(CLOSE) < 2 * CLOSE {
+            return in_full(accumulator, self.bits, zero_point);
+        }
+        // Half a step more, so that cutting it off rounds.
+        let doubled = (upper >> self.shift) + 2 * i32::from(zero_point) + 1;
+        (doubled >> 1).clamp(0, 255) as u8
+    }
+}
+
+/// Every step of the definition, in integers.
+#[cold]
+#[inline(never)]
+fn in_full(accumulator: i32, multiplier: u32, zero_point: u8) -> u8 {
+    let steps = rounded_product(accumulator.unsigned_abs(), multiplier);
     let steps = if accumulator < 0 { -steps } else { steps };
     (steps + i32::from(zero_point)).clamp(0, 255) as u8
 }
@@ -71,10 +124,29 @@ mod tests {
             let multiplier = f32::from_bits(exponent << 23 | fraction);
             for accumulator in [accumulator, small, accumulator >> 9] {
                 prop_assert_eq!(
-                    super::requantize(accumulator, multiplier, zero_point),
+                    super::Multiplier::new(multiplier).requantize(accumulator, zero_point),
                     super::super::in_reals(accumulator, multiplier, zero_point)
                 );
             }
+        }
+
+        #[test]
+        fn is_so_around_halves(
+            steps in 0u32..600,
+            beside in -3i32..=3,
+            fraction in 0u32..1 << 23,
+            exponent in 90u32..130,
+            sign: bool,
+            zero_point: u8,
+        ) {
+            let multiplier = f32::from_bits(exponent << 23 | fraction);
+            let half = ((f64::from(steps) + 0.5) / f64::from(multiplier)) as i32;
+            let accumulator = half.saturating_add(beside);
+            let accumulator = if sign { -accumulator } else { accumulator };
+            prop_assert_eq!(
+                super::Multiplier::new(multiplier).requantize(accumulator, zero_point),
+                super::super::in_reals(accumulator, multiplier, zero_point)
+            );
         }
 
         #[test]
@@ -82,7 +154,7 @@ mod tests {
             let multiplier = f32::from_bits((127 - shift) << 23);
             let accumulator = (2 * odd + 1) << (shift - 1);
             prop_assert_eq!(
-                super::requantize(accumulator, multiplier, zero_point),
+                super::Multiplier::new(multiplier).requantize(accumulator, zero_point),
                 super::super::in_reals(accumulator, multiplier, zero_point)
             );
         }

@@ -17,10 +17,33 @@ pub(super) mod neon;
 /// in IEEE 754 single precision, as ONNX defines QLinearConv's last step.
 #[inline(always)]
 pub fn requantize(accumulator: i32, multiplier: f32, zero_point: u8) -> u8 {
-    #[cfg(no_float)]
-    return integer::requantize(accumulator, multiplier, zero_point);
-    #[cfg(not(no_float))]
-    in_reals(accumulator, multiplier, zero_point)
+    Multiplier::new(multiplier).requantize(accumulator, zero_point)
+}
+
+/// A multiplier, made ready for many accumulators.
+#[derive(Clone, Copy)]
+pub(super) struct Multiplier(
+    #[cfg(no_float)] integer::Multiplier,
+    #[cfg(not(no_float))] f32,
+);
+
+impl Multiplier {
+    #[inline(always)]
+    pub(super) fn new(multiplier: f32) -> Self {
+        #[cfg(no_float)]
+        return Self(integer::Multiplier::new(multiplier));
+        #[cfg(not(no_float))]
+        Self(multiplier)
+    }
+
+    /// As [`requantize`].
+    #[inline(always)]
+    pub(super) fn requantize(self, accumulator: i32, zero_point: u8) -> u8 {
+        #[cfg(no_float)]
+        return self.0.requantize(accumulator, zero_point);
+        #[cfg(not(no_float))]
+        in_reals(accumulator, self.0, zero_point)
+    }
 }
 
 /// The definition.
