@@ -26,31 +26,26 @@ pub(super) struct Run {
 impl Window {
     /// The window of output row `y`, column `x`.
     pub(super) fn at(conv: &Conv2d, y: usize, x: usize) -> Self {
-        let [stride_y, stride_x] = conv.stride.map(usize::from);
-        let [padding_y, padding_x] = conv.padding.map(usize::from);
-        let [kernel_y, kernel_x] = conv.kernel.map(usize::from);
-        let origin = [y * stride_y, x * stride_x];
-        let inside = |origin: usize, padding: usize, kernel: usize, size: u16| {
-            let end = (usize::from(size) + padding).saturating_sub(origin);
-            padding.saturating_sub(origin)..kernel.min(end)
-        };
         Self {
-            rows: inside(origin[0], padding_y, kernel_y, conv.input.height),
-            columns: inside(origin[1], padding_x, kernel_x, conv.input.width),
-            origin,
+            rows: taps_inside(conv, 0, y),
+            columns: taps_inside(conv, 1, x),
+            origin: [
+                y * usize::from(conv.stride[0]),
+                x * usize::from(conv.stride[1]),
+            ],
         }
     }
 
     /// Whether no tap lies in the padding.
     pub(super) fn is_whole(&self, conv: &Conv2d) -> bool {
-        let [kernel_y, kernel_x] = conv.kernel.map(usize::from);
+        let [kernel_y, kernel_x] = pair(conv.kernel);
         self.rows.len() == kernel_y && self.columns.len() == kernel_x
     }
 
     /// Its rows.
     pub(super) fn runs(&self, conv: &Conv2d) -> impl Iterator<Item = Run> {
-        let [padding_y, padding_x] = conv.padding.map(usize::from);
-        let [kernel_x, width] = [conv.kernel[1], conv.input.width].map(usize::from);
+        let [padding_y, padding_x] = pair(conv.padding);
+        let [kernel_x, width] = pair([conv.kernel[1], conv.input.width]);
         let (first, len) = (self.columns.start, self.columns.len());
         let x = self.origin[1] + first - padding_x;
         let top = self.origin[0];
@@ -60,4 +55,20 @@ impl Window {
             len,
         })
     }
+}
+
+/// The taps inside the input, along axis 0 or 1, of output row or column `at`.
+#[inline(always)]
+pub(super) fn taps_inside(conv: &Conv2d, axis: usize, at: usize) -> Range<usize> {
+    let of = |pair: [u16; 2]| usize::from(if axis == 0 { pair[0] } else { pair[1] });
+    let (origin, padding) = (at * of(conv.stride), of(conv.padding));
+    let size = of([conv.input.height, conv.input.width]);
+    let end = (size + padding).saturating_sub(origin);
+    padding.saturating_sub(origin)..of(conv.kernel).min(end)
+}
+
+/// Two numbers; `map` of an array is a call where a compiler saves space.
+#[inline(always)]
+fn pair([y, x]: [u16; 2]) -> [usize; 2] {
+    [usize::from(y), usize::from(x)]
 }
