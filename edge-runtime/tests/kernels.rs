@@ -60,6 +60,11 @@ fn wide_case() -> impl Strategy<Value = Case> {
     cases(1u16..=20, 1u16..=150, false)
 }
 
+/// Filters of which boards have room for the inputs of some pixels, of one, or of none.
+fn long_case() -> impl Strategy<Value = Case> {
+    cases(60u16..=120, 1u16..=5, false)
+}
+
 /// More channels than a block of the kernel has, and fewer.
 fn depthwise_case() -> impl Strategy<Value = Case> {
     cases(1u16..=140, Just(0), true)
@@ -419,5 +424,15 @@ proptest! {
             };
             prop_assert_eq!(found, expected);
         }
+    }
+}
+
+proptest! {
+    // Long filters take long.
+    #![proptest_config(ProptestConfig { cases: config().cases.div_ceil(10), ..config() })]
+
+    #[test]
+    fn long_convolution_equals_the_definition(case in long_case()) {
+        check(&case)?;
     }
 }

@@ -4,6 +4,7 @@ use shared::artifact::plan::Conv2d;
 
 use super::conv2d::Filters;
 
+pub mod portable;
 pub mod scalar;
 
 #[cfg(dsp)]
@@ -41,5 +42,5 @@ pub fn depthwise_conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], outp
     #[cfg(mve)]
     mve::depthwise_conv2d(conv, filters, input, output);
     #[cfg(not(any(dsp, mve)))]
-    scalar::depthwise_conv2d(conv, filters, input, output);
+    portable::depthwise_conv2d(conv, filters, input, output);
 }
