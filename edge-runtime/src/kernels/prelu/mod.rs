@@ -1,5 +1,7 @@
 //! A slope per channel below zero, on uint8 activations.
 
+#[cfg(any(test, no_float))]
+pub mod integer;
 pub mod scalar;
 
 #[cfg(mve)]
@@ -7,10 +9,13 @@ pub mod scalar;
 pub mod mve;
 
 /// The kernel of the processor that this is compiled for.
+#[cfg(no_float)]
+pub use integer as native;
+/// The kernel of the processor that this is compiled for.
 #[cfg(mve)]
 pub use mve as native;
 /// The kernel of the processor that this is compiled for.
-#[cfg(not(mve))]
+#[cfg(not(any(mve, no_float)))]
 pub use scalar as native;
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
