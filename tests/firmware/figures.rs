@@ -94,7 +94,8 @@ fn figures_of_boards() {
             stack.0
         );
         assert!(
-            instructions > macs && stack.0 < stack.1,
+            // Eight products in an instruction are the most of any.
+            instructions > macs / 8.0 && stack.0 < stack.1,
             "{}",
             machine.board
         );

@@ -21,7 +21,7 @@ const REQUESTS: usize = 10_000;
 
 /// After how long an answer counts as lost: one that only the line delays, and one for which
 /// the model runs.
-const PATIENCE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(300)];
+const PATIENCE: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(500)];
 
 /// A line whose bytes are flipped, lost or doubled.
 struct Noisy {

@@ -89,7 +89,8 @@ impl Program {
         };
         for symbol in file.symbols() {
             if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
-                let name = rustc_demangle::demangle(symbol.name().unwrap()).to_string();
+                let name = rustc_demangle::demangle(symbol.name().unwrap());
+                let name = format!("{name:#}");
                 // The lowest bit says Thumb.
                 let start = symbol.address() & !1;
                 program

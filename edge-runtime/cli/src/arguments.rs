@@ -204,8 +204,22 @@ pub(crate) struct Remove {
     #[command(flatten)]
     pub(crate) recognizer: RecognizerArguments,
     /// The subject to remove
-    #[arg(long, value_name = "ID")]
+    #[cfg_attr(not(feature = "device"), arg(long, value_name = "ID"))]
+    #[cfg_attr(
+        feature = "device",
+        arg(
+            long,
+            value_name = "ID",
+            default_value = "",
+            hide_default_value = true,
+            required_unless_present = "stale"
+        )
+    )]
     pub(crate) subject: String,
+    /// Remove the templates of other models from the device, which compares them with nothing
+    #[cfg(feature = "device")]
+    #[arg(long, requires = "device", conflicts_with = "subject")]
+    pub(crate) stale: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -17,7 +17,7 @@ use edge_runtime::slots::{MappedFlash, SlotError, Slots};
 use shared::ModelId;
 use shared::artifact::{Artifact, ArtifactError};
 
-use flash::{Fault, Flash, Tear};
+use flash::{Flash, Tear};
 use model::{ARENA, model, wrong_model};
 
 const PAGE: usize = 256;

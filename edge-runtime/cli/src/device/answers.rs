@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::wire::{Refusal, Response};
 
 use crate::Outcome;
-use crate::arguments::{Enroll, Identify, List, SelfTest, Verify};
+use crate::arguments::{Enroll, Identify, List, Remove, SelfTest, Verify};
 use crate::verbs::number;
 
 /// A picture that was verified.
@@ -210,6 +210,7 @@ pub(super) fn listed(
     board: &str,
     model: &str,
     subjects: &[(String, u8)],
+    stale: u16,
     out: &mut impl Write,
 ) -> Result<Outcome> {
     if arguments.json {
@@ -218,12 +219,32 @@ pub(super) fn listed(
             "model_id": model,
             "device": board,
             "subjects": subjects.iter().map(subject).collect::<Vec<Value>>(),
+            "stale": stale,
         });
         writeln!(out, "{list}")?;
     } else {
         for (subject, shots) in subjects {
             writeln!(out, "{subject}  {}", samples(*shots))?;
         }
+        if stale > 0 {
+            writeln!(
+                out,
+                "and {stale} of other models, which are compared with nothing: `remove --stale` removes them"
+            )?;
+        }
+    }
+    Ok(Outcome::Yes)
+}
+
+pub(super) fn stale_removed(
+    arguments: &Remove,
+    stale: u16,
+    out: &mut impl Write,
+) -> Result<Outcome> {
+    if arguments.json {
+        writeln!(out, "{}", json!({"stale": stale, "removed": true}))?;
+    } else {
+        writeln!(out, "{stale} of other models: removed")?;
     }
     Ok(Outcome::Yes)
 }

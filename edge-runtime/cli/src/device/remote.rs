@@ -19,6 +19,8 @@ struct Connected {
     client: Client<Box<dyn Line>>,
     board: String,
     model: String,
+    /// Templates of other models.
+    stale: u16,
 }
 
 /// Bytes from which on an upload shows a bar.
@@ -27,10 +29,15 @@ const LONG_UPLOAD: usize = 4096;
 impl Connected {
     fn new(device: &Device) -> Result<Self> {
         let mut client = Client::new(connect::line(device)?);
-        let (board, model) = match client.hello()? {
-            Response::Hello { board, model, .. } => {
+        let (board, model, stale) = match client.hello()? {
+            Response::Hello {
+                board,
+                model,
+                stale,
+                ..
+            } => {
                 let model = model.map_or_else(String::new, |model| model.to_string());
-                (board.to_owned(), model)
+                (board.to_owned(), model, stale)
             }
             other => bail!("expected a greeting, found {}", words(&other)),
         };
@@ -38,6 +45,7 @@ impl Connected {
             client,
             board,
             model,
+            stale,
         })
     }
 
@@ -223,11 +231,18 @@ pub(crate) fn identify(arguments: &Identify, out: &mut impl Write) -> Result<Out
 pub(crate) fn list(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
     let mut device = Connected::new(&arguments.recognizer.device)?;
     let subjects = device.subjects()?;
-    answers::listed(arguments, &device.board, &device.model, &subjects, out)
+    let (board, model) = (&device.board, &device.model);
+    answers::listed(arguments, board, model, &subjects, device.stale, out)
 }
 
 pub(crate) fn remove(arguments: &Remove, out: &mut impl Write) -> Result<Outcome> {
     let mut device = Connected::new(&arguments.recognizer.device)?;
+    if arguments.stale {
+        return match device.ask(&Request::RemoveStale)? {
+            Response::Done => answers::stale_removed(arguments, device.stale, out),
+            other => bail!("expected a removal, found {}", words(&other)),
+        };
+    }
     let removed = device.remove(&arguments.subject)?;
     crate::verbs::removed(arguments, removed, out)
 }

@@ -37,7 +37,7 @@ pub fn add(add: &Add, values: &mut [u8], other: &[u8]) {
             in_full(add, value, *other);
             continue;
         }
-        *value = (((sum + HALF) >> FRACTION) + zero_point).max(0).min(255) as u8;
+        *value = (((sum + HALF) >> FRACTION) + zero_point).clamp(0, 255) as u8;
     }
 }
 

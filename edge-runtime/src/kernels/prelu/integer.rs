@@ -44,7 +44,7 @@ pub fn prelu(prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
                 continue;
             }
             let steps = (product + HALF) >> FRACTION;
-            *value = (steps + zero_points[1]).max(0).min(255) as u8;
+            *value = (steps + zero_points[1]).clamp(0, 255) as u8;
         }
     }
 }
