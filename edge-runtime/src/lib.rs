@@ -34,6 +34,7 @@ pub mod sensor;
 pub mod engine;
 pub mod kernels;
 
+pub mod boards;
 pub mod limits;
 pub mod recognizer;
 pub mod search;
