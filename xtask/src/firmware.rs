@@ -57,13 +57,15 @@ pub(crate) fn build(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Tests on the host what no board is needed for: the drivers of sensors.
+/// Tests on the host what no board is needed for: the drivers of sensors, and what real boards
+/// share.
 pub(crate) fn test_drivers(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
     let drivers = |verb: &str| {
         let mut cargo = process::cargo(workspace);
         cargo
             .current_dir(workspace.root.join(FIRMWARE))
-            .args([verb, "--package", "app"])
+            .args([verb, "--package", "app", "--package", "hardware"])
+            .args(["--features", "hardware/real"])
             .args(locked)
             .arg("--target-dir")
             .arg(built(workspace));

@@ -1,14 +1,7 @@
 //! Clocks of emulated processors. With `-icount shift=0` a nanosecond of theirs is an
 //! instruction.
 
-/// A clock that counts up.
-pub trait Clock {
-    /// What it shows.
-    fn ticks(&mut self) -> u64;
-
-    /// Ticks of a second; 0 where ticks are instructions.
-    fn per_second(&self) -> u32;
-}
+use hardware::Clock;
 
 /// The system timer of a Cortex-M. It must be read once in 2^24 ticks.
 #[cfg(target_arch = "arm")]

@@ -2,10 +2,9 @@
 
 use edge_runtime::kernels::conv2d::{self, Filters};
 use edge_runtime::kernels::depthwise_conv2d;
+use hardware::Clock;
 use semihosting::{eprintln, println, process};
 use shared::artifact::plan::{Conv2d, Place};
-
-use crate::clock::Clock;
 
 mod others;
 

@@ -1,11 +1,10 @@
-//! What emulated boards share: flash in a file of the host, serial ports, clock and stack.
+//! What emulated boards share: flash in a file of the host, serial ports, clocks.
 //!
 //! The emulator is told by `-semihosting-config enable=on,target=native,arg=semblance,...`:
 //! `arg=FILE` is the file that keeps the flash, and a second argument, a number, after how
 //! many writes and erased pages power fails.
 #![no_std]
 
-pub mod board;
 pub mod clock;
 pub mod flash;
 pub mod kernels;
@@ -13,10 +12,9 @@ pub mod kernels;
 pub mod mps;
 pub mod panic;
 pub mod serve;
-pub mod stack;
 pub mod uart;
 
-pub use board::Emulated;
 pub use edge_runtime::limits::EMULATED_FLASH;
 pub use flash::FileFlash;
+pub use hardware::{Clocked, stack};
 pub use serve::serve;

@@ -7,7 +7,7 @@ use static_cell::ConstStaticCell;
 use crate::clock::SysTick;
 use crate::kernels::{self, Memory};
 use crate::uart::Cmsdk;
-use crate::{Emulated, FileFlash, panic, serve, stack};
+use crate::{Clocked, FileFlash, panic, serve, stack};
 
 /// What differs between the boards.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ impl Mps {
             let slots = EMULATED_FLASH.slots.map(open);
             (slots, open(EMULATED_FLASH.store), Cmsdk::new(self.uart))
         };
-        let board = Emulated {
+        let board = Clocked {
             name: self.name,
             clock: self.timer(),
         };

@@ -4,11 +4,11 @@ use app::{Memory, Parts};
 use edge_runtime::limits::{EMULATED, EMULATED_FLASH};
 use edge_runtime::slots::MappedFlash;
 use edge_runtime::store::flash::record_len;
+use hardware::{Clock, Clocked};
 use static_cell::ConstStaticCell;
 
-use crate::clock::Clock;
 use crate::uart::{Port, Uart};
-use crate::{Emulated, FileFlash, panic};
+use crate::{FileFlash, panic};
 
 const SUBJECTS: usize = EMULATED.subjects;
 const SHOTS: usize = EMULATED.shots;
@@ -23,7 +23,7 @@ static RECORD: ConstStaticCell<[u8; RECORD_LEN]> = ConstStaticCell::new([0; RECO
 /// Serves the host, once, until the emulator is ended.
 pub fn serve<M: MappedFlash>(
     port: impl Port,
-    board: Emulated<impl Clock>,
+    board: Clocked<impl Clock>,
     slots: [M; 2],
     store: FileFlash,
 ) -> ! {

@@ -9,7 +9,7 @@ use qemu::EMULATED_FLASH;
 use qemu::clock::SysTick;
 use qemu::flash::ReadOnly;
 use qemu::uart::Stm32;
-use qemu::{Emulated, FileFlash, serve, stack};
+use qemu::{Clocked, FileFlash, serve, stack};
 
 /// Cycles of a second.
 const CLOCK: u32 = 168_000_000;
@@ -35,7 +35,7 @@ fn main() -> ! {
     let store = unsafe { FileFlash::open(PAGES, EMULATED_FLASH.store) };
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Stm32::new(UART) };
-    let board = Emulated {
+    let board = Clocked {
         name: "qemu-netduinoplus2",
         clock: SysTick::start(core.SYST, CLOCK),
     };

@@ -7,13 +7,14 @@ use core::ops::Range;
 use qemu::EMULATED_FLASH;
 use qemu::clock::Cycles;
 use qemu::uart::Ns16550;
-use qemu::{Emulated, FileFlash, serve, stack};
+use qemu::{Clocked, FileFlash, serve, stack};
 use riscv_rt::entry;
 
 const UART: usize = 0x1000_0000;
 /// Memory that stands for flash.
 const FLASH: usize = 0x8100_0000;
 
+/// Serves the host.
 #[entry]
 fn main() -> ! {
     // SAFETY: nothing was called before.
@@ -25,7 +26,7 @@ fn main() -> ! {
     let store = open(EMULATED_FLASH.store);
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Ns16550::new(UART) };
-    let board = Emulated {
+    let board = Clocked {
         name: "qemu-riscv-virt",
         clock: Cycles,
     };

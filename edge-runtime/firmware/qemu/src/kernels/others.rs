@@ -1,11 +1,11 @@
 //! The kernels that know no filters.
 
 use edge_runtime::kernels::{add, max_pool, prelu};
+use hardware::Clock;
 use semihosting::{eprintln, println, process};
 use shared::artifact::plan::{Add, MaxPool, Place, Prelu};
 
 use super::{Memory, Random, print};
-use crate::clock::Clock;
 
 /// A step, with what its kernels are.
 #[derive(Debug)]

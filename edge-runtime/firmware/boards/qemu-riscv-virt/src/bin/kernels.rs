@@ -9,6 +9,7 @@ use static_cell::ConstStaticCell;
 
 static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
 
+/// Tries them.
 #[entry]
 fn main() -> ! {
     try_all(MEMORY.take(), &mut Cycles, 300)

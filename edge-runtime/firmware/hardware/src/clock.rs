@@ -1,20 +1,28 @@
-//! An emulated board, as hosts are told of it.
+//! Clocks, and boards that have one.
 
 use edge_runtime::server::Board;
 
-use crate::clock::Clock;
 use crate::stack;
 
-/// A board of the emulator.
+/// A clock that counts up.
+pub trait Clock {
+    /// What it shows.
+    fn ticks(&mut self) -> u64;
+
+    /// Ticks of a second; 0 where ticks are instructions.
+    fn per_second(&self) -> u32;
+}
+
+/// A board, as hosts are told of it.
 #[derive(Debug)]
-pub struct Emulated<C> {
+pub struct Clocked<C> {
     /// Its name.
     pub name: &'static str,
     /// Its clock.
     pub clock: C,
 }
 
-impl<C: Clock> Board for Emulated<C> {
+impl<C: Clock> Board for Clocked<C> {
     fn name(&self) -> &str {
         self.name
     }

@@ -1,0 +1,117 @@
+//! From a real board's parts to a served host.
+
+use core::cell::RefCell;
+
+use app::{Indicator, Memory, Parts};
+use edge_runtime::boards::Board;
+use edge_runtime::sensor::Sensor;
+use embedded_io::{Read, Write};
+use embedded_storage::nor_flash::NorFlash;
+
+use crate::flash::Part;
+use crate::line::Line;
+use crate::{Clock, Clocked, log};
+
+#[doc(hidden)]
+pub use {app, edge_runtime, static_cell};
+
+/// What is wired to the processor.
+#[derive(Debug)]
+pub struct Wiring<L, F, N, I, C> {
+    /// The line to the host.
+    pub link: L,
+    /// All of the flash.
+    pub flash: F,
+    /// What takes pictures; `()` where hosts send them.
+    pub sensor: N,
+    /// What people see.
+    pub indicator: I,
+    /// The clock.
+    pub clock: C,
+}
+
+/// Memory that is too large for a stack.
+#[derive(Debug)]
+pub struct Statics<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
+    /// Templates and frames.
+    pub memory: &'static mut Memory<SUBJECTS, SHOTS, DIM>,
+    /// For activations.
+    pub arena: &'static mut [u8],
+    /// For a record of the store.
+    pub record: &'static mut [u8],
+}
+
+/// Takes the memory that a board's limits state, once.
+#[macro_export]
+macro_rules! statics {
+    ($board:path) => {{
+        use $crate::serve::app::Memory;
+        use $crate::serve::edge_runtime::limits::Limits;
+        use $crate::serve::edge_runtime::store::flash::record_len;
+        use $crate::serve::static_cell::ConstStaticCell;
+
+        const LIMITS: Limits = $board.limits;
+        const SUBJECTS: usize = LIMITS.subjects;
+        const SHOTS: usize = LIMITS.shots;
+        const DIM: usize = LIMITS.dim;
+        const RECORD: usize = record_len::<SHOTS, DIM>();
+        static MEMORY: ConstStaticCell<Memory<SUBJECTS, SHOTS, DIM>> =
+            ConstStaticCell::new(Memory::new());
+        static ARENA: ConstStaticCell<[u8; LIMITS.arena]> = ConstStaticCell::new([0; LIMITS.arena]);
+        static RECORDS: ConstStaticCell<[u8; RECORD]> = ConstStaticCell::new([0; RECORD]);
+        $crate::serve::Statics {
+            memory: MEMORY.take(),
+            arena: ARENA.take(),
+            record: RECORDS.take(),
+        }
+    }};
+}
+
+/// Serves the host until the board is reset.
+///
+/// # Safety
+/// The processor reads `wiring.flash` where `board` says, and slots and store are changed
+/// through it alone.
+pub unsafe fn serve<L, F, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
+    board: &Board,
+    wiring: Wiring<L, F, N, I, C>,
+    statics: Statics<SUBJECTS, SHOTS, DIM>,
+) -> !
+where
+    L: Read + Write,
+    F: NorFlash,
+    N: Sensor,
+    I: Indicator,
+    C: Clock,
+{
+    let Wiring {
+        link,
+        flash,
+        sensor,
+        indicator,
+        clock,
+    } = wiring;
+    let flash = RefCell::new(flash);
+    // SAFETY: the caller promises it; the parts are different ones.
+    let part = |addresses| unsafe { Part::new(&flash, board.flash.start, addresses) };
+    let store = part(board.map.store.clone());
+    let served = app::run(Parts {
+        link: Line(link),
+        store: 0..board.map.store.len() as u32,
+        flash: store,
+        slots: board.map.slots.clone().map(part),
+        sensor,
+        indicator,
+        board: Clocked {
+            name: board.name,
+            clock,
+        },
+        limits: board.limits,
+        memory: statics.memory,
+        arena: statics.arena,
+        record: statics.record,
+    });
+    match served {
+        Err(fault) => log::end(fault.name()),
+    }
+}
