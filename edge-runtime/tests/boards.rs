@@ -1,6 +1,8 @@
-//! The maps of real boards against what flash and store ask of them.
+//! The maps of real boards against what flash, store and linker ask of them.
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
 use edge_runtime::boards::{BOARDS, Board, ESP32_C6, NRF52840_DK, NUCLEO_H743ZI, PICO2};
 use edge_runtime::store::flash::{FlashStore, FlashStoreError};
@@ -105,4 +107,51 @@ fn the_store_has_room_for_everybody_and_no_more_than_it_needs() {
         fits(board, room).unwrap_or_else(|error| panic!("{}: {error}", board.name));
         assert!(fits(board, room / 2).is_err(), "{}", board.name);
     }
+}
+
+#[test]
+fn the_linker_and_the_compiler_are_told_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware/boards");
+    for board in BOARDS {
+        let folder = folder.join(board.name);
+        let config =
+            fs::read_to_string(folder.join(".cargo/config.toml")).expect("a configuration");
+        let target = format!("target = \"{}\"", board.target);
+        assert!(config.contains(&target), "{}", board.name);
+        // The program of an ESP32 is put where the partition table says.
+        let Ok(memory) = fs::read_to_string(folder.join("memory.x")) else {
+            assert_eq!(board.name, "esp32-c6");
+            continue;
+        };
+        let flash = format!(
+            "FLASH : ORIGIN = {:#010x}, LENGTH = {}K",
+            board.program.start,
+            board.program.len() / 1024
+        );
+        assert!(memory.contains(&flash), "{}: no {flash}", board.name);
+    }
+}
+
+#[test]
+fn partitions_are_where_the_program_looks_for_them() {
+    let table =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware/boards/esp32-c6/partitions.csv");
+    let table = fs::read_to_string(table).expect("a table of partitions");
+    let number = |text: &str| {
+        let digits = text
+            .trim()
+            .strip_prefix("0x")
+            .expect("a hexadecimal number");
+        usize::from_str_radix(digits, 16).expect("a number")
+    };
+    let place = |name: &str| {
+        let line = table.lines().find(|line| line.starts_with(name));
+        let fields: Vec<&str> = line.expect(name).split(',').collect();
+        let start = ESP32_C6.flash.start + number(fields[3]);
+        start..start + number(fields[4])
+    };
+    assert_eq!(place("model_1"), ESP32_C6.map.slots[0]);
+    assert_eq!(place("model_2"), ESP32_C6.map.slots[1]);
+    assert_eq!(place("templates"), ESP32_C6.map.store);
+    assert_eq!(place("program").end, ESP32_C6.program.end);
 }
