@@ -1,6 +1,7 @@
 //! Asks a device: the host's end of [`shared::wire`].
 
 pub mod emulator;
+pub mod slot;
 pub mod tcp;
 
 use core::fmt;

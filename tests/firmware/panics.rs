@@ -48,6 +48,10 @@ const ARGUED: &[(&str, &str)] = &[
         "cobs decodes in place, and writes behind what it reads",
     ),
     (
+        "static_cell::",
+        "each cell is taken once, by the function that main calls once",
+    ),
+    (
         "semihosting::",
         "the emulator's files, which boards have none of",
     ),

@@ -138,3 +138,62 @@ fn what_is_asked_wrongly_is_told() {
     );
     refused(&semblance(&["list"]), &["--model", "--device"]);
 }
+
+/// A real board is written by the program of its debug probe, which is played here by a script
+/// that notes what it is asked and keeps what it is given.
+#[cfg(unix)]
+#[test]
+fn a_real_board_is_written_by_its_programmer() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let fixture = Fixture::new();
+    let model = fixture.path("model");
+    let folder = fixture.path("firmware");
+    let firmware = folder.join("thumbv7em-none-eabihf/release/nrf52840-dk");
+    let tools = fixture.path("tools");
+    std::fs::create_dir_all(firmware.parent().unwrap()).unwrap();
+    std::fs::create_dir_all(&tools).unwrap();
+    let script = "#!/bin/sh\necho \"$*\" >> \"$(dirname \"$0\")/asked\"\n\
+        for last; do :; done\ncase \"$last\" in *.bin) cp \"$last\" \"$(dirname \"$0\")/slots\";; esac\n";
+    let probe = tools.join("probe-rs");
+    std::fs::write(&probe, script).unwrap();
+    std::fs::set_permissions(&probe, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let flash = |board: &str| {
+        Command::new(env!("CARGO_BIN_EXE_semblance"))
+            .args(["flash", "--json", "--board", board, "--model", text(&model)])
+            .env("SEMBLANCE_FIRMWARE", &folder)
+            .env("PATH", format!("{}:{path}", tools.display()))
+            .output()
+            .unwrap()
+    };
+    // There is no firmware yet.
+    let missing = flash("nrf52840-dk");
+    assert_eq!(code(&missing), 2);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cargo build --release"));
+    std::fs::write(&firmware, "firmware").unwrap();
+    let done = flash("nrf52840-dk");
+    assert_eq!(code(&done), 0, "{done:?}");
+    assert_eq!(json(&done)["needs"][1]["room"], 128 * 1024);
+
+    let asked = std::fs::read_to_string(tools.join("asked")).unwrap();
+    let asked: Vec<&str> = asked.lines().collect();
+    let chip = "--chip nRF52840_xxAA";
+    assert_eq!(asked.len(), 3);
+    assert_eq!(asked[0], format!("download {chip} {}", firmware.display()));
+    let models = format!("download {chip} --binary-format bin --base-address 0x20000 ");
+    assert!(asked[1].starts_with(&models), "{}", asked[1]);
+    assert_eq!(asked[2], format!("reset {chip}"));
+    // The model in the first slot, and nothing in the second.
+    let slots = std::fs::read(tools.join("slots")).unwrap();
+    let artifact = std::fs::read(model.join("model.bin")).unwrap();
+    assert_eq!(slots.len(), 2 * 392 * 1024);
+    let (first, second) = slots.split_at(392 * 1024);
+    let trailer = shared::artifact::Trailer::of(first).unwrap();
+    assert_eq!(trailer.artifact(first), Some(&artifact[..]));
+    assert!(second.iter().all(|&byte| byte == 0xff));
+
+    let unknown = flash("nobody's");
+    assert_eq!(code(&unknown), 2);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("nrf52840-dk"));
+}

@@ -12,13 +12,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::string::String;
 use std::thread;
 use std::time::Instant;
-use std::vec;
 use std::vec::Vec;
 
-use shared::artifact::Trailer;
-
-use super::Line;
 use super::tcp::TcpLine;
+use super::{Line, slot};
 use crate::limits::{EMULATED, EMULATED_FLASH};
 
 /// How long the emulator may take to start.
@@ -114,23 +111,8 @@ impl Machine {
 /// # Errors
 /// A model that is larger than its slot; what the system says.
 pub fn make_flash(path: &Path, model: &[u8]) -> io::Result<()> {
-    let mut flash = vec![0xff; EMULATED_FLASH.store.end];
-    let slot = flash.get_mut(EMULATED_FLASH.slots[0].clone());
-    let slot = slot.unwrap_or_default();
-    let room = EMULATED.model();
-    let (place, trailer) = slot.split_at_mut(room);
-    let Some(place) = place.get_mut(..model.len()) else {
-        return Err(io::Error::other(format!(
-            "expected a model of at most {room} bytes, found {}: take a smaller one",
-            model.len()
-        )));
-    };
-    place.copy_from_slice(model);
-    let written = Trailer {
-        sequence: 0,
-        length: u32::try_from(model.len()).unwrap_or(u32::MAX),
-    };
-    trailer.copy_from_slice(&written.encode());
+    let mut flash = slot::with_model(&EMULATED, model).map_err(io::Error::other)?;
+    flash.resize(EMULATED_FLASH.store.end, 0xff);
     fs::write(path, flash)
 }
 
@@ -168,7 +150,7 @@ impl Emulator {
             .arg("-semihosting-config")
             .arg(arguments(options)?)
             .arg("-serial")
-            .arg(format!("tcp:{address}"));
+            .arg(format!("tcp:{address},nodelay=on"));
         if options.counts_instructions {
             command.args(["-icount", "shift=0"]);
         }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use edge_runtime::boards::BOARDS;
 use edge_runtime::client::Line;
-use edge_runtime::client::emulator::{Emulator, Machine, Options, firmware_in, names};
+use edge_runtime::client::emulator::{Emulator, Machine, Options, names};
 use edge_runtime::client::tcp::TcpLine;
 use serialport::SerialPort;
 
@@ -54,25 +55,37 @@ fn emulator(board: &str) -> Result<Emulator> {
 
 /// The emulated board of a name.
 pub(super) fn machine(board: &str) -> Result<&'static Machine> {
+    let real = BOARDS.iter().map(|board| board.name);
+    let all: Vec<&str> = names().into_iter().chain(real).collect();
     Machine::named(board)
-        .with_context(|| format!("expected one of {}, found {board:?}", names().join(", ")))
+        .with_context(|| format!("expected one of {}, found {board:?}", all.join(", ")))
 }
 
-/// The firmware of a board, and the file that keeps its flash.
+/// The firmware of an emulated board, and the file that keeps its flash.
 pub(super) fn files(machine: &Machine) -> Result<(PathBuf, PathBuf)> {
-    let folder = std::env::var_os(FIRMWARE).map(PathBuf::from);
-    let folder = folder.with_context(|| {
-        format!("expected the folder of the firmware in {FIRMWARE}, found no such variable: `cargo xtask test --firmware` builds it into target/firmware")
-    })?;
-    let firmware = firmware_in(&folder, machine);
+    let firmware = firmware_of(machine.target, machine.board)?;
+    let flash = format!("{}.flash", machine.board);
+    Ok((firmware, folder()?.join(flash)))
+}
+
+/// The firmware of a board.
+pub(super) fn firmware_of(target: &str, board: &str) -> Result<PathBuf> {
+    let firmware = folder()?.join(target).join("release").join(board);
     if !firmware.is_file() {
         bail!(
-            "{}: expected firmware there, found none: `cargo build --release` in edge-runtime/firmware/boards/{} builds it",
+            "{}: expected firmware there, found none: `cargo build --release` in edge-runtime/firmware/boards/{board} builds it",
             firmware.display(),
-            machine.board
         );
     }
-    Ok((firmware, folder.join(format!("{}.flash", machine.board))))
+    Ok(firmware)
+}
+
+/// The folder that firmware is built into.
+fn folder() -> Result<PathBuf> {
+    let folder = std::env::var_os(FIRMWARE).map(PathBuf::from);
+    folder.with_context(|| {
+        format!("expected the folder of the firmware in {FIRMWARE}, found no such variable: `cargo xtask test --firmware` builds it into target/firmware")
+    })
 }
 
 /// A serial port.

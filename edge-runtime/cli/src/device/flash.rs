@@ -4,13 +4,14 @@ use std::fs;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use edge_runtime::boards::Board;
 use edge_runtime::client::emulator::make_flash;
 use edge_runtime::limits::EMULATED;
 use edge_runtime::loader::Model;
 use serde_json::json;
 
-use super::connect::{files, machine};
-use super::{Device, remote};
+use super::connect::{files, firmware_of, machine};
+use super::{Device, programmer, remote};
 use crate::Outcome;
 use crate::arguments::Flash;
 
@@ -57,57 +58,62 @@ fn send(
     Ok(Outcome::Yes)
 }
 
-/// Makes the flash of a board: this model, nobody enrolled.
+/// Writes firmware and model to a board: this model, nobody of another one.
 fn begin_anew(
     arguments: &Flash,
     board: &str,
     model: &Model,
     out: &mut impl Write,
 ) -> Result<Outcome> {
-    let machine = machine(board)?;
     let artifact = model.identified_artifact()?;
-    EMULATED.check(&artifact, model.artifact_len())?;
-    let (firmware, flash) = files(machine)?;
-    make_flash(&flash, model.bytes())
-        .with_context(|| format!("{}: expected to write the flash", flash.display()))?;
+    let real = Board::named(board);
+    let limits = real.map_or(EMULATED, |board| board.limits);
+    limits.check(&artifact, model.artifact_len())?;
+    let (firmware, flash) = match real {
+        Some(real) => {
+            let firmware = firmware_of(real.target, real.name)?;
+            programmer::write(real, &firmware, model.bytes())?;
+            (firmware, None)
+        }
+        None => {
+            let (firmware, flash) = files(machine(board)?)?;
+            make_flash(&flash, model.bytes())
+                .with_context(|| format!("{}: expected to write the flash", flash.display()))?;
+            (firmware, Some(flash))
+        }
+    };
     let arena = artifact.plan().arena_len();
     let needs = [
-        (
-            "flash for the model",
-            model.artifact_len(),
-            EMULATED.model(),
-        ),
-        ("memory for activations", arena, EMULATED.arena),
+        ("flash for the model", model.artifact_len(), limits.model()),
+        ("memory for activations", arena, limits.arena),
     ];
     if arguments.json {
         let needs =
             needs.map(|(what, needed, room)| json!({"what": what, "bytes": needed, "room": room}));
         let flashed = json!({
-            "board": machine.board,
+            "board": board,
             "model_id": artifact.model_id().to_string(),
             "firmware": firmware.display().to_string(),
-            "flash": flash.display().to_string(),
+            "flash": flash.map(|flash| flash.display().to_string()),
             "needs": needs,
         });
         writeln!(out, "{flashed}")?;
-    } else {
-        writeln!(
-            out,
-            "{}, {}: flashed with {}, model {}",
-            machine.board,
-            machine.description,
-            artifact.card().name,
-            artifact.model_id().short()
-        )?;
-        for (what, needed, room) in needs {
-            writeln!(out, "  {what:24} {needed:>8} of {room:>8} bytes")?;
-        }
-        let size = fs::metadata(&firmware).map_or(0, |metadata| metadata.len());
-        writeln!(
-            out,
-            "  firmware {} ({size} bytes with what debuggers need)",
-            firmware.display()
-        )?;
+        return Ok(Outcome::Yes);
     }
+    writeln!(
+        out,
+        "{board}: flashed with {}, model {}",
+        artifact.card().name,
+        artifact.model_id().short()
+    )?;
+    for (what, needed, room) in needs {
+        writeln!(out, "  {what:24} {needed:>8} of {room:>8} bytes")?;
+    }
+    let size = fs::metadata(&firmware).map_or(0, |metadata| metadata.len());
+    writeln!(
+        out,
+        "  firmware {} ({size} bytes with what debuggers need)",
+        firmware.display()
+    )?;
     Ok(Outcome::Yes)
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod connect;
 pub(crate) mod flash;
+mod programmer;
 mod remote;
 pub(crate) mod serve;
 

@@ -174,13 +174,16 @@ impl<C: Board, N: Sensor> Board for Equipped<C, N> {
     }
 }
 
+/// The engine of boards: weights in flash, activations in the arena.
+type BoardEngine<'a> = Int8Engine<'a, &'a mut [u8]>;
+
 /// A recognizer with this model.
 #[inline(never)]
 fn start<'a, S, const SHOTS: usize, const DIM: usize>(
     artifact: Artifact<'a>,
     store: S,
     arena: &'a mut [u8],
-) -> Result<Running<'a, Int8Engine<'a, &'a mut [u8]>, S, SHOTS, DIM>, RecognizerError<S::Error>>
+) -> Result<Running<'a, BoardEngine<'a>, S, SHOTS, DIM>, RecognizerError<S::Error>>
 where
     S: TemplateStore<SHOTS, DIM>,
 {

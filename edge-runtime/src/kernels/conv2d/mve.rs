@@ -31,14 +31,14 @@ pub(super) fn conv2d(conv: &Conv2d, filters: &Filters<'_>, input: &[u8], output:
     let output = output.get_mut(..conv.output.len()).unwrap_or_default();
     let room = windows.room();
     job.take(&windows, room);
-    let mut groups = output.chunks_exact_mut(room * job.channels);
+    let mut groups = output.chunks_exact_mut((room * job.channels).max(1));
     for pixels in &mut groups {
         windows.fill(room);
         // SAFETY: windows and pixels are as many as were taken.
         unsafe { job.compute(pixels, room) };
     }
     let rest = groups.into_remainder();
-    let count = rest.len() / job.channels;
+    let count = rest.len() / job.channels.max(1);
     if count > 0 {
         windows.fill(count);
         job.take(&windows, count);

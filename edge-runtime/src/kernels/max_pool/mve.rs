@@ -4,12 +4,13 @@ use core::arch::naked_asm;
 
 use shared::artifact::plan::MaxPool;
 
+use crate::kernels::at_least_one;
 use crate::kernels::mve::{Axis, has};
 
 /// As [`max_pool`](super::scalar::max_pool).
 pub fn max_pool(pool: &MaxPool, input: &[u8], output: &mut [u8]) {
     let [down, across] = Axis::of_pool(pool);
-    let channels = usize::from(pool.output.channels);
+    let channels = at_least_one(pool.output.channels);
     let row = across.input * channels;
     let mut pixels = output.chunks_exact_mut(channels);
     for y in 0..down.output {
