@@ -19,7 +19,7 @@ use crate::store::TemplateStore;
 /// is looked at once. `C` is the board, `M` where another model goes.
 #[derive(Debug)]
 pub struct Device<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> {
-    running: Option<Running<'a, E, S, SHOTS, DIM>>,
+    running: Result<Running<'a, E, S, SHOTS, DIM>, Refusal>,
     capacity: u16,
     upload: Upload<P>,
     board: C,
@@ -54,10 +54,10 @@ where
     C: Board,
     M: ModelSlot,
 {
-    /// A device that recognises with `running`. `capacity` are the places for subjects in its
-    /// store.
+    /// A device that recognises with `running`, or refuses to, for that reason. `capacity` are
+    /// the places for subjects in its store.
     pub fn new(
-        running: Option<Running<'a, E, S, SHOTS, DIM>>,
+        running: Result<Running<'a, E, S, SHOTS, DIM>, Refusal>,
         capacity: u16,
         picture: P,
         board: C,
@@ -103,7 +103,8 @@ where
             }
             _ => {}
         }
-        let Running { recognizer, golden } = self.running.as_mut().ok_or(Refusal::NoModel)?;
+        let running = self.running.as_mut().map_err(|refusal| *refusal);
+        let Running { recognizer, golden } = running?;
         match *request {
             Request::ImageBegin {
                 width,
@@ -213,10 +214,9 @@ where
         self.upload.clear();
         let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        let running = self.running.as_mut().map(|running| &mut running.recognizer);
-        let (model, [enrolled, stale, picture]) = match running {
-            None => (None, [0; 3]),
-            Some(recognizer) => {
+        let (model, [enrolled, stale, picture]) = match &mut self.running {
+            Err(_) => (None, [0; 3]),
+            Ok(Running { recognizer, .. }) => {
                 let picture = self.upload.capacity(recognizer.memory().idle);
                 let store = recognizer.store();
                 let counts = [store.templates().count(), store.stale_count(), picture];

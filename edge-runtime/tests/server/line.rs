@@ -65,7 +65,7 @@ pub(crate) fn device_with(picture: Vec<u8>) -> Device {
         recognizer,
         golden: *artifact.golden(),
     };
-    Device::new(Some(running), SUBJECTS as u16, picture, Desk(0), ())
+    Device::new(Ok(running), SUBJECTS as u16, picture, Desk(0), ())
 }
 
 /// What a server says to a frame; no model is ever sent here.

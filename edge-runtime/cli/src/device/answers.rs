@@ -50,7 +50,7 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::Full =>
             "expected a free place, found all for subjects or samples taken: remove a subject, or give fewer pictures",
         Refusal::Store =>
-            "expected a store that can be written, found one that cannot: check the device's flash",
+            "expected a store that can be read and written, found one that cannot: check the device's flash",
         Refusal::Image =>
             "expected a picture that the model takes, found another: see `info` for its input",
         Refusal::Chunk => "expected the parts of a picture in order, found a gap: try again",

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     };
     let board = Linux(Instant::now());
     // Its model is a folder's, whose owner changes it.
-    let mut device = Device::new(Some(running), CAPACITY, vec![0; PICTURE], board, ());
+    let mut device = Device::new(Ok(running), CAPACITY, vec![0; PICTURE], board, ());
     let mut server = Server::new();
     // One host at a time: enrolments have an order.
     for stream in listener.incoming() {

@@ -17,4 +17,4 @@ pub mod run;
 pub mod sensor;
 
 pub use indicator::{Indicator, Pins, Sign};
-pub use run::{Fault, Memory, Parts, run};
+pub use run::{Memory, Parts, run};

@@ -1,18 +1,17 @@
 //! The one loop.
 
 use core::convert::Infallible;
-use core::fmt;
 use core::ops::Range;
 
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::limits::Limits;
-use edge_runtime::recognizer::{Recognizer, RecognizerError};
+use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{Answer, Board, Device, ModelSlot, Received, Running, Server};
 use edge_runtime::slots::{MappedFlash, Slots};
 use edge_runtime::store::TemplateStore;
-use edge_runtime::store::flash::{FlashStore, FlashStoreError};
+use edge_runtime::store::flash::FlashStore;
 use embedded_io::{Error, ErrorKind, Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use shared::artifact::Artifact;
@@ -78,13 +77,14 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Default
     }
 }
 
-/// Answers the host until the line breaks.
+/// Answers the host until the line breaks. Without a model, and with a store that cannot be
+/// read, requests that need them are refused.
 ///
 /// # Errors
-/// [`Fault`].
+/// What kind of error ended the line.
 pub fn run<L, F, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
     parts: Parts<'_, L, F, M, N, I, C, SUBJECTS, SHOTS, DIM>,
-) -> Result<Infallible, Fault<F::Error>>
+) -> Result<Infallible, ErrorKind>
 where
     L: Read + Write,
     F: NorFlash,
@@ -123,20 +123,21 @@ where
     // Once for each model that runs.
     loop {
         let (artifact, incoming) = slots.split(&limits);
-        let store = match &artifact {
-            None => None,
-            Some(artifact) => Some(FlashStore::open(
-                &mut flash,
-                store.clone(),
-                artifact.model_id(),
-                artifact.contract().comparison,
-                &mut *record,
-                templates,
-            )?),
-        };
-        let running = match artifact.zip(store) {
-            None => None,
-            Some((artifact, store)) => Some(start(artifact, store, arena)?),
+        let running = match artifact {
+            None => Err(Refusal::NoModel),
+            Some(artifact) => {
+                let opened = FlashStore::open(
+                    &mut flash,
+                    store.clone(),
+                    artifact.model_id(),
+                    artifact.contract().comparison,
+                    &mut *record,
+                    templates,
+                );
+                // A host is told, and nothing is written to a store that cannot be read.
+                let opened = opened.map_err(|_| Refusal::Store);
+                opened.and_then(|store| start(artifact, store, arena))
+            }
         };
         let mut device = Device::new(running, capacity, [], &mut board, incoming);
         let received = host.serve(&mut device)?;
@@ -183,14 +184,15 @@ fn start<'a, S, const SHOTS: usize, const DIM: usize>(
     artifact: Artifact<'a>,
     store: S,
     arena: &'a mut [u8],
-) -> Result<Running<'a, BoardEngine<'a>, S, SHOTS, DIM>, RecognizerError<S::Error>>
+) -> Result<Running<'a, BoardEngine<'a>, S, SHOTS, DIM>, Refusal>
 where
     S: TemplateStore<SHOTS, DIM>,
 {
     let far_target = artifact.operating_points().usual_target();
     let golden = *artifact.golden();
-    let engine = Int8Engine::new(artifact.clone(), arena)?;
-    let recognizer = Recognizer::new(engine, &artifact, far_target, store)?;
+    let engine = Int8Engine::new(artifact.clone(), arena).map_err(|_| Refusal::Engine)?;
+    let recognizer = Recognizer::new(engine, &artifact, far_target, store);
+    let recognizer = recognizer.map_err(|_| Refusal::Engine)?;
     Ok(Running { recognizer, golden })
 }
 
@@ -211,7 +213,7 @@ where
     fn serve<E, S, P, C, M, const SHOTS: usize, const DIM: usize>(
         &mut self,
         device: &mut Device<'_, E, S, P, C, M, SHOTS, DIM>,
-    ) -> Result<Received, Broken>
+    ) -> Result<Received, ErrorKind>
     where
         E: Engine,
         S: TemplateStore<SHOTS, DIM>,
@@ -224,9 +226,9 @@ where
         self.indicator.show(Sign::Idle);
         loop {
             match self.link.read(&mut byte) {
-                Ok(0) => return Err(Broken(ErrorKind::BrokenPipe)),
+                Ok(0) => return Err(ErrorKind::BrokenPipe),
                 Ok(_) => {}
-                Err(error) => return Err(Broken(error.kind())),
+                Err(error) => return Err(error.kind()),
             }
             let [byte] = byte;
             let Some(frame) = self.frames.push(byte) else {
@@ -246,70 +248,12 @@ where
     }
 
     /// Says whether the device went over to another model.
-    fn settle(&mut self, committed: Result<(), Refusal>) -> Result<(), Broken> {
+    fn settle(&mut self, committed: Result<(), Refusal>) -> Result<(), ErrorKind> {
         send(self.link, self.server.settle(committed))
     }
 }
 
-fn send<L: Write>(link: &mut L, frame: &[u8]) -> Result<(), Broken> {
+fn send<L: Write>(link: &mut L, frame: &[u8]) -> Result<(), ErrorKind> {
     let sent = link.write_all(frame).and_then(|()| link.flush());
-    sent.map_err(|error| Broken(error.kind()))
+    sent.map_err(|error| error.kind())
 }
-
-/// The line to the host broke.
-struct Broken(ErrorKind);
-
-/// Why a board cannot serve. `E` is the flash's error.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Fault<E> {
-    /// The store cannot be used.
-    Store(FlashStoreError<E>),
-    /// The model does not fit the board.
-    Recognizer(RecognizerError<FlashStoreError<E>>),
-    /// The line to the host broke.
-    Link(ErrorKind),
-}
-
-impl<E> From<FlashStoreError<E>> for Fault<E> {
-    fn from(error: FlashStoreError<E>) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl<E> From<RecognizerError<FlashStoreError<E>>> for Fault<E> {
-    fn from(error: RecognizerError<FlashStoreError<E>>) -> Self {
-        Self::Recognizer(error)
-    }
-}
-
-impl<E> From<Broken> for Fault<E> {
-    fn from(Broken(kind): Broken) -> Self {
-        Self::Link(kind)
-    }
-}
-
-impl<E> Fault<E> {
-    /// What is wrong, in a few words, for boards without room for more.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Store(FlashStoreError::Damaged) => "a damaged store",
-            Self::Store(FlashStoreError::Flash(_)) => "flash that fails",
-            Self::Store(_) => "a store that does not fit",
-            Self::Recognizer(_) => "a model that does not fit",
-            Self::Link(_) => "a broken line",
-        }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Display for Fault<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Recognizer(error) => error.fmt(f),
-            Self::Link(kind) => write!(f, "expected a line to the host, found {kind:?}"),
-        }
-    }
-}
-
-impl<E: fmt::Debug> core::error::Error for Fault<E> {}

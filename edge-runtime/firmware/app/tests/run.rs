@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use app::sensor::Drawing;
-use app::{Fault, Indicator, Memory, Parts, Sign, run};
+use app::{Indicator, Memory, Parts, Sign, run};
 use edge_runtime::limits::{EMULATED, Limits};
 use edge_runtime::sensor::{Pen, Sensor, SensorError, Touch};
 use edge_runtime::server::Board;
@@ -254,7 +254,7 @@ impl Kept {
         &mut self,
         sensor: impl Sensor + Send,
         host: impl FnOnce(&mut Host),
-    ) -> (Vec<Sign>, Result<Infallible, Fault<NorFlashErrorKind>>) {
+    ) -> (Vec<Sign>, Result<Infallible, ErrorKind>) {
         const SUBJECTS: usize = LIMITS.subjects;
         const SHOTS: usize = LIMITS.shots;
         const DIM: usize = LIMITS.dim;
@@ -376,7 +376,7 @@ fn people_who_draw_are_enrolled_and_recognised() {
             Response::Refused(Refusal::NoImage)
         );
     });
-    assert_eq!(ended, Err(Fault::Link(ErrorKind::BrokenPipe)));
+    assert_eq!(ended, Err(ErrorKind::BrokenPipe));
     let shown = |sign| signs.iter().filter(|shown| **shown == sign).count();
     assert_eq!([Sign::Accepted, Sign::Rejected].map(shown), [2, 2]);
 
@@ -393,7 +393,7 @@ fn people_who_draw_are_enrolled_and_recognised() {
         let unsupported = Response::Refused(Refusal::Unsupported);
         assert_eq!(host.ask(&Request::Capture), unsupported);
     });
-    assert_eq!(ended, Err(Fault::Link(ErrorKind::BrokenPipe)));
+    assert_eq!(ended, Err(ErrorKind::BrokenPipe));
 }
 
 /// A request to go over to another model that comes again is answered again.
@@ -411,5 +411,29 @@ fn a_commit_is_answered_again_and_not_done_again() {
             Response::Refused(Refusal::Chunk)
         );
     });
-    assert_eq!(ended, Err(Fault::Link(ErrorKind::BrokenPipe)));
+    assert_eq!(ended, Err(ErrorKind::BrokenPipe));
+}
+
+/// A store that was destroyed stays as it is; whoever asks is told, and another model does not
+/// mend it.
+#[test]
+fn a_store_that_cannot_be_read_is_told_and_left() {
+    let mut board = Kept::blank();
+    board
+        .start((), |host| assert_eq!(host.send_model(MODEL), None))
+        .1
+        .unwrap_err();
+    board.store.0.fill(0x42);
+    let before = board.store.0.clone();
+    let refused = Response::Refused(Refusal::Store);
+    board
+        .start((), |host| {
+            assert_eq!(host.ask(&Request::List { index: 0 }), refused);
+            assert_eq!(host.ask(&Request::SelfTest), refused);
+            assert_eq!(host.send_model(MODEL), None);
+            assert_eq!(host.ask(&Request::Identify), refused);
+        })
+        .1
+        .unwrap_err();
+    assert!(board.store.0 == before);
 }

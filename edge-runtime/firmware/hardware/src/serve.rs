@@ -112,6 +112,6 @@ where
         record: statics.record,
     });
     match served {
-        Err(fault) => log::end(fault.name()),
+        Err(_) => log::end("expected a line to the host, found that it broke"),
     }
 }
