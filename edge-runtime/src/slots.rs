@@ -76,7 +76,8 @@ impl<M: MappedFlash> Slots<M> {
     ) -> Result<(), SlotError> {
         let in_use = self.in_use(limits);
         let (running, other) = self.in_order(in_use);
-        let before = Trailer::of(running.bytes()).filter(|_| in_use.is_some());
+        // Even one that is not in use must not be later than this.
+        let before = Trailer::of(running.bytes());
         let sequence = before.map_or(Some(0), |trailer| trailer.sequence.checked_add(1));
         let trailer = Trailer {
             sequence: sequence.ok_or(SlotError::Flash)?,
@@ -86,8 +87,8 @@ impl<M: MappedFlash> Slots<M> {
         check(bytes.ok_or(SlotError::Chunk)?, limits, arena)?;
         let end = u32::try_from(other.bytes().len()).map_err(|_| SlotError::Flash)?;
         let place = end.saturating_sub(TRAILER_LEN as u32);
-        let written = other.write(place, &trailer.encode());
-        written.map_err(|_| SlotError::Flash)?;
+        // Whatever the flash says of it: what is there decides at the next start.
+        let _ = other.write(place, &trailer.encode());
         match Trailer::of(other.bytes()) {
             Some(there) if there == trailer => Ok(()),
             _ => Err(SlotError::Flash),

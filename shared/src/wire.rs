@@ -216,7 +216,7 @@ pub enum Refusal {
     Store,
     /// The picture is not one that the model's preprocessing takes.
     Image,
-    /// The chunk is not where the picture goes on.
+    /// The chunk is not where the picture or the model goes on, or there is more to come.
     Chunk,
     /// The subject's prototype was learnt, and takes no samples.
     Learned,

@@ -9,7 +9,7 @@ use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 
-const SIDE: u16 = 8;
+const SIDE: u16 = 19;
 const DIM: u16 = 4;
 const INPUTS: usize = SIDE as usize * SIDE as usize;
 pub(crate) const ARENA: usize = INPUTS + DIM as usize;

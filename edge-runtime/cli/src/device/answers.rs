@@ -53,13 +53,15 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a store that can be read and written, found one that cannot: check the device's flash",
         Refusal::Image =>
             "expected a picture that the model takes, found another: see `info` for its input",
-        Refusal::Chunk => "expected the parts of a picture in order, found a gap: try again",
+        Refusal::Chunk =>
+            "expected the parts of a picture or a model in order, found a gap: send it again",
         Refusal::Learned =>
             "expected a subject that takes samples, found a learnt prototype: remove it first",
         Refusal::Engine => "expected an engine that runs, found one that does not: `self-test` it",
         Refusal::Stale =>
             "expected a free place, found the last taken by templates of another model: remove those, or flash that model again",
-        Refusal::Unsupported => "expected a device that can do this, found one that cannot",
+        Refusal::Unsupported =>
+            "expected a device that has what this needs, found one without: see its firmware's README for what it has",
         Refusal::NoModel =>
             "expected a device with a model, found one without: `flash --device` sends it one",
         Refusal::ModelVersion =>

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use edge_runtime::boards::BOARDS;
+use edge_runtime::boards::{BOARDS, Board};
 use edge_runtime::client::Line;
 use edge_runtime::client::emulator::{Emulator, Machine, Options, names};
 use edge_runtime::client::tcp::TcpLine;
@@ -55,6 +55,11 @@ fn emulator(board: &str) -> Result<Emulator> {
 
 /// The emulated board of a name.
 pub(super) fn machine(board: &str) -> Result<&'static Machine> {
+    if Board::named(board).is_some() {
+        bail!(
+            "expected a board that is emulated, found {board}, which is real: `--device serial:PORT`"
+        );
+    }
     let real = BOARDS.iter().map(|board| board.name);
     let all: Vec<&str> = names().into_iter().chain(real).collect();
     Machine::named(board)

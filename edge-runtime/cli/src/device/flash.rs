@@ -33,7 +33,7 @@ fn send(
 ) -> Result<Outcome> {
     let artifact = model.identified_artifact()?;
     let name = artifact.card().name;
-    let (board, running) = remote::send_model(device, name, model.bytes())?;
+    let (board, running) = remote::send_model(device, &artifact, model.bytes())?;
     if running != artifact.model_id().to_string() {
         bail!(
             "expected model {} to run on {board} now, found model {running}: try again",
@@ -71,6 +71,7 @@ fn begin_anew(
     limits.check(&artifact, model.artifact_len())?;
     let (firmware, flash) = match real {
         Some(real) => {
+            programmer::check(real)?;
             let firmware = firmware_of(real.target, real.name)?;
             programmer::write(real, &firmware, model.bytes())?;
             (firmware, None)

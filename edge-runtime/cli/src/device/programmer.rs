@@ -8,15 +8,15 @@ use anyhow::{Context, Result, bail, ensure};
 use edge_runtime::boards::{Board, Programmer};
 use edge_runtime::client::slot;
 
-/// Writes the firmware, the model to the first slot, and nothing to the second one, whose
-/// model would count if it were a later one. Who is enrolled stays.
+/// Writes the firmware, the model to the first slot, and nothing to the second one and to the
+/// store behind it: nobody is enrolled.
 pub(super) fn write(board: &Board, firmware: &Path, model: &[u8]) -> Result<()> {
     let mut image = slot::with_model(&board.limits, model)?;
-    image.resize(2 * board.limits.slot, 0xff);
+    image.resize(board.map.store.end - board.map.slots[0].start, 0xff);
     let mut file = tempfile::Builder::new().suffix(".bin").tempfile()?;
     file.write_all(&image)?;
     file.flush()?;
-    for mut command in commands(board, firmware, file.path())? {
+    for mut command in commands(board, firmware, file.path()) {
         let program = command.get_program().display().to_string();
         let status = command.status().with_context(|| {
             format!("{program}: expected a program that runs: see edge-runtime/firmware/README.md for where it comes from")
@@ -30,10 +30,21 @@ pub(super) fn write(board: &Board, firmware: &Path, model: &[u8]) -> Result<()> 
     Ok(())
 }
 
+/// Whether this program can have a board written at all.
+pub(super) fn check(board: &Board) -> Result<()> {
+    if let Programmer::Espflash { .. } = board.programmer {
+        bail!(
+            "expected a board that is written as a whole, found {}: `cargo run --release` in its package writes its firmware, and `flash --device serial:PORT` its model",
+            board.name
+        );
+    }
+    Ok(())
+}
+
 /// What writes firmware and slots, and starts the board.
-fn commands(board: &Board, firmware: &Path, slots: &Path) -> Result<Vec<Command>> {
+fn commands(board: &Board, firmware: &Path, slots: &Path) -> Vec<Command> {
     let address = format!("{:#x}", board.map.slots[0].start);
-    Ok(match board.programmer {
+    match board.programmer {
         Programmer::ProbeRs { chip } => {
             let probe_rs = |verb: &str| {
                 let mut command = Command::new("probe-rs");
@@ -58,9 +69,7 @@ fn commands(board: &Board, firmware: &Path, slots: &Path) -> Result<Vec<Command>
             models.args(["-v", "-t", "bin", "-o", &address]).arg(slots);
             vec![program, models, picotool("reboot")]
         }
-        Programmer::Espflash { .. } => bail!(
-            "expected a board that is written as a whole, found {}: `cargo run --release` in its package writes its firmware, and `flash --device serial:PORT` its model",
-            board.name
-        ),
-    })
+        // Which `check` refused.
+        Programmer::Espflash { .. } => vec![],
+    }
 }

@@ -3,9 +3,13 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use edge_runtime::boards::Board;
+use edge_runtime::client::emulator::Machine;
 use edge_runtime::client::{Client, Line};
+use edge_runtime::limits::EMULATED;
 use indicatif::{ProgressBar, ProgressStyle};
+use shared::artifact::Artifact;
 use shared::wire::{Refusal, Request, Response};
 
 use super::answers::words;
@@ -83,21 +87,47 @@ impl Connected {
         }
     }
 
-    /// Sends the device a model; its identity, when the device went over to it.
-    fn send_model(&mut self, name: &str, artifact: &[u8]) -> Result<String> {
-        let bar = bar(name.to_owned(), artifact.len());
+    /// Sends the device a model; the identity of what it runs then.
+    fn send_model(&mut self, artifact: &Artifact<'_>, bytes: &[u8]) -> Result<String> {
+        let name = artifact.card().name;
+        self.check_room(artifact, bytes.len())?;
+        let bar = bar(name.to_owned(), bytes.len());
         let sent = |sent: usize| bar.set_position(sent as u64);
-        let refused = self.client.send_model(artifact, sent)?;
+        let refused = self.client.send_model(bytes, sent)?;
         bar.finish_and_clear();
-        if let Some(refusal) = refused {
-            return Err(answers::refused(refusal)).with_context(|| name.to_owned());
+        let running = match self.client.hello()? {
+            Response::Hello { model, .. } => model,
+            other => bail!("expected a greeting, found {}", words(&other)),
+        };
+        match refused {
+            // A device that starts anew between its work and its answer knows of nothing.
+            Some(refusal) if running != Some(artifact.model_id()) => {
+                Err(answers::refused(refusal)).with_context(|| name.to_owned())
+            }
+            _ => Ok(running.map_or_else(String::new, |model| model.to_string())),
         }
-        match self.client.hello()? {
-            Response::Hello {
-                model: Some(model), ..
-            } => Ok(model.to_string()),
-            other => bail!("expected a greeting with a model, found {}", words(&other)),
+    }
+
+    /// Whether the device has room for the model, as far as it tells, and as is known of it.
+    fn check_room(&mut self, artifact: &Artifact<'_>, len: usize) -> Result<()> {
+        let room = match self.client.hello()? {
+            Response::Hello { slot: 0, .. } => bail!(
+                "expected a device that takes models over its line, found {} that does not: change the model where it was started",
+                self.board
+            ),
+            Response::Hello { slot, .. } => slot as usize,
+            other => bail!("expected a greeting, found {}", words(&other)),
+        };
+        let known = Board::named(&self.board).map(|board| board.limits);
+        let known = known.or_else(|| Machine::named(&self.board).map(|_| EMULATED));
+        if let Some(limits) = known {
+            limits.check(artifact, len)?;
         }
+        ensure!(
+            len <= room,
+            "expected a model of at most {room} bytes, found one of {len}: take a smaller one"
+        );
+        Ok(())
     }
 
     /// The enrolled subjects and how many samples each has.
@@ -162,9 +192,13 @@ fn bar(name: String, len: usize) -> ProgressBar {
 }
 
 /// Sends a model to a device: the device's name, and the identity of what runs there then.
-pub(super) fn send_model(device: &Device, name: &str, artifact: &[u8]) -> Result<(String, String)> {
+pub(super) fn send_model(
+    device: &Device,
+    artifact: &Artifact<'_>,
+    bytes: &[u8],
+) -> Result<(String, String)> {
     let mut device = Connected::new(device)?;
-    let model = device.send_model(name, artifact)?;
+    let model = device.send_model(artifact, bytes)?;
     Ok((device.board, model))
 }
 

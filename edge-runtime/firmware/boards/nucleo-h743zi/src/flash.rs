@@ -31,14 +31,16 @@ impl<'d> Checked<'d> {
         Self { flash, control }
     }
 
-    /// Erases the last page of a slot whose last word cannot be read: the model there was not
-    /// acknowledged, or another was about to take its place.
+    /// Erases the last page of a slot, which has the trailer, if a word of it cannot be read: the
+    /// model there was not acknowledged, or another was about to take its place.
     pub(crate) fn mend(&mut self, slot: &Range<usize>) -> Result<(), Error> {
         let end = slot.end - NUCLEO_H743ZI.flash.start;
-        if self.read_word(end - WORD).is_some() {
+        let page = end - NUCLEO_H743ZI.page;
+        let mut words = (page..end).step_by(WORD);
+        if words.all(|word| self.read_word(word).is_some()) {
             return Ok(());
         }
-        self.erase((end - NUCLEO_H743ZI.page) as u32, end as u32)
+        self.erase(page as u32, end as u32)
     }
 
     /// The word at an offset within the flash, if its check bits fit.

@@ -31,6 +31,8 @@ const CLOCK: u32 = 400_000_000;
 
 /// Room for what a host sends while the processor is busy: a frame.
 static RECEIVED: ConstStaticCell<[u8; 1024]> = ConstStaticCell::new([0; 1024]);
+// The HAL waits for ever to send more at once than there is room for.
+const _: () = assert!(NUCLEO_H743ZI.limits.dim + 16 <= 256);
 static SENT: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 
 bind_interrupts!(struct Interrupts {
