@@ -56,6 +56,10 @@ const ARGUED: &[(&str, &str)] = &[
         "the emulator's files, which boards have none of",
     ),
     (
+        "qemu_netduinoplus2::",
+        "main, which runs once, takes the processor's parts, which are there once",
+    ),
+    (
         "qemu::",
         "the emulator's flash in a file, which boards have none of",
     ),
