@@ -17,16 +17,13 @@
 
 use shared::wire::{self, MAX_ANSWER, Refusal, Request, Response};
 
-use crate::engine::Engine;
 use crate::sensor::{Captured, SensorError};
-use crate::store::TemplateStore;
 
 mod device;
 mod model;
 mod upload;
 
-use device::Outcome;
-pub use device::{Device, Running};
+pub use device::{Device, Outcome, Respond, Running};
 pub use model::{ModelSlot, Received};
 
 /// What a server tells of the board that it runs on.
@@ -117,18 +114,7 @@ impl Server {
     }
 
     /// What answers `frame`, which is decoded in place, on `device`.
-    pub fn answer<E, S, P, C, M, const SHOTS: usize, const DIM: usize>(
-        &mut self,
-        frame: &mut [u8],
-        device: &mut Device<'_, E, S, P, C, M, SHOTS, DIM>,
-    ) -> Answer<'_>
-    where
-        E: Engine,
-        S: TemplateStore<SHOTS, DIM>,
-        P: AsRef<[u8]> + AsMut<[u8]>,
-        C: Board,
-        M: ModelSlot,
-    {
+    pub fn answer(&mut self, frame: &mut [u8], device: &mut impl Respond) -> Answer<'_> {
         // Damaged: nobody knows whose it was. What was carried out last stays known.
         let Ok(opened) = wire::open(frame) else {
             return self.refuse(0);

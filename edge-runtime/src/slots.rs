@@ -107,15 +107,15 @@ impl<M: MappedFlash> Slots<M> {
     /// The slot with the later trailer whose artifact is whole and fits.
     fn in_use(&self, limits: &Limits) -> Option<Slot> {
         let [first, second] = &self.slots;
-        let sequence = |slot: &M| {
-            let trailer = Trailer::of(slot.bytes())?;
-            artifact(slot, limits).ok().map(|_| trailer.sequence)
+        let sequence = |slot: &M| Trailer::of(slot.bytes()).map(|trailer| trailer.sequence);
+        let later = match sequence(second) > sequence(first) {
+            true => [(Slot::Second, second), (Slot::First, first)],
+            false => [(Slot::First, first), (Slot::Second, second)],
         };
-        match (sequence(first), sequence(second)) {
-            (None, None) => None,
-            (first, second) if second > first => Some(Slot::Second),
-            _ => Some(Slot::First),
-        }
+        // The earlier one is only looked at where the later one is none: that takes a checksum.
+        let mut later = later.into_iter();
+        let found = later.find(|(_, flash)| artifact(*flash, limits).is_ok());
+        found.map(|(slot, _)| slot)
     }
 }
 

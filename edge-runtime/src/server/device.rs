@@ -39,11 +39,47 @@ pub struct Running<'a, E, S, const SHOTS: usize, const DIM: usize> {
     pub golden: Golden<'a>,
 }
 
+/// What carries out requests: a [`Device`], whatever it runs on.
+pub trait Respond {
+    /// Carries out a request.
+    fn carry_out(&mut self, request: &Request<'_>) -> Outcome<'_>;
+
+    /// Whether somebody was accepted, if the last request was to verify or to identify.
+    fn verdict(&self) -> Option<bool>;
+}
+
 /// What became of a request.
-pub(super) enum Outcome<'a> {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome<'a> {
+    /// This is the answer.
     Answer(Response<'a>),
-    /// It is for whoever holds what the device borrows.
+    /// Going over to another model is for whoever holds what the device borrows.
     Commit(Received),
+}
+
+impl<E, S, P, C, M, const SHOTS: usize, const DIM: usize> Respond
+    for Device<'_, E, S, P, C, M, SHOTS, DIM>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
+    M: ModelSlot,
+{
+    fn carry_out(&mut self, request: &Request<'_>) -> Outcome<'_> {
+        self.verdict = None;
+        if let Request::ModelCommit = request {
+            return match self.model.received() {
+                Ok(received) => Outcome::Commit(received),
+                Err(refusal) => Outcome::Answer(Response::Refused(refusal)),
+            };
+        }
+        Outcome::Answer(self.respond(request).unwrap_or_else(Response::Refused))
+    }
+
+    fn verdict(&self) -> Option<bool> {
+        self.verdict
+    }
 }
 
 impl<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> Device<'a, E, S, P, C, M, SHOTS, DIM>
@@ -72,22 +108,6 @@ where
             embedding: [0; DIM],
             verdict: None,
         }
-    }
-
-    /// Whether somebody was accepted, if the last request was to verify or to identify.
-    pub fn verdict(&self) -> Option<bool> {
-        self.verdict
-    }
-
-    pub(super) fn carry_out(&mut self, request: &Request<'_>) -> Outcome<'_> {
-        self.verdict = None;
-        if let Request::ModelCommit = request {
-            return match self.model.received() {
-                Ok(received) => Outcome::Commit(received),
-                Err(refusal) => Outcome::Answer(Response::Refused(refusal)),
-            };
-        }
-        Outcome::Answer(self.respond(request).unwrap_or_else(Response::Refused))
     }
 
     // Its memory is not needed while frames are waited for.

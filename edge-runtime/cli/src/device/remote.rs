@@ -25,6 +25,8 @@ struct Connected {
     model: String,
     /// Templates of other models.
     stale: u16,
+    /// The largest model that it takes over the line, bytes; 0 where none.
+    room: u32,
 }
 
 /// Bytes from which on an upload shows a bar.
@@ -33,15 +35,16 @@ const LONG_UPLOAD: usize = 4096;
 impl Connected {
     fn new(device: &Device) -> Result<Self> {
         let mut client = Client::new(connect::line(device)?);
-        let (board, model, stale) = match client.hello()? {
+        let (board, model, stale, room) = match client.hello()? {
             Response::Hello {
                 board,
                 model,
                 stale,
+                slot,
                 ..
             } => {
                 let model = model.map_or_else(String::new, |model| model.to_string());
-                (board.to_owned(), model, stale)
+                (board.to_owned(), model, stale, slot)
             }
             other => bail!("expected a greeting, found {}", words(&other)),
         };
@@ -50,6 +53,7 @@ impl Connected {
             board,
             model,
             stale,
+            room,
         })
     }
 
@@ -109,15 +113,13 @@ impl Connected {
     }
 
     /// Whether the device has room for the model, as far as it tells, and as is known of it.
-    fn check_room(&mut self, artifact: &Artifact<'_>, len: usize) -> Result<()> {
-        let room = match self.client.hello()? {
-            Response::Hello { slot: 0, .. } => bail!(
-                "expected a device that takes models over its line, found {} that does not: change the model where it was started",
-                self.board
-            ),
-            Response::Hello { slot, .. } => slot as usize,
-            other => bail!("expected a greeting, found {}", words(&other)),
-        };
+    fn check_room(&self, artifact: &Artifact<'_>, len: usize) -> Result<()> {
+        let room = self.room as usize;
+        ensure!(
+            room > 0,
+            "expected a device that takes models over its line, found {} that does not: change the model where it was started",
+            self.board
+        );
         let known = Board::named(&self.board).map(|board| board.limits);
         let known = known.or_else(|| Machine::named(&self.board).map(|_| EMULATED));
         if let Some(limits) = known {

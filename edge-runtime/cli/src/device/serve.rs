@@ -5,10 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use edge_runtime::engine::Engine;
 use edge_runtime::loader::Model;
-use edge_runtime::server::{Answer, Board, Device, ModelSlot, Running, Server};
-use edge_runtime::store::TemplateStore;
+use edge_runtime::server::{Answer, Board, Device, Respond, Running, Server};
 use shared::wire::{Frames, Refusal};
 
 use crate::Outcome;
@@ -75,18 +73,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
 }
 
 /// Answers one host until it leaves.
-fn serve<E, S, P, C, M, const SHOTS: usize, const DIM: usize>(
-    server: &mut Server,
-    device: &mut Device<'_, E, S, P, C, M, SHOTS, DIM>,
-    mut stream: TcpStream,
-) -> io::Result<()>
-where
-    E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
-    P: AsRef<[u8]> + AsMut<[u8]>,
-    C: Board,
-    M: ModelSlot,
-{
+fn serve(server: &mut Server, device: &mut impl Respond, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut frames = Frames::new();
     let mut bytes = [0; 1024];

@@ -3,12 +3,11 @@
 use core::convert::Infallible;
 use core::ops::Range;
 
-use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::limits::Limits;
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
-use edge_runtime::server::{Answer, Board, Device, ModelSlot, Received, Running, Server};
+use edge_runtime::server::{Answer, Board, Device, Received, Respond, Running, Server};
 use edge_runtime::slots::{MappedFlash, Slots};
 use edge_runtime::store::TemplateStore;
 use edge_runtime::store::flash::FlashStore;
@@ -210,17 +209,7 @@ where
     I: Indicator,
 {
     /// Answers frames, one after the other, until another model is to be used.
-    fn serve<E, S, P, C, M, const SHOTS: usize, const DIM: usize>(
-        &mut self,
-        device: &mut Device<'_, E, S, P, C, M, SHOTS, DIM>,
-    ) -> Result<Received, ErrorKind>
-    where
-        E: Engine,
-        S: TemplateStore<SHOTS, DIM>,
-        P: AsRef<[u8]> + AsMut<[u8]>,
-        C: Board,
-        M: ModelSlot,
-    {
+    fn serve(&mut self, device: &mut impl Respond) -> Result<Received, ErrorKind> {
         // One at a time: what follows a frame is the next one's.
         let mut byte = [0];
         self.indicator.show(Sign::Idle);

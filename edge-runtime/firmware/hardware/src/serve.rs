@@ -112,6 +112,6 @@ where
         record: statics.record,
     });
     match served {
-        Err(_) => log::end("expected a line to the host, found that it broke"),
+        Err(_) => log::end("a broken line"),
     }
 }
