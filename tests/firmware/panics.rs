@@ -36,7 +36,7 @@ const ARGUED: &[(&str, &str)] = &[
         "the same, where the library's functions are part of ours",
     ),
     (
-        "shared::wire::encode",
+        "shared::wire::frame::encode",
         "postcard writes a number into as many bytes as its type can take",
     ),
     (

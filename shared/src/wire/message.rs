@@ -1,0 +1,213 @@
+//! What host and device say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model_id::ModelId;
+
+/// From the host to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// The first message of a connection; answered by [`Response::Hello`].
+    Hello {
+        /// The host's [`VERSION`].
+        version: u16,
+    },
+    /// Announces a picture, which replaces an earlier one.
+    ImageBegin {
+        /// Pixels per row.
+        width: u16,
+        /// Rows.
+        height: u16,
+        /// 1 (grey) or 3 (RGB).
+        channels: u8,
+    },
+    /// Part of the announced picture.
+    ImageChunk {
+        /// Position of the first byte in the picture.
+        offset: u32,
+        /// At most [`MAX_CHUNK`] bytes.
+        bytes: &'a [u8],
+    },
+    /// Adds the uploaded picture to a subject's shots.
+    Enroll {
+        /// Who.
+        subject: &'a str,
+        /// Whether it takes the place of all shots that the subject has.
+        anew: bool,
+    },
+    /// Is the uploaded picture of this subject?
+    Verify {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Whose is the uploaded picture?
+    Identify,
+    /// Asks for the enrolled subject at an index.
+    List {
+        /// From 0.
+        index: u16,
+    },
+    /// Removes a subject.
+    Remove {
+        /// Who.
+        subject: &'a str,
+    },
+    /// Runs the golden vectors on the device.
+    SelfTest,
+    /// What is the embedding of the uploaded picture? For judging a device as any other
+    /// engine is judged.
+    Embed,
+    /// What does running the model once cost?
+    Measure,
+    /// Removes the templates of other models.
+    RemoveStale,
+    /// Announces a model, which is kept beside the one in use.
+    ModelBegin {
+        /// Bytes of its artifact.
+        length: u32,
+    },
+    /// Part of the announced model.
+    ModelChunk {
+        /// Position of the first byte in the artifact, a multiple of [`MODEL_CHUNK_UNIT`].
+        offset: u32,
+        /// At most [`MAX_CHUNK`] bytes.
+        bytes: &'a [u8],
+    },
+    /// Goes over to the model that was sent, if it is whole, fits, and answers its golden
+    /// vectors.
+    ModelCommit,
+    /// Takes a picture with the device's own sensor, in place of an uploaded one.
+    Capture,
+}
+
+/// From the device to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Response<'a> {
+    /// Answers [`Request::Hello`].
+    Hello {
+        /// The device's [`VERSION`].
+        version: u16,
+        /// The model that runs there, if there is one.
+        model: Option<ModelId>,
+        /// Places for subjects.
+        capacity: u16,
+        /// Places taken.
+        enrolled: u16,
+        /// Templates of other models, which are compared with nothing.
+        stale: u16,
+        /// The largest picture, bytes.
+        picture: u32,
+        /// The largest model that can be sent, bytes; 0 where none can.
+        slot: u32,
+        /// The board's name.
+        board: &'a str,
+    },
+    /// Done; nothing to tell.
+    Done,
+    /// Answers [`Request::Enroll`].
+    Enrolled {
+        /// Shots the subject has now.
+        shots: u8,
+    },
+    /// Answers [`Request::Verify`].
+    Verified {
+        /// Whether it is the subject.
+        accepted: bool,
+        /// In units of the model's distance.
+        distance: f32,
+        /// The largest accepted distance.
+        threshold: f32,
+    },
+    /// Answers [`Request::Identify`].
+    Identified {
+        /// Who, or nobody enrolled.
+        subject: Option<&'a str>,
+        /// To the nearest subject, in units of the model's distance.
+        distance: f32,
+    },
+    /// Answers [`Request::List`]; absent past the last one.
+    Subject {
+        /// Who, and how many shots.
+        entry: Option<(&'a str, u8)>,
+    },
+    /// Answers [`Request::SelfTest`].
+    SelfTested {
+        /// Golden vectors that came out right.
+        passed: u16,
+        /// Golden vectors there are.
+        total: u16,
+    },
+    /// The request was understood but not carried out.
+    Refused(Refusal),
+    /// Answers [`Request::Embed`].
+    Embedding {
+        /// Its int8 components, as bytes.
+        components: &'a [u8],
+    },
+    /// Answers [`Request::Measure`].
+    Measured {
+        /// What the run took, in ticks of the board's clock.
+        ticks: u64,
+        /// Ticks of a second; 0 where ticks are instructions.
+        per_second: u32,
+        /// The most bytes of stack that were ever in use, and all there are.
+        stack: (u32, u32),
+    },
+    /// Answers [`Request::Capture`].
+    Captured {
+        /// Pixels per row.
+        width: u16,
+        /// Rows.
+        height: u16,
+        /// 1 (grey) or 3 (RGB).
+        channels: u8,
+    },
+}
+
+/// Why a device does not carry out a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The frame carried no message this device knows.
+    Malformed,
+    /// The versions do not fit.
+    Version,
+    /// No complete picture was uploaded.
+    NoImage,
+    /// The picture is larger than the device has room for.
+    ImageTooLarge,
+    /// The subject's name is not acceptable.
+    Subject,
+    /// No such subject is enrolled.
+    NotEnrolled,
+    /// Every place for subjects or shots is taken.
+    Full,
+    /// The store could not be read or written.
+    Store,
+    /// The picture is not one that the model's preprocessing takes.
+    Image,
+    /// The chunk is not where the picture or the model goes on, or there is more to come.
+    Chunk,
+    /// The subject's prototype was learnt, and takes no samples.
+    Learned,
+    /// The engine did not run.
+    Engine,
+    /// Places are taken by templates of other models.
+    Stale,
+    /// The device has nothing to do it with.
+    Unsupported,
+    /// The device has no model.
+    NoModel,
+    /// The model is not one of this format's version.
+    ModelVersion,
+    /// The model is cut off, damaged, or another than it states.
+    ModelDamaged,
+    /// The model needs more flash, memory or components than the device has.
+    ModelTooLarge,
+    /// The model does not answer its golden vectors on this device.
+    ModelGolden,
+    /// The flash for models cannot be written.
+    Flash,
+    /// The sensor took no picture.
+    Sensor,
+}
