@@ -6,16 +6,13 @@ use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::kernels::InstructionSet;
-use host_trainer::export::ARTIFACT;
-use host_trainer::export::model::{Source, export};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
 use host_trainer::tower::residual::Residual;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use shared::Distance;
 use shared::artifact::Artifact;
-use tests::{options, run, signers};
+use tests::artifact;
 
 /// Offsets of the format's version 1.
 const CHECKSUM: usize = 16;
@@ -39,21 +36,7 @@ fn artifacts() -> [Vec<u8>; 2] {
         embedding: 4,
         normalized: true,
     });
-    [conv4, residual].map(artifact)
-}
-
-fn artifact(tower: TowerSpec) -> Vec<u8> {
-    let run = run(tower.clone(), Distance::Cosine, 9).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    export(
-        &Source::of_run(run).unwrap(),
-        &signers(tower.input()),
-        folder.path(),
-        &options(),
-        &mut |_| (),
-    )
-    .unwrap();
-    std::fs::read(folder.path().join(ARTIFACT)).unwrap()
+    [conv4, residual].map(|tower| artifact(tower, 9).unwrap())
 }
 
 /// What an attacker would do: make checksum and identity fit again.

@@ -9,7 +9,8 @@ use host_trainer::checkpoint::Run;
 use host_trainer::config::{RunConfig, TrainingConfig};
 use host_trainer::dataset::synthetic_signatures::{RenderOptions, Signer, render};
 use host_trainer::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
-use host_trainer::export::model::Options;
+use host_trainer::export::ARTIFACT;
+use host_trainer::export::model::{self, Options, export};
 use host_trainer::quantize::calibrate::Range;
 use host_trainer::tower::{Layer, Parameters, Tensor, Tower, TowerSpec};
 use rand::{RngExt, SeedableRng};
@@ -103,6 +104,23 @@ pub fn options() -> Options {
         tolerance: -1.0,
         ..Options::default()
     }
+}
+
+/// The artifact of a tower that was never trained.
+///
+/// # Errors
+/// When the tower cannot be built or exported.
+pub fn artifact(tower: TowerSpec, seed: u64) -> Result<Vec<u8>> {
+    let run = run(tower.clone(), Distance::Cosine, seed)?;
+    let folder = tempfile::tempdir()?;
+    export(
+        &model::Source::of_run(run)?,
+        &signers(tower.input()),
+        folder.path(),
+        &options(),
+        &mut |_| (),
+    )?;
+    Ok(std::fs::read(folder.path().join(ARTIFACT))?)
 }
 
 /// Twenty-four generated signers, eight per part, eight genuine and four forged signatures each.

@@ -4,14 +4,12 @@ use std::fs;
 
 use edge_runtime::client::emulator::MACHINES;
 use edge_runtime::client::{Client, ClientError, Line};
-use host_trainer::export::ARTIFACT;
-use host_trainer::export::model::{Source, export};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
+use shared::ModelId;
 use shared::artifact::Artifact;
 use shared::wire::{Refusal, Request, Response};
-use shared::{Distance, ModelId};
-use tests::{options, root, run, signers};
+use tests::{artifact, root};
 
 use crate::board::*;
 
@@ -23,17 +21,7 @@ fn small_model(side: usize, seed: u64) -> Vec<u8> {
         embedding: 8,
         normalized: true,
     });
-    let run = run(tower.clone(), Distance::Cosine, seed).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    export(
-        &Source::of_run(run).unwrap(),
-        &signers(tower.input()),
-        folder.path(),
-        &options(),
-        &mut |_| (),
-    )
-    .unwrap();
-    fs::read(folder.path().join(ARTIFACT)).unwrap()
+    artifact(tower, seed).unwrap()
 }
 
 fn id(artifact: &[u8]) -> ModelId {
