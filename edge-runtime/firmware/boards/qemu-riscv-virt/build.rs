@@ -1,8 +1,5 @@
 //! Tells the linker what memory the board has.
 
 fn main() {
-    println!("cargo::rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
-    println!("cargo::rustc-link-arg-bins=-Tmemory.x");
-    println!("cargo::rustc-link-arg-bins=-Tlink.x");
-    println!("cargo::rerun-if-changed=memory.x");
+    linker::link(include_bytes!("memory.x"), &["-Tmemory.x", "-Tlink.x"]);
 }
