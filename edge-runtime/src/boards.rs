@@ -1,11 +1,12 @@
-//! The boards that there is firmware for: how much they have, and where it lies.
+//! The boards that there is firmware for, real and emulated: how much they have, and where it
+//! lies.
 //!
 //! Firmware is built with these numbers, and hosts check models against them before they send
 //! them.
 
 use core::ops::Range;
 
-use crate::limits::{FlashMap, Limits};
+use crate::limits::Limits;
 
 /// A board that can be bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,15 @@ pub enum Programmer {
         /// Its name for the processor.
         chip: &'static str,
     },
+}
+
+/// Where what lies in a flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlashMap {
+    /// The slots of models.
+    pub slots: [Range<usize>; 2],
+    /// The templates.
+    pub store: Range<usize>,
 }
 
 /// All boards, by name.
@@ -156,3 +166,15 @@ pub const ESP32_C6: Board = Board {
     map: in_a_row(0x4290_0000, MIB, 256 * KIB),
     programmer: Programmer::Espflash { chip: "esp32c6" },
 };
+
+/// What emulated boards have room for.
+pub const EMULATED: Limits = Limits {
+    slot: 256 * KIB,
+    arena: 64 * KIB,
+    dim: 64,
+    shots: 5,
+    subjects: 8,
+};
+
+/// The flash of emulated boards, from the beginning of the file that keeps it.
+pub const EMULATED_FLASH: FlashMap = in_a_row(0, EMULATED.slot, 32 * KIB);

@@ -1,7 +1,6 @@
 //! What a board has room for.
 
 use core::fmt;
-use core::ops::Range;
 
 use shared::artifact::Artifact;
 use shared::artifact::trailer::TRAILER_LEN;
@@ -21,30 +20,6 @@ pub struct Limits {
     /// Subjects.
     pub subjects: usize,
 }
-
-/// What emulated boards have room for.
-pub const EMULATED: Limits = Limits {
-    slot: 256 * 1024,
-    arena: 64 * 1024,
-    dim: 64,
-    shots: 5,
-    subjects: 8,
-};
-
-/// Where what lies in a flash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlashMap {
-    /// The slots of models.
-    pub slots: [Range<usize>; 2],
-    /// The templates.
-    pub store: Range<usize>,
-}
-
-/// The flash of emulated boards, from the beginning of the file that keeps it.
-pub const EMULATED_FLASH: FlashMap = FlashMap {
-    slots: [0..EMULATED.slot, EMULATED.slot..2 * EMULATED.slot],
-    store: 2 * EMULATED.slot..2 * EMULATED.slot + 0x8000,
-};
 
 impl Limits {
     /// Bytes of the largest model.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use edge_runtime::boards::EMULATED;
 use edge_runtime::client::emulator::{MACHINES, firmware_in};
-use edge_runtime::limits::EMULATED;
 use object::{Object, ObjectSection, SectionKind};
 use shared::artifact::Artifact;
 use shared::wire::{Request, Response};

@@ -16,7 +16,7 @@ use std::vec::Vec;
 
 use super::tcp::TcpLine;
 use super::{Line, slot};
-use crate::limits::{EMULATED, EMULATED_FLASH};
+use crate::boards::{EMULATED, EMULATED_FLASH};
 
 /// How long the emulator may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -4,9 +4,8 @@ use std::fs;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
-use edge_runtime::boards::Board;
+use edge_runtime::boards::{Board, EMULATED};
 use edge_runtime::client::emulator::make_flash;
-use edge_runtime::limits::EMULATED;
 use edge_runtime::loader::Model;
 use serde_json::json;
 

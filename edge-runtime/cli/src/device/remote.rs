@@ -4,10 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use edge_runtime::boards::Board;
+use edge_runtime::boards::{Board, EMULATED};
 use edge_runtime::client::emulator::Machine;
 use edge_runtime::client::{Client, Line};
-use edge_runtime::limits::EMULATED;
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::artifact::Artifact;
 use shared::wire::{Refusal, Request, Response};

@@ -9,7 +9,8 @@ use std::thread;
 
 use app::sensor::Drawing;
 use app::{Indicator, Memory, Parts, Sign, run};
-use edge_runtime::limits::{EMULATED, Limits};
+use edge_runtime::boards::EMULATED;
+use edge_runtime::limits::Limits;
 use edge_runtime::sensor::{Pen, Sensor, SensorError, Touch};
 use edge_runtime::server::Board;
 use edge_runtime::slots::MappedFlash;

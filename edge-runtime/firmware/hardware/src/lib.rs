@@ -1,6 +1,6 @@
 //! What boards share.
 //!
-//! Emulated boards need clock and stack alone. Real ones have one flash whose parts are used
+//! Emulated boards need clock, stack and memory alone. Real ones have one flash whose parts are used
 //! for different things, a line that loses bytes, and a log that a debug probe reads.
 #![no_std]
 
@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod clock;
 pub mod stack;
+pub mod statics;
 
 #[cfg(all(feature = "real", target_arch = "arm"))]
 pub mod cycles;
@@ -26,3 +27,4 @@ pub mod log;
 pub mod serve;
 
 pub use clock::{Clock, Clocked};
+pub use statics::Statics;

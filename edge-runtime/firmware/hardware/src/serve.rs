@@ -2,7 +2,7 @@
 
 use core::cell::RefCell;
 
-use app::{Indicator, Memory, Parts};
+use app::{Indicator, Parts};
 use edge_runtime::boards::Board;
 use edge_runtime::sensor::Sensor;
 use embedded_io::{Read, Write};
@@ -10,10 +10,7 @@ use embedded_storage::nor_flash::NorFlash;
 
 use crate::flash::Part;
 use crate::line::Line;
-use crate::{Clock, Clocked, log};
-
-#[doc(hidden)]
-pub use {app, edge_runtime, static_cell};
+use crate::{Clock, Clocked, Statics, log};
 
 /// What is wired to the processor.
 #[derive(Debug)]
@@ -28,43 +25,6 @@ pub struct Wiring<L, F, N, I, C> {
     pub indicator: I,
     /// The clock.
     pub clock: C,
-}
-
-/// Memory that is too large for a stack.
-#[derive(Debug)]
-pub struct Statics<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
-    /// Templates and frames.
-    pub memory: &'static mut Memory<SUBJECTS, SHOTS, DIM>,
-    /// For activations.
-    pub arena: &'static mut [u8],
-    /// For a record of the store.
-    pub record: &'static mut [u8],
-}
-
-/// Takes the memory that a board's limits state, once.
-#[macro_export]
-macro_rules! statics {
-    ($board:path) => {{
-        use $crate::serve::app::Memory;
-        use $crate::serve::edge_runtime::limits::Limits;
-        use $crate::serve::edge_runtime::store::flash::record_len;
-        use $crate::serve::static_cell::ConstStaticCell;
-
-        const LIMITS: Limits = $board.limits;
-        const SUBJECTS: usize = LIMITS.subjects;
-        const SHOTS: usize = LIMITS.shots;
-        const DIM: usize = LIMITS.dim;
-        const RECORD: usize = record_len::<SHOTS, DIM>();
-        static MEMORY: ConstStaticCell<Memory<SUBJECTS, SHOTS, DIM>> =
-            ConstStaticCell::new(Memory::new());
-        static ARENA: ConstStaticCell<[u8; LIMITS.arena]> = ConstStaticCell::new([0; LIMITS.arena]);
-        static RECORDS: ConstStaticCell<[u8; RECORD]> = ConstStaticCell::new([0; RECORD]);
-        $crate::serve::Statics {
-            memory: MEMORY.take(),
-            arena: ARENA.take(),
-            record: RECORDS.take(),
-        }
-    }};
 }
 
 /// Serves the host until the board is reset.

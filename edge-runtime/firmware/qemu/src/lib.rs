@@ -14,7 +14,7 @@ pub mod panic;
 pub mod serve;
 pub mod uart;
 
-pub use edge_runtime::limits::EMULATED_FLASH;
+pub use edge_runtime::boards::EMULATED_FLASH;
 pub use flash::FileFlash;
 pub use hardware::{Clocked, stack};
 pub use serve::serve;

@@ -1,7 +1,7 @@
 //! The MPS boards of Arm: a CMSDK serial port, a system timer, and memory to spare.
 
 use cortex_m::peripheral::Peripherals;
-use edge_runtime::limits::EMULATED_FLASH;
+use edge_runtime::boards::EMULATED_FLASH;
 use static_cell::ConstStaticCell;
 
 use crate::clock::SysTick;

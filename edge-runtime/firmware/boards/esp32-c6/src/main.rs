@@ -55,5 +55,5 @@ fn main() -> ! {
     };
     // SAFETY: the flash was mapped to these addresses, whose cache forgets what is written,
     // and the table of partitions leaves what is behind the program alone.
-    unsafe { serve(&ESP32_C6, wiring, statics!(ESP32_C6)) }
+    unsafe { serve(&ESP32_C6, wiring, statics!(ESP32_C6.limits)) }
 }

@@ -71,5 +71,5 @@ fn main() -> ! {
     };
     // SAFETY: the processor reads its flash from address 0 on, and the linker leaves what is
     // behind the program alone.
-    unsafe { serve(&NRF52840_DK, wiring, statics!(NRF52840_DK)) }
+    unsafe { serve(&NRF52840_DK, wiring, statics!(NRF52840_DK.limits)) }
 }

@@ -81,7 +81,7 @@ fn main() -> ! {
     };
     // SAFETY: the processor reads its flash at these addresses, whose cache forgets what is
     // written, and the linker leaves what is behind the program alone.
-    unsafe { serve(&NUCLEO_H743ZI, wiring, statics!(NUCLEO_H743ZI)) }
+    unsafe { serve(&NUCLEO_H743ZI, wiring, statics!(NUCLEO_H743ZI.limits)) }
 }
 
 /// 400 MHz of the internal oscillator, 200 MHz for memory, 100 MHz for ports.

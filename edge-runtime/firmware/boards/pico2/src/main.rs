@@ -59,5 +59,5 @@ fn main() -> ! {
     };
     // SAFETY: the processor reads its flash at these addresses, whose cache is emptied by the
     // routines that write it, and the linker leaves what is behind the program alone.
-    unsafe { serve(&PICO2, wiring, statics!(PICO2)) }
+    unsafe { serve(&PICO2, wiring, statics!(PICO2.limits)) }
 }

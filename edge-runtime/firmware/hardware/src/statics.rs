@@ -1,0 +1,43 @@
+//! A board's memory.
+
+use app::Memory;
+
+#[doc(hidden)]
+pub use {app, edge_runtime, static_cell};
+
+/// Memory that is too large for a stack.
+#[derive(Debug)]
+pub struct Statics<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
+    /// Templates and frames.
+    pub memory: &'static mut Memory<SUBJECTS, SHOTS, DIM>,
+    /// For activations.
+    pub arena: &'static mut [u8],
+    /// For a record of the store.
+    pub record: &'static mut [u8],
+}
+
+/// Takes the memory that limits state, once.
+#[macro_export]
+macro_rules! statics {
+    ($limits:expr) => {{
+        use $crate::statics::app::Memory;
+        use $crate::statics::edge_runtime::limits::Limits;
+        use $crate::statics::edge_runtime::store::flash::record_len;
+        use $crate::statics::static_cell::ConstStaticCell;
+
+        const LIMITS: Limits = $limits;
+        const SUBJECTS: usize = LIMITS.subjects;
+        const SHOTS: usize = LIMITS.shots;
+        const DIM: usize = LIMITS.dim;
+        const RECORD: usize = record_len::<SHOTS, DIM>();
+        static MEMORY: ConstStaticCell<Memory<SUBJECTS, SHOTS, DIM>> =
+            ConstStaticCell::new(Memory::new());
+        static ARENA: ConstStaticCell<[u8; LIMITS.arena]> = ConstStaticCell::new([0; LIMITS.arena]);
+        static RECORDS: ConstStaticCell<[u8; RECORD]> = ConstStaticCell::new([0; RECORD]);
+        $crate::Statics {
+            memory: MEMORY.take(),
+            arena: ARENA.take(),
+            record: RECORDS.take(),
+        }
+    }};
+}
