@@ -141,19 +141,8 @@ where
                 Ok(Response::Done)
             }
             Request::Capture => {
-                let place = self.upload.place(recognizer.memory().idle);
-                let captured = self.board.capture(place);
-                let Captured {
-                    width,
-                    height,
-                    channels,
-                } = captured.map_err(not_captured)?;
-                self.upload.took((width, height, channels));
-                Ok(Response::Captured {
-                    width,
-                    height,
-                    channels,
-                })
+                let Memory { idle, .. } = recognizer.memory();
+                capture(&mut self.board, &mut self.upload, idle)
             }
             Request::Enroll { subject, anew } => {
                 let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
@@ -209,14 +198,7 @@ where
             }
             Request::Measure => {
                 self.upload.clear_idle();
-                let before = self.board.ticks().ok_or(Refusal::Unsupported)?;
-                recognizer.run_again().map_err(refusal)?;
-                let after = self.board.ticks().ok_or(Refusal::Unsupported)?;
-                Ok(Response::Measured {
-                    ticks: after.wrapping_sub(before),
-                    per_second: self.board.ticks_per_second(),
-                    stack: self.board.stack(),
-                })
+                measure(&mut self.board, recognizer)
             }
             Request::RemoveStale => {
                 recognizer.remove_stale().map_err(refusal)?;
@@ -254,6 +236,50 @@ where
             board: self.board.name(),
         })
     }
+}
+
+/// Has the board take a picture.
+fn capture<P, C>(
+    board: &mut C,
+    upload: &mut Upload<P>,
+    idle: &mut [u8],
+) -> Result<Response<'static>, Refusal>
+where
+    P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
+{
+    let captured = board.capture(upload.place(idle));
+    let Captured {
+        width,
+        height,
+        channels,
+    } = captured.map_err(not_captured)?;
+    upload.took((width, height, channels));
+    Ok(Response::Captured {
+        width,
+        height,
+        channels,
+    })
+}
+
+/// What running the model once costs.
+fn measure<E, S, C, const SHOTS: usize, const DIM: usize>(
+    board: &mut C,
+    recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
+) -> Result<Response<'static>, Refusal>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    C: Board,
+{
+    let before = board.ticks().ok_or(Refusal::Unsupported)?;
+    recognizer.run_again().map_err(refusal)?;
+    let after = board.ticks().ok_or(Refusal::Unsupported)?;
+    Ok(Response::Measured {
+        ticks: after.wrapping_sub(before),
+        per_second: board.ticks_per_second(),
+        stack: board.stack(),
+    })
 }
 
 /// Whether there is a place for the subject.
