@@ -58,6 +58,19 @@ pub struct FlashMap {
     pub slots: [Range<usize>; 2],
     /// The templates.
     pub store: Range<usize>,
+    /// The device's secret, in two parts.
+    pub keys: Range<usize>,
+}
+
+impl FlashMap {
+    /// Where what lies behind the first slot ends.
+    pub const fn end(&self) -> usize {
+        if self.keys.end > self.store.end {
+            self.keys.end
+        } else {
+            self.store.end
+        }
+    }
 }
 
 /// All boards, by name.
@@ -73,12 +86,13 @@ impl Board {
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// Two slots, one behind the other, and the store behind them.
-const fn in_a_row(start: usize, slot: usize, store: usize) -> FlashMap {
+/// Two slots, one behind the other, then the store, then the secret.
+const fn in_a_row(start: usize, slot: usize, store: usize, keys: usize) -> FlashMap {
     let (second, end) = (start + slot, start + 2 * slot);
     FlashMap {
         slots: [start..second, second..end],
         store: end..end + store,
+        keys: end + store..end + store + keys,
     }
 }
 
@@ -98,14 +112,14 @@ pub const NRF52840_DK: Board = Board {
     flash: 0..MIB,
     page: 4 * KIB,
     program: 0..128 * KIB,
-    map: in_a_row(128 * KIB, 392 * KIB, 112 * KIB),
+    map: in_a_row(128 * KIB, 392 * KIB, 104 * KIB, 8 * KIB),
     programmer: Programmer::ProbeRs {
         chip: "nRF52840_xxAA",
     },
 };
 
-/// ST NUCLEO-H743ZI. A bank of its flash is the program and a slot, the other one a slot and
-/// the store; its pages are so large that the store is four of them.
+/// ST NUCLEO-H743ZI. A bank of its flash is the program, the secret and a slot, the other one a
+/// slot and the store; its pages are so large that the store is four of them.
 pub const NUCLEO_H743ZI: Board = Board {
     name: "nucleo-h743zi",
     description: "ST NUCLEO-H743ZI: STM32H743ZI, Cortex-M7F",
@@ -119,8 +133,11 @@ pub const NUCLEO_H743ZI: Board = Board {
     },
     flash: 0x0800_0000..0x0800_0000 + 2 * MIB,
     page: 128 * KIB,
-    program: 0x0800_0000..0x0808_0000,
-    map: in_a_row(0x0808_0000, 512 * KIB, 512 * KIB),
+    program: 0x0800_0000..0x0804_0000,
+    map: FlashMap {
+        keys: 0x0804_0000..0x0808_0000,
+        ..in_a_row(0x0808_0000, 512 * KIB, 512 * KIB, 0)
+    },
     programmer: Programmer::ProbeRs {
         chip: "STM32H743ZITx",
     },
@@ -141,7 +158,7 @@ pub const PICO2: Board = Board {
     flash: 0x1000_0000..0x1000_0000 + 4 * MIB,
     page: 4 * KIB,
     program: 0x1000_0000..0x1010_0000,
-    map: in_a_row(0x1010_0000, MIB, 256 * KIB),
+    map: in_a_row(0x1010_0000, MIB, 256 * KIB, 8 * KIB),
     programmer: Programmer::Uf2 {
         family: "rp2350-arm-s",
     },
@@ -163,7 +180,7 @@ pub const ESP32_C6: Board = Board {
     flash: 0x4280_0000..0x4280_0000 + 4 * MIB,
     page: 4 * KIB,
     program: 0x4280_0000..0x4290_0000,
-    map: in_a_row(0x4290_0000, MIB, 256 * KIB),
+    map: in_a_row(0x4290_0000, MIB, 256 * KIB, 8 * KIB),
     programmer: Programmer::Espflash { chip: "esp32c6" },
 };
 
@@ -177,4 +194,4 @@ pub const EMULATED: Limits = Limits {
 };
 
 /// The flash of emulated boards, from the beginning of the file that keeps it.
-pub const EMULATED_FLASH: FlashMap = in_a_row(0, EMULATED.slot, 32 * KIB);
+pub const EMULATED_FLASH: FlashMap = in_a_row(0, EMULATED.slot, 32 * KIB, 8 * KIB);

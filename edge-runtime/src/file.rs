@@ -41,13 +41,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
         }
         _ => {}
     }
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let write = || {
         let folder = File::open(folder)?;
-        let mut file = create(&partial, path)?;
+        let mut file = create_like(&partial, path)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&partial, path)?;
@@ -59,6 +56,32 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
         ReplaceError::Unchanged(error)
     })?;
     folder.sync_all().map_err(ReplaceError::Unsynced)
+}
+
+/// Makes a file that is its owner's alone, with all its bytes or not at all.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when there is one; what the system says.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let partial = sibling(path, &format!(".{}.partial", std::process::id()));
+    let write = || {
+        let mut file = create_like(&partial, &partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // Unlike a rename, a link never takes the place of another file.
+        fs::hard_link(&partial, path)
+    };
+    let written = write();
+    let _ = fs::remove_file(&partial);
+    written?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Why a file was not replaced for good.
@@ -73,7 +96,7 @@ pub enum ReplaceError {
 
 /// Makes `partial` with owner and permissions of `path`.
 #[cfg(unix)]
-fn create(partial: &Path, path: &Path) -> io::Result<File> {
+fn create_like(partial: &Path, path: &Path) -> io::Result<File> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 
     let mut options = File::options();
@@ -91,7 +114,7 @@ fn create(partial: &Path, path: &Path) -> io::Result<File> {
 }
 
 #[cfg(not(unix))]
-fn create(partial: &Path, _: &Path) -> io::Result<File> {
+fn create_like(partial: &Path, _: &Path) -> io::Result<File> {
     File::create_new(partial)
 }
 

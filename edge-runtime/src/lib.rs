@@ -39,6 +39,7 @@ pub mod limits;
 pub mod recognizer;
 pub mod search;
 
+pub mod keys;
 pub mod store;
 
 pub mod server;

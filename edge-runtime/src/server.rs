@@ -15,6 +15,8 @@
 //! [`Server::answer`] gives [`Answer::Commit`], and whoever holds both answers by
 //! [`Server::settle`].
 
+use core::fmt;
+
 use shared::wire::{self, MAX_ANSWER, Refusal, Request, Response};
 
 use crate::sensor::{Captured, SensorError};
@@ -49,7 +51,27 @@ pub trait Board {
     fn capture(&mut self, _pixels: &mut [u8]) -> Result<Captured, SensorError> {
         Err(SensorError::Absent)
     }
+
+    /// Fills `bytes` with random numbers that nobody can guess.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where nothing makes them, or what does fails.
+    fn fill_random(&mut self, _bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        Err(NoRandomness)
+    }
 }
+
+/// There are no random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRandomness;
+
+impl fmt::Display for NoRandomness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a source of random numbers that works, found none")
+    }
+}
+
+impl core::error::Error for NoRandomness {}
 
 impl<B: Board> Board for &mut B {
     fn name(&self) -> &str {
@@ -70,6 +92,10 @@ impl<B: Board> Board for &mut B {
 
     fn capture(&mut self, pixels: &mut [u8]) -> Result<Captured, SensorError> {
         (**self).capture(pixels)
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        (**self).fill_random(bytes)
     }
 }
 

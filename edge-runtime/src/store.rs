@@ -4,9 +4,12 @@
 pub mod file;
 #[cfg(feature = "flash")]
 pub mod flash;
+mod state;
 
 use shared::support_set::{SupportSet, SupportSetError};
 use shared::template::Template;
+
+pub use state::{MAX_STATE, State, States};
 
 /// Keeps templates of one model.
 pub trait TemplateStore<const SHOTS: usize, const DIM: usize> {
@@ -41,6 +44,35 @@ pub trait TemplateStore<const SHOTS: usize, const DIM: usize> {
     /// When the store cannot be changed.
     fn remove_stale(&mut self) -> Result<(), Self::Error> {
         Ok(())
+    }
+}
+
+/// Keeps what a device must remember beside templates.
+pub trait StateStore {
+    /// Why it cannot.
+    type Error;
+
+    /// The bytes of a state; none where there never were any.
+    fn state(&self, state: State) -> &[u8];
+
+    /// Keeps the bytes of a state, at most [`MAX_STATE`] of them, in place of earlier ones.
+    /// What was set without error is there after power fails at any moment; an error leaves
+    /// the store as it was.
+    ///
+    /// # Errors
+    /// When the store cannot be changed.
+    fn set_state(&mut self, state: State, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+impl<S: StateStore> StateStore for &mut S {
+    type Error = S::Error;
+
+    fn state(&self, state: State) -> &[u8] {
+        (**self).state(state)
+    }
+
+    fn set_state(&mut self, state: State, bytes: &[u8]) -> Result<(), S::Error> {
+        (**self).set_state(state, bytes)
     }
 }
 

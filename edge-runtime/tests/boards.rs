@@ -9,9 +9,17 @@ use edge_runtime::store::flash::{FlashStore, FlashStoreError};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 
 /// The parts of a board's flash, in order.
-fn parts(board: &Board) -> [&Range<usize>; 4] {
+fn parts(board: &Board) -> [&Range<usize>; 5] {
     let [first, second] = &board.map.slots;
-    [&board.program, first, second, &board.map.store]
+    let mut parts = [
+        &board.program,
+        first,
+        second,
+        &board.map.store,
+        &board.map.keys,
+    ];
+    parts.sort_by_key(|part| part.start);
+    parts
 }
 
 #[test]
@@ -38,6 +46,18 @@ fn slots_are_as_large_as_the_limits_say() {
             assert_eq!(slot.len(), board.limits.slot, "{}", board.name);
         }
         assert!(board.limits.slot >= 256 * 1024, "{}", board.name);
+    }
+}
+
+#[test]
+fn secrets_have_two_parts_of_whole_pages() {
+    for board in BOARDS {
+        let keys = board.map.keys.len();
+        assert!(
+            keys.is_multiple_of(2 * board.page) && keys > 0,
+            "{}",
+            board.name
+        );
     }
 }
 
@@ -153,5 +173,6 @@ fn partitions_are_where_the_program_looks_for_them() {
     assert_eq!(place("model_1"), ESP32_C6.map.slots[0]);
     assert_eq!(place("model_2"), ESP32_C6.map.slots[1]);
     assert_eq!(place("templates"), ESP32_C6.map.store);
+    assert_eq!(place("secret"), ESP32_C6.map.keys);
     assert_eq!(place("program").end, ESP32_C6.program.end);
 }

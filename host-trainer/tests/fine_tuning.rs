@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use edge_runtime::engine::Engine;
+use edge_runtime::keys::Keys;
+use edge_runtime::keys::file::{DEVICE_KEY, FileKeys};
 use edge_runtime::loader::{LinuxEngine, Model};
 use edge_runtime::picture::Picture;
 use edge_runtime::recognizer::Recognizer;
@@ -17,7 +19,7 @@ use shared::decision::Identification;
 use shared::embedding::MAX_DIM;
 use shared::template::SubjectId;
 
-use program::host_trainer;
+use program::{host_trainer, keys};
 
 type FileRecognizer<'a> =
     Recognizer<'a, LinuxEngine<'a>, FileStore<SHOTS, MAX_DIM>, SHOTS, MAX_DIM>;
@@ -87,7 +89,8 @@ impl People {
 
 fn recognizer<'a>(model: &'a Model, engine: LinuxEngine<'a>, store: &Path) -> FileRecognizer<'a> {
     let artifact = model.artifact().unwrap();
-    let store = FileStore::open(store, engine.model_id()).unwrap();
+    let secrets = FileKeys::open_or_begin(&keys().join(DEVICE_KEY)).unwrap();
+    let store = FileStore::open(store, engine.model_id(), Keys::new(&secrets)).unwrap();
     Recognizer::new(engine, &artifact, 0.1, store).unwrap()
 }
 

@@ -26,7 +26,10 @@ pub mod embedding;
 pub mod support_set;
 
 pub mod decision;
+pub mod lockout;
 
+pub mod seal;
+pub mod secret;
 pub mod template;
 pub mod wire;
 
@@ -36,3 +39,4 @@ pub use distance::Distance;
 pub use embedding::{Embedding, EmbeddingFormat};
 pub use model_id::ModelId;
 pub use preprocess::Preprocess;
+pub use secret::Secret;

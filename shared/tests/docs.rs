@@ -46,7 +46,11 @@ fn check(document: &str, vectors: &[Vec<u8>]) {
 fn golden_vectors_of_the_documents() {
     let artifacts = [samples::artifact(), samples::trailer()];
     check("artifact-format.md", &artifacts);
-    let templates = [samples::template(), samples::learned_template()];
+    let templates = [
+        samples::sealed(),
+        samples::template(),
+        samples::learned_template(),
+    ];
     check("template-format.md", &templates);
     check("wire-format.md", &[samples::frame()]);
 }

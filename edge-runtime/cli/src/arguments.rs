@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use edge_runtime::keys::file;
 
 #[cfg(feature = "device")]
 use crate::device::Device;
@@ -34,6 +35,8 @@ pub(crate) enum Verb {
     List(List),
     /// Remove a subject
     Remove(Remove),
+    /// Seal a store with a new key, or one that was never sealed
+    RotateKey(RotateKey),
     /// Check that the engine answers the model's golden vectors
     SelfTest(SelfTest),
     /// Measure how long an embedding takes here
@@ -74,6 +77,8 @@ pub(crate) struct RecognizerArguments {
     /// The template store; made when it is not there. A device has its own
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
     /// The false-accept rate to aim at, a fraction: chooses the largest of the model's
     /// measured targets that is not above it [default: 0.03, or the strictest measured
     /// where that is above]
@@ -91,6 +96,25 @@ impl RecognizerArguments {
         self.store.as_deref().context(
             "expected --store FILE, found none: name a template store, or a --device that has one",
         )
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
+    /// The folder of this machine's keys; made when it is not there [default: `semblance` in
+    /// the user's folder for data]
+    #[arg(long = "keys", value_name = "FOLDER", env = "SEMBLANCE_KEYS")]
+    folder: Option<PathBuf>,
+}
+
+impl KeyArguments {
+    /// The file with the secret that stores are sealed with.
+    pub(crate) fn device_key(&self) -> Result<PathBuf> {
+        let folder = self.folder.clone().or_else(file::folder);
+        let folder = folder.context(
+            "expected a place for this machine's keys, found no HOME: name a folder by --keys",
+        )?;
+        Ok(folder.join(file::DEVICE_KEY))
     }
 }
 
@@ -226,6 +250,27 @@ pub(crate) struct Remove {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
+    /// The model folder, or a model.bin alone, that the store is of
+    #[arg(long, value_name = "FOLDER", required_unless_present = "retire")]
+    pub(crate) model: Option<PathBuf>,
+    /// The template store
+    #[arg(long, value_name = "FILE", required_unless_present = "retire")]
+    pub(crate) store: Option<PathBuf>,
+    /// The store is of a version that did not seal, and to be trusted as it is
+    #[arg(long, conflicts_with = "retire")]
+    pub(crate) unsealed: bool,
+    /// Forget the key before: stores that were not sealed anew can never be opened again
+    #[arg(long, conflicts_with_all = ["model", "store"])]
+    pub(crate) retire: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SelfTest {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
@@ -297,6 +342,8 @@ pub(crate) struct Doctor {
     /// A template store to check
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

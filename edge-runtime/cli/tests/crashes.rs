@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use support::{Fixture, code, json, refused, text};
+use support::{Fixture, code, json, program, refused, text};
 
 fn enrolled(fixture: &Fixture) -> BTreeSet<String> {
     let list = json(&fixture.run(&["list", "--json"]));
@@ -31,7 +31,7 @@ fn killed_writers_lose_nothing() {
     let (mut killed, mut finished) = (0, 0);
     for moment in 0..100u64 {
         let name = format!("subject {moment}");
-        let mut writer = Command::new(env!("CARGO_BIN_EXE_semblance"))
+        let mut writer = program()
             .args(["enroll", "--model", text(&model), "--store", text(&store)])
             .args(["--subject", &name, text(&picture)])
             .stdout(Stdio::null())

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 
-use support::{Fixture, code, json, refused, semblance, text};
+use support::{Fixture, code, json, program, refused, semblance, text};
 
 /// The program as a device, until it is dropped.
 struct Served {
@@ -19,7 +19,7 @@ struct Served {
 impl Served {
     fn start(fixture: &Fixture) -> Self {
         let (model, store) = (fixture.path("model"), fixture.path("store"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_semblance"))
+        let mut child = program()
             .args(["serve", "--model", text(&model), "--store", text(&store)])
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
@@ -160,7 +160,7 @@ fn a_real_board_is_written_by_its_programmer() {
     std::fs::set_permissions(&probe, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = std::env::var("PATH").unwrap();
     let flash = |board: &str| {
-        Command::new(env!("CARGO_BIN_EXE_semblance"))
+        program()
             .args(["flash", "--json", "--board", board, "--model", text(&model)])
             .env("SEMBLANCE_FIRMWARE", &folder)
             .env("PATH", format!("{}:{path}", tools.display()))

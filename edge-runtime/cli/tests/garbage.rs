@@ -118,13 +118,16 @@ fn a_folder_stands_for_the_pictures_in_it() {
 }
 
 #[test]
-fn a_store_with_two_records_of_one_subject_is_refused() {
+fn a_store_with_records_of_two_changes_is_refused() {
     let fixture = Fixture::new();
     fixture.enroll("ada", 1);
     let twice = fixture.store().repeat(2);
     fs::write(fixture.path("store"), &twice).unwrap();
     for arguments in [&["list"][..], &["remove", "--subject", "ada"]] {
-        refused(&fixture.run(arguments), &["expected one record", "ada"]);
+        refused(
+            &fixture.run(arguments),
+            &["expected the records of one change"],
+        );
     }
     assert_eq!(fixture.store(), twice);
 }

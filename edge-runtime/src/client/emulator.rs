@@ -112,7 +112,7 @@ impl Machine {
 /// A model that is larger than its slot; what the system says.
 pub fn make_flash(path: &Path, model: &[u8]) -> io::Result<()> {
     let mut flash = slot::with_model(&EMULATED, model).map_err(io::Error::other)?;
-    flash.resize(EMULATED_FLASH.store.end, 0xff);
+    flash.resize(EMULATED_FLASH.keys.end, 0xff);
     fs::write(path, flash)
 }
 

@@ -1,5 +1,5 @@
-//! Templates in a file: records one after the other, as `shared::template` defines
-//! them.
+//! Templates in a file: sealed records one after the other, as
+//! `shared/docs/template-format.md` defines them.
 //!
 //! Every change is one transaction under a lock that all programs honour: read the
 //! file anew, change, write a sibling, sync it, rename it over the file, sync the
@@ -8,21 +8,25 @@
 //! readable by its owner alone, and a replaced one keeps owner and permissions.
 
 use core::time::Duration;
-use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::string::String;
 use std::thread;
 use std::time::Instant;
-use std::vec;
 use std::vec::Vec;
 
 use shared::ModelId;
-use shared::template::{Template, TemplateError};
+use shared::template::Template;
 
-use super::TemplateStore;
+use super::{State, StateStore, TemplateStore};
 use crate::file::{self, ReplaceError};
+use crate::keys::Keys;
+
+mod error;
+mod format;
+
+pub use error::FileStoreError;
+use format::{Content, check, encode, encode_unsealed, read, read_unsealed};
 
 /// The largest store: 64 MiB.
 pub const MAX_LEN: u64 = 64 << 20;
@@ -38,23 +42,54 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct FileStore<const SHOTS: usize, const DIM: usize> {
     path: PathBuf,
     model: ModelId,
-    templates: Vec<Template<SHOTS, DIM>>,
+    keys: Keys,
+    content: Content<SHOTS, DIM>,
 }
 
 impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
     /// Reads the store; one that does not exist is empty. Nothing is written. A link
-    /// stands for what it leads to.
+    /// stands for what it leads to. What an earlier key of `keys` sealed is sealed anew by
+    /// the next change.
     ///
     /// # Errors
-    /// [`FileStoreError`] when the file cannot be read, is damaged, or holds templates
-    /// of another model.
-    pub fn open(path: &Path, model: ModelId) -> Result<Self, FileStoreError> {
+    /// [`FileStoreError`] when the file cannot be read, is damaged or was changed, is sealed
+    /// with another key or with none, or holds templates of another model.
+    pub fn open(path: &Path, model: ModelId, keys: Keys) -> Result<Self, FileStoreError> {
         let path = file::follow_links(path);
         Ok(Self {
-            templates: read(&path, model)?,
+            content: read(&path, model, &keys)?,
             path,
             model,
+            keys,
         })
+    }
+
+    /// Seals a store that was written before stores were sealed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when it cannot be written. The file is as it was then.
+    pub fn seal(path: &Path, model: ModelId, keys: Keys) -> Result<Self, FileStoreError> {
+        let path = file::follow_links(path);
+        let lock = lock(&path)?;
+        let mut content = Content::none();
+        content.templates = read_unsealed(&path, model)?;
+        let mut store = Self {
+            content: Content::none(),
+            path,
+            model,
+            keys,
+        };
+        store.write(content)?;
+        drop(lock);
+        Ok(store)
+    }
+
+    /// Seals everything anew, with the key in use.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn reseal(&mut self) -> Result<(), FileStoreError> {
+        self.transact(|_| true).map(|_| ())
     }
 
     /// Makes a store of `templates`, all at once.
@@ -65,34 +100,21 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
     pub fn create(
         path: &Path,
         model: ModelId,
+        keys: Keys,
         templates: Vec<Template<SHOTS, DIM>>,
     ) -> Result<Self, FileStoreError> {
         let path = file::follow_links(path);
         let mut store = Self {
-            templates: vec![],
+            content: Content::none(),
             path,
             model,
+            keys,
         };
-        if let Some(other) = templates.iter().find(|t| t.model() != model) {
-            return Err(FileStoreError::OtherModel {
-                path: store.path,
-                expected: model,
-                found: other.model(),
-            });
-        }
-        let subjects = || templates.iter().map(Template::subject);
-        let again =
-            |(index, subject): &(usize, &str)| subjects().take(*index).any(|s| s == *subject);
-        if let Some((_, subject)) = subjects().enumerate().find(again) {
-            return Err(FileStoreError::Duplicate {
-                path: store.path,
-                subject: subject.into(),
-            });
-        }
+        check(&store.path, model, &templates)?;
         let made = store.transact(|there| {
-            let is_empty = there.is_empty();
+            let is_empty = there.templates.is_empty();
             if is_empty {
-                *there = templates;
+                there.templates = templates;
             }
             is_empty
         })?;
@@ -102,36 +124,64 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         }
     }
 
+    /// Makes a store of `templates` in the clear, to be sealed where it is used.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_unsealed(
+        path: &Path,
+        model: ModelId,
+        templates: &[Template<SHOTS, DIM>],
+    ) -> Result<(), FileStoreError> {
+        let bytes = encode_unsealed(path, model, templates)?;
+        file::create(path, &bytes).map_err(|source| {
+            let path = path.to_path_buf();
+            match source.kind() {
+                io::ErrorKind::AlreadyExists => FileStoreError::Exists { path },
+                _ => FileStoreError::Write { path, source },
+            }
+        })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Changes the templates and writes them, unless `change` answers `false`.
+    /// Changes the content and writes it, unless `change` answers `false`.
     fn transact(
         &mut self,
-        change: impl FnOnce(&mut Vec<Template<SHOTS, DIM>>) -> bool,
+        change: impl FnOnce(&mut Content<SHOTS, DIM>) -> bool,
     ) -> Result<bool, FileStoreError> {
         let _lock = lock(&self.path)?;
         // Another program may have written since this one read.
-        let mut templates = read(&self.path, self.model)?;
-        let changed = change(&mut templates);
-        if changed {
-            let bytes = encode(&self.path, &templates)?;
-            let path = || self.path.clone();
-            file::replace(&self.path, &bytes).map_err(|error| match error {
-                ReplaceError::Unchanged(source) => FileStoreError::Write {
-                    path: path(),
-                    source,
-                },
-                ReplaceError::Unsynced(source) => FileStoreError::Unsynced {
-                    path: path(),
-                    source,
-                },
-            })?;
+        let mut content = read(&self.path, self.model, &self.keys)?;
+        let changed = change(&mut content);
+        match changed {
+            true => self.write(content)?,
+            false => self.content = content,
         }
-        self.templates = templates;
         Ok(changed)
+    }
+
+    /// Writes what is the content from now on.
+    fn write(&mut self, mut content: Content<SHOTS, DIM>) -> Result<(), FileStoreError> {
+        let path = || self.path.clone();
+        let change = content.change.checked_add(1);
+        content.change = change.ok_or_else(|| FileStoreError::Changed { path: path() })?;
+        let bytes = encode(&self.path, &self.keys, &content)?;
+        file::replace(&self.path, &bytes).map_err(|error| match error {
+            ReplaceError::Unchanged(source) => FileStoreError::Write {
+                path: path(),
+                source,
+            },
+            ReplaceError::Unsynced(source) => FileStoreError::Unsynced {
+                path: path(),
+                source,
+            },
+        })?;
+        self.content = content;
+        Ok(())
     }
 }
 
@@ -139,7 +189,7 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
     type Error = FileStoreError;
 
     fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>> {
-        self.templates.iter()
+        self.content.templates.iter()
     }
 
     fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), FileStoreError> {
@@ -150,8 +200,8 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
                 found: template.model(),
             });
         }
-        self.transact(|templates| {
-            let subject = template.subject();
+        self.transact(|content| {
+            let (templates, subject) = (&mut content.templates, template.subject());
             match templates.iter_mut().find(|t| t.subject() == subject) {
                 Some(earlier) => *earlier = template,
                 None => templates.push(template),
@@ -162,11 +212,33 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
     }
 
     fn remove(&mut self, subject: &str) -> Result<bool, FileStoreError> {
-        self.transact(|templates| {
+        self.transact(|content| {
+            let templates = &mut content.templates;
             let before = templates.len();
             templates.retain(|template| template.subject() != subject);
             templates.len() < before
         })
+    }
+}
+
+impl<const SHOTS: usize, const DIM: usize> StateStore for FileStore<SHOTS, DIM> {
+    type Error = FileStoreError;
+
+    fn state(&self, state: State) -> &[u8] {
+        self.content.states.get(state)
+    }
+
+    fn set_state(&mut self, state: State, bytes: &[u8]) -> Result<(), FileStoreError> {
+        let mut fits = false;
+        self.transact(|content| {
+            fits = content.states.set(state, bytes);
+            fits
+        })?;
+        let too_long = || FileStoreError::State {
+            path: self.path.clone(),
+            found: bytes.len(),
+        };
+        fits.then_some(()).ok_or_else(too_long)
     }
 }
 
@@ -197,204 +269,6 @@ fn lock(path: &Path) -> Result<File, FileStoreError> {
                 });
             }
             Err(TryLockError::Error(source)) => return Err(error(source)),
-        }
-    }
-}
-
-fn read<const SHOTS: usize, const DIM: usize>(
-    path: &Path,
-    model: ModelId,
-) -> Result<Vec<Template<SHOTS, DIM>>, FileStoreError> {
-    let bytes = read_bytes(path).map_err(|source| FileStoreError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let mut templates = vec![];
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        let (template, after) = Template::decode(rest).map_err(|error| FileStoreError::Record {
-            path: path.to_path_buf(),
-            offset: bytes.len() - rest.len(),
-            error,
-        })?;
-        if template.model() != model {
-            return Err(FileStoreError::OtherModel {
-                path: path.to_path_buf(),
-                expected: model,
-                found: template.model(),
-            });
-        }
-        let subject = template.subject();
-        if templates
-            .iter()
-            .any(|earlier: &Template<SHOTS, DIM>| earlier.subject() == subject)
-        {
-            return Err(FileStoreError::Duplicate {
-                path: path.to_path_buf(),
-                subject: subject.into(),
-            });
-        }
-        templates.push(template);
-        rest = after;
-    }
-    Ok(templates)
-}
-
-/// The file's bytes; none when there is no file.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    match file::read(path, MAX_LEN) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
-        read => read,
-    }
-}
-
-fn encode<const SHOTS: usize, const DIM: usize>(
-    path: &Path,
-    templates: &[Template<SHOTS, DIM>],
-) -> Result<Vec<u8>, FileStoreError> {
-    let length = templates.iter().map(Template::encoded_len).sum();
-    let mut bytes = vec![0; length];
-    let mut written = 0;
-    for template in templates {
-        written +=
-            template
-                .encode(&mut bytes[written..])
-                .map_err(|error| FileStoreError::Record {
-                    path: path.to_path_buf(),
-                    offset: written,
-                    error,
-                })?;
-    }
-    Ok(bytes)
-}
-
-/// Why a store cannot be read or changed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum FileStoreError {
-    /// The file cannot be read.
-    Read {
-        /// The store.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file cannot be written; it is as it was.
-    Write {
-        /// The store.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is written, but may be as it was after a loss of power.
-    Unsynced {
-        /// The store.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Another program holds the store's lock and does not let go.
-    Locked {
-        /// The store.
-        path: PathBuf,
-    },
-    /// A store was to be made where one is.
-    Exists {
-        /// The store.
-        path: PathBuf,
-    },
-    /// Two records are of one subject.
-    Duplicate {
-        /// The store.
-        path: PathBuf,
-        /// Whose.
-        subject: String,
-    },
-    /// A record is damaged, or none.
-    Record {
-        /// The store.
-        path: PathBuf,
-        /// Where the record begins, bytes.
-        offset: usize,
-        /// What is wrong.
-        error: TemplateError,
-    },
-    /// The templates are of another model.
-    OtherModel {
-        /// The store.
-        path: PathBuf,
-        /// The model in use.
-        expected: ModelId,
-        /// The templates' model.
-        found: ModelId,
-    },
-}
-
-impl fmt::Display for FileStoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read { path, source } => write!(
-                f,
-                "{}: expected a template store that can be read, found: {source}",
-                path.display()
-            ),
-            Self::Write { path, source } => write!(
-                f,
-                "{}: expected to write the store, found: {source}; it is as it was: make room, or give the folder write permission",
-                path.display()
-            ),
-            Self::Unsynced { path, source } => write!(
-                f,
-                "{}: the change is made, but expected the disk to confirm it, found: {source}; check the disk, then `list`",
-                path.display()
-            ),
-            Self::Locked { path } => write!(
-                f,
-                "{0}: expected the store to be free within {1} s, found another program that holds {0}.lock: end it and try again",
-                path.display(),
-                PATIENCE.as_secs()
-            ),
-            Self::Exists { path } => write!(
-                f,
-                "{}: expected no store there, found one with enrolled subjects: choose another place, or remove the file",
-                path.display()
-            ),
-            Self::Duplicate { path, subject } => write!(
-                f,
-                "{}: expected one record of each subject, found two of {subject}: the store was not written by this program alone; restore it from a copy",
-                path.display()
-            ),
-            Self::Record {
-                path,
-                offset,
-                error,
-            } => write!(f, "{}, byte {offset}: {error}", path.display()),
-            Self::OtherModel {
-                path,
-                expected,
-                found,
-            } => write!(
-                f,
-                "{}: expected templates of model {}, found ones of model {}: use that model, or another --store and enrol anew",
-                path.display(),
-                expected.short(),
-                found.short()
-            ),
-        }
-    }
-}
-
-impl core::error::Error for FileStoreError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Read { source, .. }
-            | Self::Write { source, .. }
-            | Self::Unsynced { source, .. } => Some(source),
-            Self::Record { error, .. } => Some(error),
-            Self::Locked { .. }
-            | Self::Exists { .. }
-            | Self::Duplicate { .. }
-            | Self::OtherModel { .. } => None,
         }
     }
 }

@@ -91,7 +91,11 @@ impl Flash {
     }
 
     pub(crate) fn contains(&self, bytes: &[u8]) -> bool {
-        self.bytes.windows(bytes.len()).any(|here| here == bytes)
+        let begins = |(at, byte): (usize, &u8)| {
+            (*byte == bytes[0]).then(|| self.bytes[at..].starts_with(bytes))
+        };
+        let mut places = self.bytes.iter().enumerate().filter_map(begins);
+        places.any(|is_here| is_here)
     }
 }
 

@@ -3,23 +3,27 @@
 
 use core::ops::Range;
 
-use edge_runtime::store::TemplateStore;
+use edge_runtime::keys::{DeviceSecrets, Keys};
 use edge_runtime::store::flash::{FlashStore, FlashStoreError, record_len};
-use shared::ModelId;
+use edge_runtime::store::{MAX_STATE, State, StateStore, TemplateStore};
 use shared::distance::Distance;
 use shared::embedding::EmbeddingFormat;
+use shared::seal::{CONTENT, Sealer};
 use shared::support_set::{Comparison, Fusion, SupportSet, SupportSetError};
 use shared::template::{SubjectId, Template};
+use shared::{ModelId, Secret};
 
+mod cuts;
 mod flash;
+mod rotation;
 
-use flash::{Fault, Flash, Tear};
+use flash::{Fault, Flash};
 
 const SUBJECTS: usize = 5;
 const SHOTS: usize = 3;
 const DIM: usize = 16;
 const PAGE: usize = 512;
-const PAGES: u32 = 8;
+const PAGES: u32 = 12;
 const REGION: Range<u32> = PAGE as u32..PAGE as u32 * (1 + PAGES);
 
 type Store<'a> = FlashStore<'a, &'a mut Flash, Vec<u8>, SUBJECTS, SHOTS, DIM>;
@@ -42,6 +46,14 @@ fn model(number: u8) -> ModelId {
     ModelId([number; 32])
 }
 
+fn secret(number: u8) -> Secret {
+    Secret::new([number; 32])
+}
+
+fn keys() -> Keys {
+    Keys::from(&secret(7))
+}
+
 fn open_as(flash: &mut Flash, number: u8) -> Result<Store<'_>, FlashStoreError<Fault>> {
     let record = vec![0; record_len::<SHOTS, DIM>()];
     open_with(flash, REGION, model(number), record)
@@ -55,7 +67,7 @@ fn open_with(
 ) -> Result<Store<'_>, FlashStoreError<Fault>> {
     // A board's place for templates is there as long as its program, too.
     let place = Box::leak(Box::new(SupportSet::blank()));
-    FlashStore::open(flash, region, model, comparison(), record, place)
+    FlashStore::open(flash, region, keys(), model, comparison(), record, place)
 }
 
 fn open(flash: &mut Flash) -> Store<'_> {
@@ -86,28 +98,39 @@ fn template(subject: &str, samples: u8) -> Enrolment {
     template_of(1, subject, samples)
 }
 
-fn content(store: &Store<'_>) -> Vec<Enrolment> {
-    store.templates().cloned().collect()
-}
-
 fn bytes_of(subject: &str, sample: u8) -> Vec<u8> {
     let embedding = embedding(subject, sample);
     embedding.map(i8::cast_unsigned).to_vec()
 }
 
+/// What a store says: who is enrolled, and how often somebody failed.
+type Content = (Vec<Enrolment>, Vec<u8>);
+
+fn content(store: &Store<'_>) -> Content {
+    let failures = store.state(State::Failures).to_vec();
+    (store.templates().cloned().collect(), failures)
+}
+
+fn enrolled(store: &Store<'_>) -> Vec<Enrolment> {
+    content(store).0
+}
+
+const NAMES: [&str; 6] = ["ada", "berta", "clara", "dora", "emma", "fanny"];
+
 /// What a user does in the course of a few days; enough to fill pages and to move records.
 fn days() -> Vec<Change> {
-    use Change::{Put, Remove};
-    let names = ["ada", "berta", "clara", "dora", "emma"];
+    use Change::{Fail, Put, Remove};
+    let names = &NAMES[..5];
     let mut changes = Vec::new();
     for samples in 1..=SHOTS as u8 {
-        changes.extend(names.map(|name| Put(name, samples)));
+        changes.extend(names.iter().map(|name| Put(name, samples)));
+        changes.push(Fail(samples));
     }
     changes.extend([Remove("clara"), Put("fanny", 2), Remove("nobody")]);
     for round in 0..4 {
         changes.extend(names[3..].iter().map(|name| Put(name, 1 + round % 3)));
     }
-    changes.extend([Remove("ada"), Put("clara", 1), Remove("berta")]);
+    changes.extend([Fail(9), Remove("ada"), Put("clara", 1), Remove("berta")]);
     changes
 }
 
@@ -115,6 +138,7 @@ fn days() -> Vec<Change> {
 enum Change {
     Put(&'static str, u8),
     Remove(&'static str),
+    Fail(u8),
 }
 
 impl Change {
@@ -122,36 +146,85 @@ impl Change {
         match self {
             Self::Put(subject, samples) => store.put(template(subject, samples)),
             Self::Remove(subject) => store.remove(subject).map(|_| ()),
+            Self::Fail(times) => store.set_state(State::Failures, &[times; 3]),
         }
     }
 
-    /// What it makes of a list, by definition.
-    fn expected(self, before: &[Enrolment]) -> Vec<Enrolment> {
-        let mut after = before.to_vec();
+    /// What it makes of a content, by definition.
+    fn expected(self, before: &Content) -> Content {
+        let (mut after, mut failures) = before.clone();
         match self {
             Self::Remove(subject) => after.retain(|template| template.subject() != subject),
+            Self::Fail(times) => failures = vec![times; 3],
             Self::Put(subject, samples) => {
                 let new = template(subject, samples);
-                match after
-                    .iter_mut()
-                    .find(|earlier| earlier.subject() == subject)
-                {
+                let mut places = after.iter_mut();
+                match places.find(|earlier| earlier.subject() == subject) {
                     Some(earlier) => *earlier = new,
                     None => after.push(new),
                 }
             }
         }
-        after
+        (after, failures)
     }
 }
 
-/// Nothing of those who are not enrolled is anywhere in the flash.
-fn nobody_else_is_in(flash: &Flash, enrolled: &[Enrolment]) {
-    for subject in ["ada", "berta", "clara", "dora", "emma", "fanny"] {
-        let is_enrolled = enrolled.iter().any(|here| here.subject() == subject);
+/// The records that lie whole in the flash, in use or not, as `keys` open them.
+fn records(flash: &Flash, key: &Secret) -> Vec<Record> {
+    let sealer = Sealer::new(key);
+    let here = |at: usize| {
+        let mut bytes = flash.bytes[at..].to_vec();
+        let opened = sealer.open(&mut bytes).ok()?;
+        let sealed = flash.bytes[at..at + opened.len].to_vec();
+        let template = Enrolment::decode(opened.content);
+        Some(Record {
+            subject: template
+                .ok()
+                .map(|(template, _)| template.subject().to_owned()),
+            sealed,
+        })
+    };
+    let begins = |at: &usize| flash.bytes[*at..].starts_with(b"SMBS");
+    (0..flash.bytes.len())
+        .filter(begins)
+        .filter_map(here)
+        .collect()
+}
+
+struct Record {
+    subject: Option<String>,
+    sealed: Vec<u8>,
+}
+
+impl Record {
+    fn nonce(&self) -> [u8; 24] {
+        self.sealed[CONTENT - 24..CONTENT].try_into().unwrap()
+    }
+
+    fn ciphertext(&self) -> &[u8] {
+        &self.sealed[CONTENT..]
+    }
+}
+
+/// Nothing of those who are not enrolled is anywhere in the flash, neither in the clear nor
+/// as it was sealed `before`.
+fn nobody_else_is_in(flash: &Flash, enrolled: &[Enrolment], before: &[Record]) {
+    let is_enrolled = |name: &str| enrolled.iter().any(|here| here.subject() == name);
+    for record in before {
+        // Enough of it to be nothing else.
+        let begins = &record.ciphertext()[..16];
+        let subject = record.subject.as_deref();
+        if let Some(gone) = subject.filter(|subject| !is_enrolled(subject)) {
+            assert!(!flash.contains(begins), "{gone} is left");
+        }
+    }
+    for record in records(flash, &secret(7)) {
+        assert!(record.subject.is_none_or(|subject| is_enrolled(&subject)));
+    }
+    for subject in NAMES {
+        assert!(!flash.contains(subject.as_bytes()), "{subject} is legible");
         for sample in 0..SHOTS as u8 {
-            let found = flash.contains(&bytes_of(subject, sample));
-            assert!(is_enrolled || !found, "{subject} {sample} is left");
+            assert!(!flash.contains(&bytes_of(subject, sample)));
         }
     }
 }
@@ -159,109 +232,16 @@ fn nobody_else_is_in(flash: &Flash, enrolled: &[Enrolment]) {
 #[test]
 fn days_of_use_are_there_after_each_restart() {
     let mut flash = Flash::blank();
-    let mut expected = Vec::new();
+    let mut expected = Content::default();
     for change in days() {
+        let before = records(&flash, &secret(7));
         expected = change.expected(&expected);
         let mut store = open(&mut flash);
         change.make(&mut store).unwrap();
         assert_eq!(content(&store), expected, "{change:?}");
         assert_eq!(content(&open(&mut flash)), expected, "{change:?}");
-        nobody_else_is_in(&flash, &expected);
+        nobody_else_is_in(&flash, &expected.0, &before);
     }
-}
-
-#[test]
-fn power_may_fail_at_any_word_and_any_page() {
-    for tear in [Tear::Front, Tear::Back, Tear::Bits] {
-        power_may_fail(tear);
-    }
-}
-
-fn power_may_fail(tear: Tear) {
-    let mut flash = Flash::blank();
-    flash.tear = tear;
-    let mut before = content(&open(&mut flash));
-    let (mut cuts, mut double_cuts) = (0, 0);
-    for change in days() {
-        let after = change.expected(&before);
-        for power in 0.. {
-            let mut cut = flash.clone();
-            cut.power = Some(power);
-            let done = {
-                let record = vec![0; record_len::<SHOTS, DIM>()];
-                let opened = open_with(&mut cut, REGION, model(1), record);
-                opened.and_then(|mut store| change.make(&mut store))
-            };
-            cut.power = None;
-            if done.is_ok() {
-                break;
-            }
-            cuts += 1;
-            // And once more while it recovers.
-            for power in 0.. {
-                let mut again = cut.clone();
-                again.power = Some(power);
-                let opened = open_as(&mut again, 1).map(|_| ());
-                again.power = None;
-                if opened.is_ok() {
-                    break;
-                }
-                double_cuts += 1;
-                check(&mut again, &before, &after, change);
-            }
-            check(&mut cut, &before, &after, change);
-        }
-        change.make(&mut open(&mut flash)).unwrap();
-        before = after;
-    }
-    println!("{tear:?}: {cuts} cuts, {double_cuts} during recovery from them");
-    assert!(cuts > 900 && double_cuts > 900);
-}
-
-/// After a restart the change is there or it is not, and the store is as good as ever.
-fn check(flash: &mut Flash, before: &[Enrolment], after: &[Enrolment], change: Change) {
-    let mut store = open(flash);
-    let found = content(&store);
-    assert!(found == before || found == after, "{change:?}: {found:?}");
-    change.make(&mut store).unwrap();
-    assert_eq!(content(&store), after);
-    assert_eq!(content(&open(flash)), after);
-    nobody_else_is_in(flash, after);
-}
-
-/// An operation of the flash fails once, done or not; the user tries again, at once.
-#[test]
-fn flash_may_fail_once_at_any_operation() {
-    let mut flash = Flash::blank();
-    let mut before = content(&open(&mut flash));
-    let mut failures = 0;
-    for change in days() {
-        let after = change.expected(&before);
-        for (operation, done) in (0..).flat_map(|n| [(n, false), (n, true)]) {
-            let mut weak = flash.clone();
-            weak.hiccup = Some((operation, done));
-            let mut store = open(&mut weak);
-            let made = change.make(&mut store);
-            if made.is_err() {
-                failures += 1;
-                assert!(content(&store) == before || content(&store) == after);
-                change.make(&mut store).unwrap();
-            }
-            assert_eq!(content(&store), after, "{change:?}");
-            // What follows is kept as well.
-            let _ = store.put(template("zoe", 1));
-            let last = content(&store);
-            drop(store);
-            let is_over = weak.hiccup.take().is_some();
-            assert_eq!(content(&open(&mut weak)), last, "{change:?}, {operation}");
-            if is_over {
-                break;
-            }
-        }
-        change.make(&mut open(&mut flash)).unwrap();
-        before = after;
-    }
-    assert!(failures > 100, "{failures}");
 }
 
 #[test]
@@ -279,7 +259,7 @@ fn capacity_is_there_however_often_it_is_used() {
     let full = store.put(template(&names[SUBJECTS], 1));
     let expected = SupportSetError::Full { capacity: SUBJECTS };
     assert_eq!(full, Err(FlashStoreError::Template(expected)));
-    assert_eq!(content(&store).len(), SUBJECTS);
+    assert_eq!(enrolled(&store).len(), SUBJECTS);
     let before = content(&store);
     assert_eq!(content(&open(&mut flash)), before);
 }
@@ -292,7 +272,7 @@ fn templates_of_other_models_are_counted_and_never_served() {
         store.put(template(name, 2)).unwrap();
     }
     let mut other = open_as(&mut flash, 2).unwrap();
-    assert_eq!((content(&other).len(), other.stale_count()), (0, 3));
+    assert_eq!((enrolled(&other).len(), other.stale_count()), (0, 3));
     assert!(matches!(
         other.put(template_of(1, "dora", 1)),
         Err(FlashStoreError::Template(
@@ -306,16 +286,20 @@ fn templates_of_other_models_are_counted_and_never_served() {
     // Removing one of ours keeps theirs.
     assert_eq!(other.remove("dora"), Ok(true));
     let back = open(&mut flash);
-    assert_eq!((content(&back).len(), back.stale_count()), (3, 1));
+    assert_eq!((enrolled(&back).len(), back.stale_count()), (3, 1));
     let mut other = open_as(&mut flash, 2).unwrap();
     other.remove_stale().unwrap();
-    assert_eq!((content(&other).len(), other.stale_count()), (1, 0));
+    assert_eq!((enrolled(&other).len(), other.stale_count()), (1, 0));
     for name in ["emma", "fanny", "grete", "hanna"] {
         other.put(template_of(2, name, 1)).unwrap();
     }
     let other = open_as(&mut flash, 2).unwrap();
-    assert_eq!((content(&other).len(), other.stale_count()), (5, 0));
-    assert!(!flash.contains(&bytes_of("berta", 0)));
+    assert_eq!((enrolled(&other).len(), other.stale_count()), (5, 0));
+    let left = records(&flash, &secret(7));
+    assert!(
+        left.iter()
+            .all(|record| record.subject.as_deref() != Some("berta"))
+    );
 }
 
 #[test]
@@ -333,7 +317,7 @@ fn what_is_no_store_is_told_and_left_alone() {
     ));
     assert!(flash.bytes == before);
     Store::erase(&mut &mut flash, REGION).unwrap();
-    assert_eq!(content(&open(&mut flash)).len(), 0);
+    assert_eq!(enrolled(&open(&mut flash)).len(), 0);
 }
 
 #[test]
@@ -360,4 +344,81 @@ fn too_small_a_region_is_told() {
         matches!(error, FlashStoreError::Buffer { found: 8, .. }),
         "{error}"
     );
+}
+
+/// A bit that flips is told, or was nobody's, or undoes the last change as if power had
+/// failed in it: nobody is lost, or comes back, in silence.
+#[test]
+fn every_flipped_bit_is_told() {
+    let mut flash = Flash::blank();
+    let mut store = open(&mut flash);
+    for name in &NAMES[..3] {
+        store.put(template(name, 1)).unwrap();
+    }
+    store.remove("clara").unwrap();
+    store.put(template("ada", 2)).unwrap();
+    let before = content(&store);
+    store.put(template("dora", 1)).unwrap();
+    let now = content(&store);
+    drop(store);
+    let [mut told, mut undone, mut nobodys] = [0; 3];
+    for bit in 8 * REGION.start..8 * REGION.end {
+        let mut flipped = flash.clone();
+        flipped.bytes[bit as usize / 8] ^= 1 << (bit % 8);
+        match open_as(&mut flipped, 1).map(|store| content(&store)) {
+            Err(FlashStoreError::Damaged | FlashStoreError::OtherKey) => told += 1,
+            Err(error) => panic!("{bit}: {error}"),
+            Ok(found) if found == now => nobodys += 1,
+            Ok(found) if found == before => undone += 1,
+            Ok(found) => panic!("{bit}: {found:?}"),
+        }
+    }
+    println!("{told} bits told, {undone} undo the last change, {nobodys} are nobody's");
+    assert!(told > 3000 && undone > 1000 && nobodys > 1000);
+}
+
+#[test]
+fn stores_of_other_devices_are_told() {
+    let mut flash = Flash::blank();
+    open(&mut flash).put(template("ada", 1)).unwrap();
+    let before = flash.bytes.clone();
+    let place = Box::leak(Box::new(SupportSet::blank()));
+    let record = vec![0; record_len::<SHOTS, DIM>()];
+    let other = Keys::from(&secret(8));
+    let opened: Result<Store<'_>, _> = FlashStore::open(
+        &mut flash,
+        REGION,
+        other,
+        model(1),
+        comparison(),
+        record,
+        place,
+    );
+    assert!(matches!(opened, Err(FlashStoreError::OtherKey)));
+    assert!(flash.bytes == before);
+    assert_eq!(enrolled(&open(&mut flash)).len(), 1);
+}
+
+#[test]
+fn states_are_kept_beside_templates() {
+    let mut flash = Flash::blank();
+    let mut store = open(&mut flash);
+    assert_eq!(store.state(State::Hosts), b"");
+    let longest = [3; MAX_STATE];
+    for round in 0..40 {
+        store.set_state(State::Hosts, &longest).unwrap();
+        store.set_state(State::Trust, &[round; 36]).unwrap();
+        store.put(template("ada", 1 + round % 3)).unwrap();
+    }
+    let change = store.change();
+    assert!(change > 120);
+    let too_long = store.set_state(State::Hosts, &[0; MAX_STATE + 1]);
+    assert!(matches!(too_long, Err(FlashStoreError::Buffer { .. })));
+    let mut again = open(&mut flash);
+    assert_eq!(again.state(State::Hosts), longest);
+    assert_eq!(again.state(State::Trust), [39; 36]);
+    assert_eq!(again.state(State::Failures), b"");
+    assert!(again.change() >= change, "numbers only grow");
+    again.set_state(State::Hosts, b"").unwrap();
+    assert_eq!(open(&mut flash).state(State::Hosts), b"");
 }

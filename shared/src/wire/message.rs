@@ -210,4 +210,6 @@ pub enum Refusal {
     Flash,
     /// The sensor took no picture.
     Sensor,
+    /// The device has no secret, and cannot make one.
+    Secret,
 }

@@ -9,10 +9,11 @@
 use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, Trailer, write};
 use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::seal::{CONTENT, Label, OVERHEAD, Sealer};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, SubjectId, Template};
 use shared::wire::{self, Request};
-use shared::{Distance, EmbeddingFormat, ModelId};
+use shared::{Distance, EmbeddingFormat, ModelId, Secret};
 
 /// A 4 x 4 picture, two 3 x 3 filters with padding, a pool over everything.
 pub fn artifact() -> Vec<u8> {
@@ -156,4 +157,17 @@ pub fn frame() -> Vec<u8> {
     let mut frame = [0; wire::MAX_FRAME];
     let length = wire::encode(258, &Request::Verify { subject: "ada" }, &mut frame).unwrap();
     frame[..length].to_vec()
+}
+
+pub(crate) fn sealed() -> Vec<u8> {
+    let content = b"template";
+    let mut record = vec![0; OVERHEAD + content.len()];
+    record[CONTENT..CONTENT + content.len()].copy_from_slice(content);
+    let label = Label {
+        slot: 16,
+        change: 3,
+    };
+    let sealer = Sealer::new(&Secret::new([7; 32]));
+    sealer.seal(label, &mut record, content.len()).unwrap();
+    record
 }

@@ -26,6 +26,7 @@ const MODEL: &str = "runs/demo-model";
 const FIGURES: &str = "runs/demo-figures";
 const SIGNATURES: &str = "runs/demo-signatures";
 const STORE: &str = "runs/demo.store";
+const KEYS: &str = "runs/demo-keys";
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut stages = Stages::of("demo");
@@ -97,7 +98,9 @@ fn host_trainer(workspace: &Workspace) -> Command {
 /// The device's program as it was built beside the trainer. Asked for alone, cargo
 /// would choose other features of the dependencies and compile them anew.
 fn semblance(workspace: &Workspace) -> Command {
-    process::command(workspace, workspace.target.join("debug/semblance"))
+    let mut semblance = process::command(workspace, workspace.target.join("debug/semblance"));
+    semblance.env("SEMBLANCE_KEYS", path_of(workspace, KEYS));
+    semblance
 }
 
 fn where_things_are() -> String {
@@ -108,7 +111,7 @@ Where things are
   {MODEL}  the model: model.bin for a device, ONNX for other tools, model.toml the card
   {FIGURES}  what `evaluate` measured
   {SIGNATURES}  the signatures; look at contact-sheet.png
-  {STORE}  the enrolled templates
+  {STORE}  the enrolled templates, sealed with the key in {KEYS}
 Next: train on pictures of your own, see README.md."
     )
 }

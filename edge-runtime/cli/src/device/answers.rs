@@ -76,6 +76,8 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected flash for models that can be written, found flash that cannot: flash the board anew",
         Refusal::Sensor =>
             "expected a picture by the device's sensor, found none: see to its wiring, and try again",
+        Refusal::Secret =>
+            "expected a device with a secret to seal with, found one whose secret is lost, or that has no randomness to make one: flash the board anew",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }

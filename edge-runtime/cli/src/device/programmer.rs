@@ -12,7 +12,7 @@ use edge_runtime::client::slot;
 /// store behind it: nobody is enrolled.
 pub(super) fn write(board: &Board, firmware: &Path, model: &[u8]) -> Result<()> {
     let mut image = slot::with_model(&board.limits, model)?;
-    image.resize(board.map.store.end - board.map.slots[0].start, 0xff);
+    image.resize(board.map.end() - board.map.slots[0].start, 0xff);
     let mut file = tempfile::Builder::new().suffix(".bin").tempfile()?;
     file.write_all(&image)?;
     file.flush()?;

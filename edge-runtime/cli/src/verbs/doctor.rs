@@ -12,7 +12,7 @@ use shared::embedding::MAX_DIM;
 
 use crate::Outcome;
 use crate::arguments::{Doctor, EngineName};
-use crate::model::engine;
+use crate::model::{engine, keys};
 
 /// What one check found.
 struct Finding {
@@ -45,7 +45,7 @@ impl Finding {
 pub(super) fn run(arguments: &Doctor, out: &mut impl Write) -> Result<Outcome> {
     let mut findings = vec![processor(), memory(), engines()];
     if let Some(model) = &arguments.model {
-        findings.extend(check_model(model, arguments.store.as_deref()));
+        findings.extend(check_model(model, arguments));
     } else if let Some(store) = &arguments.store {
         findings.push(writable(store));
     }
@@ -132,7 +132,7 @@ fn engines() -> Finding {
     }
 }
 
-fn check_model(path: &Path, store: Option<&Path>) -> Vec<Finding> {
+fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
     let fix = "copy the model folder again, or name another by --model";
     let model = match Model::open(path) {
         Ok(model) => model,
@@ -170,23 +170,28 @@ fn check_model(path: &Path, store: Option<&Path>) -> Vec<Finding> {
     if cfg!(feature = "tract") && model.has_onnx() {
         findings.push(golden(&model, EngineName::Tract));
     }
-    if let Some(store) = store {
-        findings.push(
-            match FileStore::<SHOTS, MAX_DIM>::open(store, artifact.model_id()) {
-                Ok(templates) => Finding::new(
-                    "store",
-                    State::Good,
-                    format!("{} subjects enrolled", templates.templates().count()),
-                    "",
-                ),
-                Err(error) => Finding::new(
-                    "store",
-                    State::Failure,
-                    error.to_string(),
-                    "restore the store from a copy, or name another by --store",
-                ),
-            },
-        );
+    if let Some(store) = &arguments.store {
+        let opened = keys(&arguments.keys).and_then(|keys| {
+            Ok(FileStore::<SHOTS, MAX_DIM>::open(
+                store,
+                artifact.model_id(),
+                keys,
+            )?)
+        });
+        findings.push(match opened {
+            Ok(templates) => Finding::new(
+                "store",
+                State::Good,
+                format!("{} subjects enrolled", templates.templates().count()),
+                "",
+            ),
+            Err(error) => Finding::new(
+                "store",
+                State::Failure,
+                error.to_string(),
+                "restore the store from a copy, or name another by --store",
+            ),
+        });
         findings.push(writable(store));
     }
     findings

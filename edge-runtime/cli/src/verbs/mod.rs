@@ -7,6 +7,7 @@ mod identify;
 mod info;
 mod list;
 mod remove;
+mod rotate_key;
 mod self_test;
 mod verify;
 
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome>
             device::remove(&arguments, out)
         }
         Verb::Remove(arguments) => remove::run(&arguments, out),
+        Verb::RotateKey(arguments) => rotate_key::run(&arguments, out),
         #[cfg(feature = "device")]
         Verb::SelfTest(arguments) if arguments.device != Device::Local => {
             device::self_test(&arguments, out)

@@ -9,9 +9,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::keys::Keys;
+use edge_runtime::keys::file::{DEVICE_KEY, FileKeys};
+use edge_runtime::store::TemplateStore;
 use edge_runtime::store::file::{FileStore, SHOTS};
 use sha2::{Digest, Sha256};
 use shared::artifact::plan::{Conv2d, Place, PlanHeader};
@@ -22,7 +26,7 @@ use shared::embedding::{MAX_DIM, prototype};
 use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, Template};
-use shared::{Distance, EmbeddingFormat, Preprocess};
+use shared::{Distance, EmbeddingFormat, ModelId, Preprocess};
 
 /// Side of the model's input, pixels.
 const SIDE: u16 = 16;
@@ -85,22 +89,36 @@ impl Fixture {
     /// `host-trainer finetune` writes them: here simply their mean.
     pub fn learn(&self, scale: f32) {
         let path = self.path("store");
-        let bytes = self.store();
+        let model = self.model_id();
+        let store = FileStore::<SHOTS, MAX_DIM>::open(&path, model, keys()).unwrap();
         fs::remove_file(&path).unwrap();
-        let (mut rest, mut learned) = (bytes.as_slice(), vec![]);
+        let mut learned = vec![];
         let format = comparison().embedding;
-        while !rest.is_empty() {
-            let (template, after) = Template::<SHOTS, MAX_DIM>::decode(rest).unwrap();
+        for template in store.templates() {
             let mut mean = [0; DIM as usize];
             prototype(&format, template.shots(), &mut mean);
             let samples = template.shot_count() as u8;
             let (model, subject) = (template.model(), template.subject_id().clone());
             let of = Learned { scale, samples };
             learned.push(Template::with_prototype(model, subject, 0, &mean, of).unwrap());
-            rest = after;
         }
-        let model = learned[0].model();
-        FileStore::<SHOTS, MAX_DIM>::create(&path, model, learned).unwrap();
+        FileStore::<SHOTS, MAX_DIM>::create(&path, model, keys(), learned).unwrap();
+    }
+
+    /// Writes the store in the clear, as it was before stores were sealed.
+    pub fn unseal(&self, key_folder: &Path) {
+        let (path, model) = (self.path("store"), self.model_id());
+        let secrets = FileKeys::open_or_begin(&key_folder.join(DEVICE_KEY)).unwrap();
+        let keys = Keys::new(&secrets);
+        let store = FileStore::<SHOTS, MAX_DIM>::open(&path, model, keys).unwrap();
+        let templates: Vec<_> = store.templates().cloned().collect();
+        fs::remove_file(&path).unwrap();
+        FileStore::create_unsealed(&path, model, &templates).unwrap();
+    }
+
+    fn model_id(&self) -> ModelId {
+        let artifact = fs::read(self.path("model/model.bin")).unwrap();
+        Artifact::parse(&artifact).unwrap().model_id()
     }
 
     pub fn store(&self) -> Vec<u8> {
@@ -113,10 +131,24 @@ pub fn text(path: &Path) -> &str {
 }
 
 pub fn semblance(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_semblance"))
-        .args(arguments)
-        .output()
-        .unwrap()
+    program().args(arguments).output().unwrap()
+}
+
+/// The program, with keys that are only for tests.
+pub fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_semblance"));
+    program.env("SEMBLANCE_KEYS", key_folder());
+    program
+}
+
+fn key_folder() -> &'static Path {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path()
+}
+
+fn keys() -> Keys {
+    let path = key_folder().join(DEVICE_KEY);
+    Keys::new(&FileKeys::open_or_begin(&path).unwrap())
 }
 
 pub fn code(output: &Output) -> i32 {

@@ -4,16 +4,21 @@ use core::convert::Infallible;
 use core::ops::Range;
 
 use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::keys::{DeviceSecrets, KeyProvider, Keys};
 use edge_runtime::limits::Limits;
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
-use edge_runtime::server::{Answer, Board, Device, Received, Respond, Running, Server};
+use edge_runtime::server::{
+    Answer, Board, Device, NoRandomness, Received, Respond, Running, Server,
+};
 use edge_runtime::slots::{MappedFlash, Slots};
 use edge_runtime::store::TemplateStore;
-use edge_runtime::store::flash::FlashStore;
+use edge_runtime::store::flash::{self, FlashStore};
 use embedded_io::{Error, ErrorKind, Read, Write};
 use embedded_storage::nor_flash::NorFlash;
+use shared::Secret;
 use shared::artifact::Artifact;
+use shared::secret::SECRET_LEN;
 use shared::support_set::SupportSet;
 use shared::wire::{Frames, Refusal};
 
@@ -21,14 +26,27 @@ use crate::{Indicator, Sign};
 
 /// What a board gives.
 #[derive(Debug)]
-pub struct Parts<'a, L, F, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>
-{
+pub struct Parts<
+    'a,
+    L,
+    F,
+    K,
+    M,
+    N,
+    I,
+    C,
+    const SUBJECTS: usize,
+    const SHOTS: usize,
+    const DIM: usize,
+> {
     /// The line to the host.
     pub link: L,
     /// The flash that templates are kept in.
     pub flash: F,
     /// Where in it they are kept.
     pub store: Range<u32>,
+    /// Where the device's secret lies.
+    pub keys: K,
     /// Where models lie.
     pub slots: [M; 2],
     /// What takes pictures; `()` where hosts send them.
@@ -81,12 +99,13 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Default
 ///
 /// # Errors
 /// What kind of error ended the line.
-pub fn run<L, F, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
-    parts: Parts<'_, L, F, M, N, I, C, SUBJECTS, SHOTS, DIM>,
+pub fn run<L, F, K, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
+    parts: Parts<'_, L, F, K, M, N, I, C, SUBJECTS, SHOTS, DIM>,
 ) -> Result<Infallible, ErrorKind>
 where
     L: Read + Write,
     F: NorFlash,
+    K: KeyProvider,
     M: MappedFlash,
     N: Sensor,
     I: Indicator,
@@ -96,6 +115,7 @@ where
         mut link,
         mut flash,
         store,
+        mut keys,
         slots: [first, second],
         sensor,
         mut indicator,
@@ -118,6 +138,8 @@ where
         frames,
         server,
     };
+    let begins = is_blank(&mut flash, store.clone());
+    let secrets = secrets(&mut keys, &mut board, begins);
     let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
     // Once for each model that runs.
     loop {
@@ -125,16 +147,20 @@ where
         let running = match artifact {
             None => Err(Refusal::NoModel),
             Some(artifact) => {
-                let opened = FlashStore::open(
-                    &mut flash,
-                    store.clone(),
-                    artifact.model_id(),
-                    artifact.contract().comparison,
-                    &mut *record,
-                    templates,
-                );
-                // A host is told, and nothing is written to a store that cannot be read.
-                let opened = opened.map_err(|_| Refusal::Store);
+                let opened = secrets.as_ref().map_err(|refusal| *refusal);
+                let opened = opened.and_then(|secrets| {
+                    let opened = FlashStore::open(
+                        &mut flash,
+                        store.clone(),
+                        Keys::new(secrets),
+                        artifact.model_id(),
+                        artifact.contract().comparison,
+                        &mut *record,
+                        templates,
+                    );
+                    // A host is told, and nothing is written to a store that cannot be read.
+                    opened.map_err(|_| Refusal::Store)
+                });
                 opened.and_then(|store| start(artifact, store, arena))
             }
         };
@@ -144,6 +170,33 @@ where
         let committed = slots.commit(received, &limits, arena);
         host.settle(committed.map_err(Refusal::from))?;
     }
+}
+
+/// Whether nothing was ever kept here.
+fn is_blank<F: NorFlash>(flash: &mut F, store: Range<u32>) -> bool {
+    flash::is_blank(flash, store).unwrap_or(false)
+}
+
+/// The secrets of the device; where it `begins`, one that is made now.
+fn secrets(
+    keys: &mut impl KeyProvider,
+    board: &mut impl Board,
+    begins: bool,
+) -> Result<DeviceSecrets, Refusal> {
+    match keys.secrets() {
+        Ok(Some(secrets)) => return Ok(secrets),
+        // Power may have failed while the first one was written.
+        Ok(None) | Err(_) if begins => {}
+        _ => return Err(Refusal::Secret),
+    }
+    let mut fresh = Secret::new([0; SECRET_LEN]);
+    let filled = board.fill_random(fresh.expose_mut());
+    filled.map_err(|_| Refusal::Secret)?;
+    keys.add(&fresh).map_err(|_| Refusal::Secret)?;
+    Ok(DeviceSecrets {
+        current: fresh,
+        previous: None,
+    })
 }
 
 /// A board and its sensor.
@@ -171,6 +224,10 @@ impl<C: Board, N: Sensor> Board for Equipped<C, N> {
 
     fn capture(&mut self, pixels: &mut [u8]) -> Result<Captured, SensorError> {
         self.sensor.capture(pixels)
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.board.fill_random(bytes)
     }
 }
 

@@ -10,9 +10,10 @@ use std::thread;
 use app::sensor::Drawing;
 use app::{Indicator, Memory, Parts, Sign, run};
 use edge_runtime::boards::EMULATED;
+use edge_runtime::keys::flash::FlashKeys;
 use edge_runtime::limits::Limits;
 use edge_runtime::sensor::{Pen, Sensor, SensorError, Touch};
-use edge_runtime::server::Board;
+use edge_runtime::server::{Board, NoRandomness};
 use edge_runtime::slots::MappedFlash;
 use edge_runtime::store::flash::record_len;
 use embedded_hal::delay::DelayNs;
@@ -171,7 +172,9 @@ impl Host {
     }
 }
 
-struct Desk;
+struct Desk {
+    has_randomness: bool,
+}
 
 impl Board for Desk {
     fn name(&self) -> &str {
@@ -188,6 +191,11 @@ impl Board for Desk {
 
     fn stack(&self) -> (u32, u32) {
         (0, 0)
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        bytes.fill(0x5e);
+        self.has_randomness.then_some(()).ok_or(NoRandomness)
     }
 }
 
@@ -240,6 +248,8 @@ impl Pen for People {
 struct Kept {
     slots: [Flash; 2],
     store: Flash,
+    keys: Flash,
+    has_randomness: bool,
 }
 
 impl Kept {
@@ -247,6 +257,8 @@ impl Kept {
         Self {
             slots: [(); 2].map(|()| Flash::blank(LIMITS.slot)),
             store: Flash::blank(8 * PAGE),
+            keys: Flash::blank(2 * PAGE),
+            has_randomness: true,
         }
     }
 
@@ -270,10 +282,13 @@ impl Kept {
                     link: Link { receive, send },
                     store: 0..self.store.0.len() as u32,
                     flash: &mut self.store,
+                    keys: FlashKeys::new(&mut self.keys, 0..2 * PAGE as u32),
                     slots: [first, second],
                     sensor,
                     indicator: Signs(signs),
-                    board: Desk,
+                    board: Desk {
+                        has_randomness: self.has_randomness,
+                    },
                     limits: LIMITS,
                     memory: &mut memory,
                     arena: &mut vec![0; LIMITS.arena],
@@ -437,4 +452,40 @@ fn a_store_that_cannot_be_read_is_told_and_left() {
         .1
         .unwrap_err();
     assert!(board.store.0 == before);
+}
+
+/// A device makes its secret once. Where it was lost, what it sealed stays as it is, and
+/// whoever asks is told; an erased board begins anew.
+#[test]
+fn a_secret_is_made_once() {
+    let mut board = Kept::blank();
+    board.has_randomness = false;
+    let refused = Response::Refused(Refusal::Secret);
+    let is_refused = |board: &mut Kept| {
+        let (_, ended) = board.start((), |host| {
+            assert_eq!(host.send_model(MODEL), None);
+            assert_eq!(host.ask(&Request::List { index: 0 }), refused);
+        });
+        ended.unwrap_err();
+    };
+    is_refused(&mut board);
+    board.has_randomness = true;
+    let empty = Response::Subject { entry: None };
+    let is_empty = |board: &mut Kept| {
+        let (_, ended) = board.start((), |host| {
+            assert_eq!(host.send_model(MODEL), None);
+            assert_eq!(host.ask(&Request::List { index: 0 }), empty);
+        });
+        ended.unwrap_err();
+    };
+    is_empty(&mut board);
+    let secret = board.keys.0.clone();
+    is_empty(&mut board);
+    assert!(board.keys.0 == secret);
+    let store = board.store.0.clone();
+    board.keys.0.fill(0xff);
+    is_refused(&mut board);
+    assert!(board.store.0 == store && board.keys.0 == [0xff; 2 * PAGE]);
+    board.store.0.fill(0xff);
+    is_empty(&mut board);
 }

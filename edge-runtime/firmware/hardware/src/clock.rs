@@ -1,6 +1,6 @@
-//! Clocks, and boards that have one.
+//! Clocks and randomness, and boards that have both.
 
-use edge_runtime::server::Board;
+use edge_runtime::server::{Board, NoRandomness};
 
 use crate::stack;
 
@@ -13,16 +13,40 @@ pub trait Clock {
     fn per_second(&self) -> u32;
 }
 
+/// What makes random numbers that nobody can guess.
+pub trait Random {
+    /// Fills `bytes` with them.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
+}
+
+/// A generator of the processor, by its driver.
+#[cfg(feature = "real")]
+#[derive(Debug)]
+pub struct Generator<R>(pub R);
+
+#[cfg(feature = "real")]
+impl<R: rand_core::CryptoRng> Random for Generator<R> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.0.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
 /// A board, as hosts are told of it.
 #[derive(Debug)]
-pub struct Clocked<C> {
+pub struct Clocked<C, R> {
     /// Its name.
     pub name: &'static str,
     /// Its clock.
     pub clock: C,
+    /// What makes random numbers.
+    pub random: R,
 }
 
-impl<C: Clock> Board for Clocked<C> {
+impl<C: Clock, R: Random> Board for Clocked<C, R> {
     fn name(&self) -> &str {
         self.name
     }
@@ -37,5 +61,9 @@ impl<C: Clock> Board for Clocked<C> {
 
     fn stack(&self) -> (u32, u32) {
         stack::high_water()
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.random.fill(bytes)
     }
 }

@@ -26,5 +26,7 @@ pub mod log;
 #[cfg(all(feature = "real", target_os = "none"))]
 pub mod serve;
 
-pub use clock::{Clock, Clocked};
+#[cfg(feature = "real")]
+pub use clock::Generator;
+pub use clock::{Clock, Clocked, Random};
 pub use statics::Statics;

@@ -7,7 +7,7 @@ use static_cell::ConstStaticCell;
 use crate::clock::SysTick;
 use crate::kernels::{self, Memory};
 use crate::uart::Cmsdk;
-use crate::{Clocked, FileFlash, panic, serve, stack};
+use crate::{Clocked, FileFlash, HostRandom, panic, serve, stack};
 
 /// What differs between the boards.
 #[derive(Clone, Copy, Debug)]
@@ -37,18 +37,20 @@ impl Mps {
     /// nothing else uses them.
     pub unsafe fn serve(&self) -> ! {
         // SAFETY: the caller promises all of it; the parts of the flash are different ones.
-        let (slots, store, port) = unsafe {
+        let (slots, pages, port) = unsafe {
             stack::paint();
             let open =
                 |part: core::ops::Range<usize>| FileFlash::open(self.flash + part.start, part);
             let slots = EMULATED_FLASH.slots.map(open);
-            (slots, open(EMULATED_FLASH.store), Cmsdk::new(self.uart))
+            let pages = [EMULATED_FLASH.store, EMULATED_FLASH.keys].map(open);
+            (slots, pages, Cmsdk::new(self.uart))
         };
         let board = Clocked {
             name: self.name,
             clock: self.timer(),
+            random: HostRandom,
         };
-        serve(port, board, slots, store)
+        serve(port, board, slots, pages)
     }
 
     /// Tries the kernels.

@@ -4,10 +4,14 @@ use core::ops::Range;
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::{FlashStoreError, LARGEST_WORD};
+use super::FlashStoreError;
+use super::records::LARGEST_WORD;
 
-/// Whether every byte is as erasure leaves it.
-pub(super) fn is_blank<F: NorFlash>(
+/// Whether every byte of a range is as erasure leaves it.
+///
+/// # Errors
+/// [`FlashStoreError::Flash`].
+pub fn is_blank<F: NorFlash>(
     flash: &mut F,
     range: Range<u32>,
 ) -> Result<bool, FlashStoreError<F::Error>> {

@@ -4,6 +4,8 @@ use core::fmt;
 
 use shared::support_set::SupportSetError;
 
+use super::blocking::Blocked;
+
 /// Why templates cannot be kept in flash. `E` is the flash's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,8 +28,10 @@ pub enum FlashStoreError<E> {
         /// Bytes that it has.
         found: usize,
     },
-    /// The region holds something else, or what it held was destroyed.
+    /// The region holds something else, or what it held was destroyed or changed.
     Damaged,
+    /// The region is sealed with a key that the device does not have.
+    OtherKey,
     /// Templates of other models take the last places.
     Stale {
         /// How many.
@@ -43,9 +47,12 @@ impl<E> From<SupportSetError> for FlashStoreError<E> {
     }
 }
 
-pub(super) fn map_error<E>(error: sequential_storage::Error<E>) -> FlashStoreError<E> {
+pub(super) fn map_error<E>(error: sequential_storage::Error<Blocked<E>>) -> FlashStoreError<E> {
     match error {
-        sequential_storage::Error::Storage { value, .. } => FlashStoreError::Flash(value),
+        sequential_storage::Error::Storage {
+            value: Blocked::Flash(error),
+            ..
+        } => FlashStoreError::Flash(error),
         // The sizes were checked, so anything else is not what a store wrote.
         _ => FlashStoreError::Damaged,
     }
@@ -72,6 +79,9 @@ impl<E: fmt::Debug> fmt::Display for FlashStoreError<E> {
             ),
             Self::Damaged => f.write_str(
                 "expected a template store, found other bytes in the flash: erase the store, then enrol anew",
+            ),
+            Self::OtherKey => f.write_str(
+                "expected a template store that this device sealed, found one of another key: erase the store, then enrol anew",
             ),
             Self::Stale { stale } => write!(
                 f,

@@ -11,11 +11,12 @@ use app::Pins;
 use edge_runtime::boards::ESP32_C6;
 use esp_hal::clock::CpuClock;
 use esp_hal::gpio::{Level, Output, OutputConfig};
+use esp_hal::rng::{Trng, TrngSource};
 use esp_hal::time::Instant;
 use esp_hal::usb_serial_jtag::UsbSerialJtag;
 use esp_storage::FlashStorage;
 use hardware::serve::{Wiring, serve};
-use hardware::{Clock, stack, statics};
+use hardware::{Clock, Generator, stack, statics};
 
 use flash::Mapped;
 
@@ -41,6 +42,11 @@ fn main() -> ! {
     unsafe { stack::paint() };
     let config = esp_hal::Config::default().with_cpu_clock(CpuClock::max());
     let chip = esp_hal::init(config);
+    // Noise of its converter is what makes numbers random, as long as it is on.
+    let _noise = TrngSource::new(chip.RNG, chip.ADC1);
+    let Ok(random) = Trng::try_new() else {
+        unreachable!("its source is on");
+    };
     let lamp = OutputConfig::default();
     let wiring = Wiring {
         link: UsbSerialJtag::new(chip.USB_DEVICE),
@@ -52,6 +58,7 @@ fn main() -> ! {
             busy: Output::new(chip.GPIO20, Level::Low, lamp),
         },
         clock: Microseconds,
+        random: Generator(random),
     };
     // SAFETY: the flash was mapped to these addresses, whose cache forgets what is written,
     // and the table of partitions leaves what is behind the program alone.

@@ -12,12 +12,13 @@ use embassy_nrf::buffered_uarte::{self, BufferedUarte};
 use embassy_nrf::config::{Config, HfclkSource};
 use embassy_nrf::gpio::{Level, Output, OutputDrive};
 use embassy_nrf::nvmc::Nvmc;
+use embassy_nrf::rng::Rng;
 use embassy_nrf::{bind_interrupts, peripherals, uarte};
 use hardware::cycles::CycleCounter;
 use hardware::line::Waiting;
 use hardware::pin::ActiveLow;
 use hardware::serve::{Wiring, serve};
-use hardware::{stack, statics};
+use hardware::{Generator, stack, statics};
 use static_cell::ConstStaticCell;
 
 /// Cycles of a second.
@@ -68,6 +69,7 @@ fn main() -> ! {
             busy: ActiveLow(Output::new(chip.P0_15, Level::High, OutputDrive::Standard)),
         },
         clock: CycleCounter::start(core.DCB, core.DWT, CLOCK),
+        random: Generator(Rng::new_blocking(chip.RNG)),
     };
     // SAFETY: the processor reads its flash from address 0 on, and the linker leaves what is
     // behind the program alone.

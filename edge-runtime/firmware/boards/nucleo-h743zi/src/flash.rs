@@ -32,7 +32,8 @@ impl<'d> Checked<'d> {
     }
 
     /// Erases the last page of a slot, which has the trailer, if a word of it cannot be read: the
-    /// model there was not acknowledged, or another was about to take its place.
+    /// model there was not acknowledged, or another was about to take its place. A secret has a
+    /// page, and if that cannot be read was not acknowledged either.
     pub(crate) fn mend(&mut self, slot: &Range<usize>) -> Result<(), Error> {
         let end = slot.end - NUCLEO_H743ZI.flash.start;
         let page = end - NUCLEO_H743ZI.page;

@@ -10,18 +10,19 @@ mod flash;
 
 use app::Pins;
 use cortex_m_rt::entry;
-use edge_runtime::boards::NUCLEO_H743ZI;
+use edge_runtime::boards::{FlashMap, NUCLEO_H743ZI};
 use embassy_stm32::flash::Flash;
 use embassy_stm32::gpio::{Level, Output, Speed};
 use embassy_stm32::rcc::{
     AHBPrescaler, APBPrescaler, HSIPrescaler, Pll, PllDiv, PllMul, PllPreDiv, PllSource, Sysclk,
     VoltageScale,
 };
+use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::usart::{self, BufferedUart};
 use embassy_stm32::{Config, bind_interrupts, peripherals};
 use hardware::cycles::CycleCounter;
 use hardware::serve::{Wiring, serve};
-use hardware::{log, stack, statics};
+use hardware::{Generator, log, stack, statics};
 use static_cell::ConstStaticCell;
 
 use flash::Checked;
@@ -36,6 +37,7 @@ const _: () = assert!(NUCLEO_H743ZI.limits.dim + 16 <= 256);
 static SENT: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 
 bind_interrupts!(struct Interrupts {
+    RNG => rng::InterruptHandler<peripherals::RNG>;
     USART3 => usart::BufferedInterruptHandler<peripherals::USART3>;
 });
 
@@ -63,8 +65,10 @@ fn main() -> ! {
         log::end("a serial port without a clock");
     };
     let mut flash = Checked::new(Flash::new_blocking(chip.FLASH), core.SCB);
-    for slot in &NUCLEO_H743ZI.map.slots {
-        if flash.mend(slot).is_err() {
+    let FlashMap { slots, keys, .. } = &NUCLEO_H743ZI.map;
+    let second = keys.start + NUCLEO_H743ZI.page;
+    for part in slots.iter().chain(&[keys.start..second, second..keys.end]) {
+        if flash.mend(part).is_err() {
             log::end("flash that fails");
         }
     }
@@ -78,6 +82,7 @@ fn main() -> ! {
             busy: Output::new(chip.PE1, Level::Low, Speed::Low),
         },
         clock: CycleCounter::start(core.DCB, core.DWT, CLOCK),
+        random: Generator(Rng::new(chip.RNG, Interrupts)),
     };
     // SAFETY: the processor reads its flash at these addresses, whose cache forgets what is
     // written, and the linker leaves what is behind the program alone.

@@ -12,11 +12,12 @@ use embassy_rp::clocks::clk_sys_freq;
 use embassy_rp::config::Config;
 use embassy_rp::flash::{Blocking, Flash};
 use embassy_rp::gpio::{Level, Output};
+use embassy_rp::trng::{self, Trng};
 use embassy_rp::uart::{self, BufferedInterruptHandler, BufferedUart};
 use embassy_rp::{bind_interrupts, peripherals};
 use hardware::cycles::CycleCounter;
 use hardware::serve::{Wiring, serve};
-use hardware::{stack, statics};
+use hardware::{Generator, stack, statics};
 use static_cell::ConstStaticCell;
 
 /// Room for what a host sends while the processor is busy: a frame.
@@ -24,6 +25,7 @@ static RECEIVED: ConstStaticCell<[u8; 1024]> = ConstStaticCell::new([0; 1024]);
 static SENT: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 
 bind_interrupts!(struct Interrupts {
+    TRNG_IRQ => trng::InterruptHandler<peripherals::TRNG>;
     UART0_IRQ => BufferedInterruptHandler<peripherals::UART0>;
 });
 
@@ -56,6 +58,7 @@ fn main() -> ! {
             busy: Output::new(chip.PIN_25, Level::Low),
         },
         clock: CycleCounter::start(core.DCB, core.DWT, clk_sys_freq()),
+        random: Generator(Trng::new(chip.TRNG, Interrupts, trng::Config::default())),
     };
     // SAFETY: the processor reads its flash at these addresses, whose cache is emptied by the
     // routines that write it, and the linker leaves what is behind the program alone.

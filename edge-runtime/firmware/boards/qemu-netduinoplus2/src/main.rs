@@ -9,7 +9,7 @@ use qemu::EMULATED_FLASH;
 use qemu::clock::SysTick;
 use qemu::flash::ReadOnly;
 use qemu::uart::Stm32;
-use qemu::{Clocked, FileFlash, serve, stack};
+use qemu::{Clocked, FileFlash, HostRandom, serve, stack};
 
 /// Cycles of a second.
 const CLOCK: u32 = 168_000_000;
@@ -32,12 +32,18 @@ fn main() -> ! {
         ReadOnly(unsafe { slice::from_raw_parts(start, part.len()) })
     });
     // SAFETY: the board has 64 KB there, which the linker gives to nobody.
-    let store = unsafe { FileFlash::open(PAGES, EMULATED_FLASH.store) };
+    let pages = unsafe {
+        [
+            FileFlash::open(PAGES, EMULATED_FLASH.store),
+            FileFlash::open(PAGES + EMULATED_FLASH.store.len(), EMULATED_FLASH.keys),
+        ]
+    };
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Stm32::new(UART) };
     let board = Clocked {
         name: "qemu-netduinoplus2",
         clock: SysTick::start(core.SYST, CLOCK),
+        random: HostRandom,
     };
-    serve(port, board, slots, store)
+    serve(port, board, slots, pages)
 }

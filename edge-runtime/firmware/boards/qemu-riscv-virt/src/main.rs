@@ -7,7 +7,7 @@ use core::ops::Range;
 use qemu::EMULATED_FLASH;
 use qemu::clock::Cycles;
 use qemu::uart::Ns16550;
-use qemu::{Clocked, FileFlash, serve, stack};
+use qemu::{Clocked, FileFlash, HostRandom, serve, stack};
 use riscv_rt::entry;
 
 const UART: usize = 0x1000_0000;
@@ -23,12 +23,13 @@ fn main() -> ! {
     // part is opened once.
     let open = |part: Range<usize>| unsafe { FileFlash::open(FLASH + part.start, part) };
     let slots = EMULATED_FLASH.slots.map(open);
-    let store = open(EMULATED_FLASH.store);
+    let pages = [EMULATED_FLASH.store, EMULATED_FLASH.keys].map(open);
     // SAFETY: the board has this port, which nothing else uses.
     let port = unsafe { Ns16550::new(UART) };
     let board = Clocked {
         name: "qemu-riscv-virt",
         clock: Cycles,
+        random: HostRandom,
     };
-    serve(port, board, slots, store)
+    serve(port, board, slots, pages)
 }

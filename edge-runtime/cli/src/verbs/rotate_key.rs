@@ -1,0 +1,77 @@
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use edge_runtime::keys::file::{FileKeys, fresh};
+use edge_runtime::keys::{DeviceSecrets, KeyProvider, Keys};
+use edge_runtime::loader::Model;
+use edge_runtime::store::TemplateStore;
+use edge_runtime::store::file::{FileStore, SHOTS};
+use serde_json::json;
+use shared::embedding::MAX_DIM;
+use shared::seal::Sealer;
+
+use crate::Outcome;
+use crate::arguments::RotateKey;
+
+pub(super) fn run(arguments: &RotateKey, out: &mut impl Write) -> Result<Outcome> {
+    let path = arguments.keys.device_key()?;
+    let mut keys = FileKeys::new(&path);
+    if arguments.retire {
+        keys.retire()?;
+        if arguments.json {
+            writeln!(out, "{}", json!({"retired": true}))?;
+        } else {
+            writeln!(out, "{}: the key before is forgotten", path.display())?;
+        }
+        return Ok(Outcome::Yes);
+    }
+    let model = Model::open(arguments.model.as_deref().context("expected --model")?)?;
+    let model = model.identified_artifact()?.model_id();
+    let store = arguments.store.as_deref().context("expected --store")?;
+    let secrets = FileKeys::open_or_begin(&path)?;
+    let count = if arguments.unsealed {
+        let sealed = FileStore::<SHOTS, MAX_DIM>::seal(store, model, Keys::new(&secrets))?;
+        sealed.templates().count()
+    } else {
+        // What cannot be opened now must be told before there is another key.
+        FileStore::<SHOTS, MAX_DIM>::open(store, model, Keys::new(&secrets))?;
+        let secrets = another(&mut keys, secrets)?;
+        let mut sealed = FileStore::<SHOTS, MAX_DIM>::open(store, model, Keys::new(&secrets))?;
+        sealed.reseal()?;
+        sealed.templates().count()
+    };
+    let secrets = FileKeys::open_or_begin(&path)?;
+    let key = Sealer::new(&secrets.current).key_id();
+    let is_kept = secrets.previous.is_some();
+    if arguments.json {
+        let rotated = json!({
+            "store": store.display().to_string(),
+            "subjects": count,
+            "key": key.to_string(),
+            "previous_key_kept": is_kept,
+        });
+        writeln!(out, "{rotated}")?;
+    } else {
+        writeln!(
+            out,
+            "{}: {count} subjects sealed with key {key}",
+            store.display()
+        )?;
+        if is_kept {
+            writeln!(
+                out,
+                "the key before is kept for other stores: when all are sealed anew, `rotate-key --retire` forgets it"
+            )?;
+        }
+    }
+    Ok(Outcome::Yes)
+}
+
+/// Adds a key, unless one was added that not all stores are sealed with yet.
+fn another(keys: &mut FileKeys, secrets: DeviceSecrets) -> Result<DeviceSecrets> {
+    if secrets.previous.is_some() {
+        return Ok(secrets);
+    }
+    keys.add(&fresh()?)?;
+    Ok(FileKeys::open_or_begin(keys.path())?)
+}

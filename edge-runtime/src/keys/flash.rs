@@ -1,0 +1,189 @@
+//! The secret of a device in two parts of its flash.
+//!
+//! Each part holds one record or none; the one with the higher number is in use. Another
+//! secret goes to the other part, so a loss of power leaves the one in use as it was. Flash
+//! that can be read from outside the processor keeps no secret: see
+//! `shared/docs/security.md`.
+
+use core::fmt;
+use core::ops::Range;
+
+use embedded_storage::nor_flash::NorFlash;
+use shared::Secret;
+use shared::secret::SECRET_LEN;
+use zeroize::Zeroize;
+
+use super::{DeviceSecrets, KeyProvider};
+
+/// The first bytes of a record.
+const MAGIC: [u8; 4] = *b"SMBK";
+
+/// Bytes of a record: magic, number, secret, the inverse of the secret, zeros to a multiple
+/// of the longest word.
+const RECORD_LEN: usize = 96;
+
+/// Secrets in a region of a flash, of two equal parts of whole pages.
+#[derive(Debug)]
+pub struct FlashKeys<F> {
+    flash: F,
+    region: Range<u32>,
+}
+
+/// A secret and its number.
+struct Numbered {
+    number: u32,
+    secret: Secret,
+}
+
+impl<F: NorFlash> FlashKeys<F> {
+    /// Those in `region` of `flash`.
+    pub fn new(flash: F, region: Range<u32>) -> Self {
+        Self { flash, region }
+    }
+
+    fn parts(&self) -> [Range<u32>; 2] {
+        let Range { start, end } = self.region;
+        let middle = start + end.saturating_sub(start) / 2;
+        [start..middle, middle..end]
+    }
+
+    /// What a part holds, if that is a whole record.
+    fn read(&mut self, part: &Range<u32>) -> Result<Option<Numbered>, FlashKeysError<F::Error>> {
+        let mut record = [0; RECORD_LEN];
+        let read = self.flash.read(part.start, &mut record);
+        let numbered = decode(&record);
+        record.zeroize();
+        read.map(|()| numbered).map_err(FlashKeysError::Flash)
+    }
+
+    fn is_blank(&mut self) -> Result<bool, FlashKeysError<F::Error>> {
+        for part in self.parts() {
+            let mut record = [0; RECORD_LEN];
+            let read = self.flash.read(part.start, &mut record);
+            read.map_err(FlashKeysError::Flash)?;
+            if record.iter().any(|byte| *byte != 0xff) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn erase(&mut self, part: &Range<u32>) -> Result<(), FlashKeysError<F::Error>> {
+        let erased = self.flash.erase(part.start, part.end);
+        erased.map_err(FlashKeysError::Flash)
+    }
+}
+
+impl<F: NorFlash> KeyProvider for FlashKeys<F> {
+    type Error = FlashKeysError<F::Error>;
+
+    fn secrets(&mut self) -> Result<Option<DeviceSecrets>, Self::Error> {
+        let [first, second] = self.parts();
+        match (self.read(&first)?, self.read(&second)?) {
+            (None, None) if self.is_blank()? => Ok(None),
+            (None, None) => Err(FlashKeysError::Damaged),
+            (Some(only), None) | (None, Some(only)) => Ok(Some(DeviceSecrets {
+                current: only.secret,
+                previous: None,
+            })),
+            (Some(first), Some(second)) => {
+                let (current, previous) = match first.number > second.number {
+                    true => (first, second),
+                    false => (second, first),
+                };
+                Ok(Some(DeviceSecrets {
+                    current: current.secret,
+                    previous: Some(previous.secret),
+                }))
+            }
+        }
+    }
+
+    fn add(&mut self, secret: &Secret) -> Result<(), Self::Error> {
+        let [first, second] = self.parts();
+        let (part, earlier) = match (self.read(&first)?, self.read(&second)?) {
+            (Some(_), Some(_)) => return Err(FlashKeysError::Unfinished),
+            (Some(earlier), None) => (second, earlier.number),
+            (None, Some(earlier)) => (first, earlier.number),
+            (None, None) => (first, 0),
+        };
+        let number = earlier.checked_add(1).ok_or(FlashKeysError::Damaged)?;
+        self.erase(&part)?;
+        let mut record = encode(number, secret);
+        let written = self.flash.write(part.start, &record);
+        record.zeroize();
+        written.map_err(FlashKeysError::Flash)?;
+        match self.read(&part)? {
+            Some(kept) if kept.secret.expose() == secret.expose() => Ok(()),
+            _ => Err(FlashKeysError::Damaged),
+        }
+    }
+
+    fn retire(&mut self) -> Result<(), Self::Error> {
+        let [first, second] = self.parts();
+        match (self.read(&first)?, self.read(&second)?) {
+            (Some(a), Some(b)) if a.number < b.number => self.erase(&first),
+            (Some(_), Some(_)) => self.erase(&second),
+            // What an erasure that was cut off left may still be legible.
+            (Some(_), None) => self.erase(&second),
+            (None, Some(_)) => self.erase(&first),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn encode(number: u32, secret: &Secret) -> [u8; RECORD_LEN] {
+    let mut record = [0; RECORD_LEN];
+    let inverse = secret.expose().iter().map(|byte| !byte);
+    let bytes = MAGIC.into_iter().chain(number.to_le_bytes());
+    let bytes = bytes.chain(*secret.expose()).chain(inverse);
+    let places = record.iter_mut().zip(bytes);
+    places.for_each(|(place, byte)| *place = byte);
+    record
+}
+
+/// A secret and its inverse tell a record that is whole from one that was cut off.
+fn decode(record: &[u8; RECORD_LEN]) -> Option<Numbered> {
+    let (magic, rest) = record.split_first_chunk::<4>()?;
+    let (number, rest) = rest.split_first_chunk::<4>()?;
+    let (secret, rest) = rest.split_first_chunk::<SECRET_LEN>()?;
+    let (inverse, padding) = rest.split_first_chunk::<SECRET_LEN>()?;
+    let mut pairs = secret.iter().zip(inverse);
+    let is_whole = pairs.all(|(byte, inverse)| *byte == !inverse);
+    let is_ended = padding.iter().all(|byte| *byte == 0);
+    (*magic == MAGIC && is_whole && is_ended).then(|| Numbered {
+        number: u32::from_le_bytes(*number),
+        secret: Secret::new(*secret),
+    })
+}
+
+/// Why a secret in flash cannot be had or kept. `E` is the flash's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlashKeysError<E> {
+    /// The flash cannot be read, written or erased.
+    Flash(E),
+    /// The secret was destroyed, or never written whole.
+    Damaged,
+    /// The secret before the last is still there: what it sealed may not be sealed anew.
+    Unfinished,
+}
+
+impl<E: fmt::Debug> fmt::Display for FlashKeysError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flash(error) => write!(
+                f,
+                "expected flash that can be read and written, found {error:?}: check the board"
+            ),
+            Self::Damaged => f.write_str(
+                "expected the device's secret, found other bytes: erase secret and store, then enrol anew",
+            ),
+            Self::Unfinished => f.write_str(
+                "expected one secret, found the one before it too: open the store, which seals everything anew, then retire it",
+            ),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for FlashKeysError<E> {}

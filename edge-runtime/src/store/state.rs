@@ -1,0 +1,61 @@
+//! What a device keeps beside templates.
+
+/// The most bytes of a state.
+pub const MAX_STATE: usize = 136;
+
+/// What a device keeps beside templates, sealed like them: bytes whose meaning others know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The hosts that the device is paired with.
+    Hosts,
+    /// How often whom somebody claimed to be was rejected.
+    Failures,
+    /// Whose models the device runs.
+    Trust,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Hosts, Self::Failures, Self::Trust];
+
+    /// Its slot in a store; templates have those from [`FIRST_TEMPLATE`] on.
+    pub(super) fn slot(self) -> u32 {
+        match self {
+            Self::Hosts => 1,
+            Self::Failures => 2,
+            Self::Trust => 3,
+        }
+    }
+}
+
+/// The first slot of templates.
+pub(super) const FIRST_TEMPLATE: u32 = 16;
+
+/// The states of a store, in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct States([heapless::Vec<u8, MAX_STATE>; State::ALL.len()]);
+
+impl States {
+    /// The bytes of a state; none where there never were any.
+    pub fn get(&self, state: State) -> &[u8] {
+        self.0.get(state as usize).map_or(&[], |bytes| bytes)
+    }
+
+    /// Takes bytes, of which there are at most [`MAX_STATE`]; whether they fit.
+    pub fn set(&mut self, state: State, bytes: &[u8]) -> bool {
+        let Some(place) = self.0.get_mut(state as usize) else {
+            return false;
+        };
+        match heapless::Vec::from_slice(bytes) {
+            Ok(bytes) => *place = bytes,
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Those that have bytes.
+    pub(super) fn all(&self) -> impl Iterator<Item = (State, &[u8])> {
+        let all = State::ALL.into_iter().map(|state| (state, self.get(state)));
+        all.filter(|(_, bytes)| !bytes.is_empty())
+    }
+}
