@@ -158,10 +158,12 @@ impl Lockout {
         Some(writer.written())
     }
 
-    /// Reads counts, whose waits all begin at the device's start; `None` for bytes that
+    /// Reads counts, whose waits all begin `now`; `None` for bytes that
     /// [`encode`](Self::encode) did not write.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &[u8], now: u64) -> Option<Self> {
         let mut lockout = Self::new();
+        lockout.nobody.at = now;
+        lockout.others.at = now;
         if bytes.is_empty() {
             return Some(lockout);
         }
@@ -171,7 +173,7 @@ impl Lockout {
         while !reader.rest().is_empty() {
             let key = reader.u32()?;
             let failures = reader.u8()?;
-            let count = Count { failures, at: 0 };
+            let count = Count { failures, at: now };
             lockout.claims.push((key, count)).ok()?;
         }
         Some(lockout)

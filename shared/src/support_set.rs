@@ -154,6 +154,12 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
         self.templates.clear();
     }
 
+    /// Ends, empty, of no model.
+    pub fn end(&mut self) {
+        self.model = ModelId([0; 32]);
+        self.templates.clear();
+    }
+
     /// An empty support set of `model`.
     pub fn new(model: ModelId, comparison: Comparison) -> Self {
         Self {

@@ -26,7 +26,7 @@ fn three_failures_are_free_then_waits_double() {
 /// The same after a reset: counts are kept, and waits begin anew.
 fn reset(lockout: &Lockout) -> Lockout {
     let mut bytes = [0; ENCODED_LEN];
-    Lockout::decode(lockout.encode(&mut bytes)).unwrap()
+    Lockout::decode(lockout.encode(&mut bytes), 0).unwrap()
 }
 
 #[test]
@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn bytes_are_counts_or_nothing(bytes in vec(any::<u8>(), 0..2 * ENCODED_LEN)) {
-        if let Some(lockout) = Lockout::decode(&bytes) {
+        if let Some(lockout) = Lockout::decode(&bytes, 0) {
             let mut again = [0; ENCODED_LEN];
             let again = lockout.encode(&mut again);
             prop_assert!(bytes.is_empty() || again == bytes);

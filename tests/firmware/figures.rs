@@ -5,7 +5,7 @@ use std::path::Path;
 
 use edge_runtime::boards::EMULATED;
 use edge_runtime::client::emulator::{MACHINES, firmware_in};
-use object::{Object, ObjectSection, SectionKind};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use shared::artifact::Artifact;
 use shared::wire::{Request, Response};
 
@@ -14,12 +14,24 @@ use crate::board::*;
 /// The most memory beside the arena: stack, templates, frames, everything.
 const MEMORY: u64 = 16 * 1024;
 
-/// What firmware takes, as its sections say.
+/// The most code of the engine: kernels, plan, and the reading of artifacts.
+const ENGINE: u64 = 20 * 1024;
+
+/// What its functions are named by.
+const ENGINE_PARTS: &[&str] = &[
+    "edge_runtime::engine::",
+    "edge_runtime::kernels::",
+    "shared::artifact::",
+];
+
+/// What firmware takes, as its sections and functions say.
 struct Size {
     /// Bytes of flash, without a model.
     flash: u64,
     /// Bytes of memory, without the stack.
     memory: u64,
+    /// Bytes of code that are the engine's.
+    engine: u64,
 }
 
 impl Size {
@@ -29,7 +41,16 @@ impl Size {
         let mut size = Self {
             flash: 0,
             memory: 0,
+            engine: 0,
         };
+        for symbol in file.symbols() {
+            let name = rustc_demangle::demangle(symbol.name().unwrap());
+            let name = format!("{name:#}");
+            let is_code = symbol.kind() == SymbolKind::Text;
+            if is_code && ENGINE_PARTS.iter().any(|part| name.contains(part)) {
+                size.engine += symbol.size();
+            }
+        }
         for section in file.sections() {
             // Room that the linker leaves, which the board says how much of it is used.
             if matches!(section.name(), Ok(".stack" | ".heap")) {
@@ -60,7 +81,7 @@ fn figures_of_boards() {
     let bytes = model();
     let macs = Artifact::parse(&bytes).unwrap().plan().macs() as f64;
     let picture = pictures(1, 1).concat().remove(0);
-    println!("board                 instructions  per MAC   flash     RAM   stack");
+    println!("board                 instructions  per MAC   flash  engine     RAM   stack");
     for machine in MACHINES {
         let mut board = Board::new(&firmware, machine);
         board.options.counts_instructions = true;
@@ -85,11 +106,12 @@ fn figures_of_boards() {
         };
         let size = Size::of(&firmware_in(&firmware, machine));
         println!(
-            "{:20} {:13.0} {:8.3} {:7} {:7} {:7}",
+            "{:20} {:13.0} {:8.3} {:7} {:7} {:7} {:7}",
             machine.board,
             instructions,
             instructions / macs,
             size.flash,
+            size.engine,
             size.memory,
             stack.0
         );
@@ -102,6 +124,18 @@ fn figures_of_boards() {
         // Everything but activations and pictures.
         let memory = size.memory - EMULATED.arena as u64 + u64::from(stack.0);
         assert!(memory <= MEMORY, "{}: {memory} bytes", machine.board);
+        // Instructions of RISC-V do less each than Thumb's.
+        let most = if machine.target.starts_with("riscv") {
+            ENGINE * 5 / 4
+        } else {
+            ENGINE
+        };
+        assert!(
+            (1..=most).contains(&size.engine),
+            "{}: {} bytes",
+            machine.board,
+            size.engine
+        );
     }
 }
 

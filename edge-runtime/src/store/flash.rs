@@ -79,10 +79,11 @@ where
         content: largest::<SHOTS, DIM>(),
     };
 
-    /// Reads the templates of `model` from `region` of `flash`; one that is blank becomes
-    /// an empty store, sealed with `keys`. `record` has [`record_len`] bytes; `enrolled` is
-    /// where templates are held, whatever was there. What a loss of power left unfinished is
-    /// finished, and what is sealed with an earlier key is sealed anew.
+    /// Reads the store in `region` of `flash`; one that is blank becomes an empty store,
+    /// sealed with `keys`. `record` has [`record_len`] bytes; `enrolled` is where templates
+    /// are held, whatever was there. What a loss of power left unfinished is finished, and what
+    /// is sealed with an earlier key is sealed anew. Until it [begins](Self::begin) with a
+    /// model, all templates are of other models.
     ///
     /// # Errors
     /// [`FlashStoreError::Region`] and [`FlashStoreError::Buffer`] for memory that does
@@ -94,12 +95,10 @@ where
         flash: F,
         region: Range<u32>,
         keys: Keys,
-        model: ModelId,
-        comparison: Comparison,
         record: B,
         enrolled: &'m mut SupportSet<SUBJECTS, SHOTS, DIM>,
     ) -> Result<Self, FlashStoreError<F::Error>> {
-        enrolled.begin(model, comparison);
+        enrolled.end();
         let mut store = Self {
             records: Records::open(flash, region, record, Self::SIZE, keys)?,
             states: States::default(),
@@ -108,11 +107,26 @@ where
             stale: Vec::new(),
             next_slot: FIRST_TEMPLATE,
         };
-        store.read()?;
+        store.read_states()?;
+        store.read_templates()?;
         if store.records.is_outdated() {
             store.rewrite(None, None, true)?.erased?;
         }
         Ok(store)
+    }
+
+    /// Holds the templates of `model` from now on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[inline(never)]
+    pub fn begin(
+        &mut self,
+        model: ModelId,
+        comparison: Comparison,
+    ) -> Result<(), FlashStoreError<F::Error>> {
+        self.enrolled.begin(model, comparison);
+        self.read_templates()
     }
 
     /// Erases `region` of `flash`, whatever it holds: [`open`](Self::open) finds an empty
@@ -142,14 +156,20 @@ where
         SupportSet::templates(self.enrolled)
     }
 
-    /// Reads the half in use.
-    fn read(&mut self) -> Result<(), FlashStoreError<F::Error>> {
+    fn read_states(&mut self) -> Result<(), FlashStoreError<F::Error>> {
         for state in State::ALL {
             if let Some(bytes) = self.records.fetch(state.slot())? {
                 let fits = self.states.set(state, bytes);
                 fits.then_some(()).ok_or(FlashStoreError::Damaged)?;
             }
         }
+        Ok(())
+    }
+
+    /// Reads the templates of the half in use.
+    fn read_templates(&mut self) -> Result<(), FlashStoreError<F::Error>> {
+        self.slots.clear();
+        self.stale.clear();
         let mut after = FIRST_TEMPLATE - 1;
         while let Some(slot) = self.records.slot_after(after)? {
             after = slot;

@@ -67,7 +67,9 @@ fn open_with(
 ) -> Result<Store<'_>, FlashStoreError<Fault>> {
     // A board's place for templates is there as long as its program, too.
     let place = Box::leak(Box::new(SupportSet::blank()));
-    FlashStore::open(flash, region, keys(), model, comparison(), record, place)
+    let mut store = FlashStore::open(flash, region, keys(), record, place)?;
+    store.begin(model, comparison())?;
+    Ok(store)
 }
 
 fn open(flash: &mut Flash) -> Store<'_> {
@@ -385,15 +387,7 @@ fn stores_of_other_devices_are_told() {
     let place = Box::leak(Box::new(SupportSet::blank()));
     let record = vec![0; record_len::<SHOTS, DIM>()];
     let other = Keys::from(&secret(8));
-    let opened: Result<Store<'_>, _> = FlashStore::open(
-        &mut flash,
-        REGION,
-        other,
-        model(1),
-        comparison(),
-        record,
-        place,
-    );
+    let opened: Result<Store<'_>, _> = FlashStore::open(&mut flash, REGION, other, record, place);
     assert!(matches!(opened, Err(FlashStoreError::OtherKey)));
     assert!(flash.bytes == before);
     assert_eq!(enrolled(&open(&mut flash)).len(), 1);

@@ -24,8 +24,8 @@ fn open_sealed(
     let place = Box::leak(Box::new(SupportSet::blank()));
     let record = vec![0; record_len::<SHOTS, DIM>()];
     let keys = Keys::new(secrets);
-    let store: Store<'_> =
-        FlashStore::open(flash, REGION, keys, model(1), comparison(), record, place)?;
+    let mut store: Store<'_> = FlashStore::open(flash, REGION, keys, record, place)?;
+    store.begin(model(1), comparison())?;
     Ok(enrolled(&store))
 }
 
@@ -52,16 +52,10 @@ fn power_may_fail_while_the_secret_is_replaced() {
         let first = secrets(&mut keys).unwrap().unwrap();
         let place = Box::leak(Box::new(SupportSet::blank()));
         let record = vec![0; record_len::<SHOTS, DIM>()];
-        let mut before: Store<'_> = FlashStore::open(
-            &mut store,
-            REGION,
-            Keys::new(&first),
-            model(1),
-            comparison(),
-            record,
-            place,
-        )
-        .unwrap();
+        let keys_of_first = Keys::new(&first);
+        let mut before: Store<'_> =
+            FlashStore::open(&mut store, REGION, keys_of_first, record, place).unwrap();
+        before.begin(model(1), comparison()).unwrap();
         for name in &NAMES[..4] {
             before.put(template(name, 2)).unwrap();
         }

@@ -141,27 +141,23 @@ where
     let begins = is_blank(&mut flash, store.clone());
     let secrets = secrets(&mut keys, &mut board, begins);
     let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
+    // A host is told, and nothing is written to a store that cannot be read.
+    let mut store = secrets.and_then(|secrets| {
+        let keys = Keys::new(&secrets);
+        let opened = FlashStore::open(flash, store, keys, record, templates);
+        opened.map_err(|_| Refusal::Store)
+    });
     // Once for each model that runs.
     loop {
         let (artifact, incoming) = slots.split(&limits);
-        let running = match artifact {
-            None => Err(Refusal::NoModel),
-            Some(artifact) => {
-                let opened = secrets.as_ref().map_err(|refusal| *refusal);
-                let opened = opened.and_then(|secrets| {
-                    let opened = FlashStore::open(
-                        &mut flash,
-                        store.clone(),
-                        Keys::new(secrets),
-                        artifact.model_id(),
-                        artifact.contract().comparison,
-                        &mut *record,
-                        templates,
-                    );
-                    // A host is told, and nothing is written to a store that cannot be read.
-                    opened.map_err(|_| Refusal::Store)
-                });
-                opened.and_then(|store| start(artifact, store, arena))
+        let running = match (artifact, &mut store) {
+            (None, _) => Err(Refusal::NoModel),
+            (_, Err(refusal)) => Err(*refusal),
+            (Some(artifact), Ok(store)) => {
+                let comparison = artifact.contract().comparison;
+                let begun = store.begin(artifact.model_id(), comparison);
+                let begun = begun.map_err(|_| Refusal::Store);
+                begun.and_then(|()| start(artifact, &mut *store, arena))
             }
         };
         let mut device = Device::new(running, capacity, [], &mut board, incoming);
