@@ -84,29 +84,6 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     small::crc32(bytes)
 }
 
-/// A CRC-32 of bytes that come one after the other.
-pub(crate) struct Checksum(
-    #[cfg(feature = "fast-checksum")] crc32fast::Hasher,
-    #[cfg(not(feature = "fast-checksum"))] crc::Digest<'static, u32, crc::Table<1>>,
-);
-
-impl Checksum {
-    pub(crate) fn new() -> Self {
-        #[cfg(feature = "fast-checksum")]
-        return Self(crc32fast::Hasher::new());
-        #[cfg(not(feature = "fast-checksum"))]
-        Self(small::CRC.digest())
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    pub(crate) fn finish(&self) -> u32 {
-        self.0.clone().finalize()
-    }
-}
-
 /// For boards: a kilobyte of table.
 #[cfg(any(test, not(feature = "fast-checksum")))]
 mod small {

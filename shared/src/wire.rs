@@ -1,7 +1,8 @@
 //! Talking to a board: messages and the frames that carry them.
 //!
 //! A frame is `COBS(request id u16 | message in postcard | CRC-32 u32) 0x00`,
-//! integers little endian; nothing in it can be mistaken for the end. The bytes
+//! integers little endian; nothing in it can be mistaken for the end. A message may carry
+//! another one sealed, as a session of both ends agreed. The bytes
 //! are specified in `shared/docs/wire-format.md`.
 
 mod frame;
@@ -9,18 +10,21 @@ mod message;
 
 use crate::embedding::MAX_DIM;
 
-pub use frame::{FrameError, Frames, Opened, decode, encode, open};
-pub use message::{Refusal, Request, Response};
+pub use frame::{FrameError, Frames, Opened, Sealed, decode, encode, encode_sealed, message, open};
+pub use message::{Pairing, Refusal, Request, Response, Scores, Verdict};
 
 /// The version of the protocol that this crate speaks.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The longest frame, its closing zero included, bytes.
 pub const MAX_FRAME: usize = 1024;
 
-/// The longest frame that answers, bytes: one with an embedding of [`MAX_DIM`] components,
-/// its number, variant, length and checksum, stuffing and end.
-pub const MAX_ANSWER: usize = MAX_DIM + 2 + 1 + 2 + 4 + 3 + 1;
+/// What stands behind sealed bytes, so that nobody else made them, bytes.
+pub const TAG_LEN: usize = 16;
+
+/// The longest frame that answers, bytes: one with a sealed embedding of [`MAX_DIM`]
+/// components, variant, length and tag twice, its number and checksum, stuffing and end.
+pub const MAX_ANSWER: usize = MAX_DIM + 2 * (1 + 2) + TAG_LEN + 2 + 4 + 3 + 1;
 
 /// The most bytes of a picture or a model in one chunk.
 pub const MAX_CHUNK: usize = 768;

@@ -10,7 +10,7 @@ use shared::ModelId;
 use shared::artifact::plan::{MaxPool, Place, Plan, PlanHeader};
 use shared::artifact::{Artifact, ArtifactError, MAGIC, Step};
 use shared::template::{Learned, SubjectId, Template, TemplateError};
-use shared::wire::{self, FrameError, Request, Response};
+use shared::wire::{self, FrameError, Request, Response, Scores, Sealed, TAG_LEN, Verdict};
 
 type Small = Template<4, 16>;
 
@@ -313,6 +313,28 @@ fn the_longest_chunk_fits_a_frame_and_longer_ones_are_refused() {
     assert!(wire::encode(u16::MAX, &chunk(&longest), &mut buffer).is_ok());
     let refused = wire::encode(1, &chunk(&[1; wire::MAX_FRAME]), &mut buffer);
     assert_eq!(refused, Err(FrameError::TooLong));
+    let seal = |_: &mut [u8]| Some([0xff; TAG_LEN]);
+    let sealed = wire::encode_sealed(u16::MAX, &chunk(&longest), &mut buffer, seal);
+    assert!(sealed.is_ok());
+    let refused = wire::encode_sealed(1, &chunk(&[1; wire::MAX_FRAME]), &mut buffer, seal);
+    assert_eq!(refused, Err(FrameError::TooLong));
+    for room in 0..=2 {
+        let refused = wire::encode_sealed(1, &Request::Identify, &mut buffer[..room], seal);
+        assert_eq!(refused, Err(FrameError::TooLong));
+    }
+    let refused = wire::encode_sealed(1, &Request::Identify, &mut buffer, |_| None);
+    assert_eq!(refused, Err(FrameError::Seal));
+}
+
+#[test]
+fn sealed_messages_have_the_variants_they_state() {
+    let mut buffer = [0; 4];
+    let request = Request::Sealed { bytes: &[] };
+    let response = Response::Sealed { bytes: &[] };
+    let request = postcard::to_slice(&request, &mut buffer).unwrap()[0];
+    let response = postcard::to_slice(&response, &mut buffer).unwrap()[0];
+    assert_eq!(request, <Request<'_> as Sealed>::VARIANT);
+    assert_eq!(response, <Response<'_> as Sealed>::VARIANT);
 }
 
 proptest! {
@@ -373,9 +395,57 @@ proptest! {
         let length = wire::encode(id, &request, &mut buffer).unwrap();
         prop_assert_eq!(buffer[..length].iter().position(|&byte| byte == 0), Some(length - 1));
         prop_assert_eq!(wire::decode(&mut buffer[..length]), Ok((id, request)));
-        let response = Response::Verified { accepted: id % 2 == 0, distance, threshold: 0.5 };
+        let response = Response::Verified {
+            verdict: Verdict::Reject,
+            scores: (id % 2 == 0).then_some(Scores { distance, threshold: 0.5 }),
+        };
         let length = wire::encode(id, &response, &mut buffer).unwrap();
         prop_assert_eq!(wire::decode(&mut buffer[..length]), Ok((id, response)));
+    }
+
+    #[test]
+    fn frames_are_stuffed_as_others_stuff_them(
+        id: u16,
+        bytes in prop::collection::vec(prop_oneof![Just(0), Just(7), any::<u8>()], 0..900),
+    ) {
+        let mut buffer = [0; wire::MAX_FRAME];
+        let request = Request::ImageChunk { offset: 0, bytes: &bytes };
+        let length = wire::encode(id, &request, &mut buffer).unwrap();
+        let mut body = id.to_le_bytes().to_vec();
+        body.extend(postcard::to_slice(&request, &mut [0; 1000]).unwrap().iter());
+        let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&body);
+        body.extend(sum.to_le_bytes());
+        let mut expected = vec![0; 2000];
+        let stuffed = cobs::encode(&body, &mut expected);
+        prop_assert_eq!(&buffer[..length], &expected[..=stuffed]);
+    }
+
+    #[test]
+    fn what_is_sealed_is_where_a_message_carries_it(
+        id: u16,
+        bytes in prop::collection::vec(any::<u8>(), 0..=wire::MAX_CHUNK),
+        tag: [u8; TAG_LEN],
+    ) {
+        let mut buffer = [0; wire::MAX_FRAME];
+        let request = Request::ImageChunk { offset: 9, bytes: &bytes };
+        let mut sealed = vec![];
+        let length = wire::encode_sealed(id, &request, &mut buffer, |plain| {
+            plain.iter_mut().for_each(|byte| *byte ^= 0x55);
+            sealed = plain.to_vec();
+            Some(tag)
+        });
+        let frame = &mut buffer[..length.unwrap()];
+        sealed.extend(tag);
+        let mut expected = [0; wire::MAX_FRAME];
+        let carrier = Request::Sealed { bytes: &sealed };
+        let length = wire::encode(id, &carrier, &mut expected).unwrap();
+        prop_assert_eq!(&*frame, &expected[..length]);
+        let opened = wire::open(frame).unwrap();
+        prop_assert_eq!(opened.message(), Ok(carrier));
+        let tail = opened.tail(sealed.len());
+        let (plain, _) = tail.split_at_mut(sealed.len() - TAG_LEN);
+        plain.iter_mut().for_each(|byte| *byte ^= 0x55);
+        prop_assert_eq!(wire::message(plain), Ok(request));
     }
 
     #[test]

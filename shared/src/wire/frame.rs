@@ -1,16 +1,17 @@
 //! Messages in frames, and frames in a stream of bytes.
 
 use core::fmt;
+use core::ops::Range;
 
-use cobs::CobsEncoder;
-use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_FRAME, VERSION};
-use crate::bytes::{Checksum, crc32};
+use super::{MAX_FRAME, TAG_LEN, VERSION};
+use crate::bytes::{copy_front, crc32};
 
 const ID_LEN: usize = 2;
 const CRC_LEN: usize = 4;
+/// The variant of a sealed message, and the longest length of what it carries.
+const SEALED_LEN: usize = 1 + 2;
 
 /// Writes `message` as a frame to the front of `frame`; its length.
 ///
@@ -21,49 +22,105 @@ pub fn encode(
     message: &impl Serialize,
     frame: &mut [u8],
 ) -> Result<usize, FrameError> {
-    let room = frame.len().min(MAX_FRAME);
-    let frame = frame.get_mut(..room).unwrap_or_default();
-    let (stuffed, _) = frame.split_at_mut(room.saturating_sub(1));
-    let mut body = Body {
-        checksum: Checksum::new(),
-        stuffed: CobsEncoder::new(stuffed),
+    let (shift, body) = body(frame);
+    let (id, payload) = body
+        .split_at_mut_checked(ID_LEN)
+        .ok_or(FrameError::TooLong)?;
+    copy_front(id, &request_id.to_le_bytes());
+    let length = serialize(message, payload)?;
+    close(shift..shift + ID_LEN + length, frame)
+}
+
+/// As [`encode`], a message that carries `message` sealed: `seal` encrypts bytes in place, and
+/// gives the tag that stands behind them. What was written in plain is nowhere afterwards.
+///
+/// # Errors
+/// [`FrameError::TooLong`]; [`FrameError::Seal`] where `seal` gives none.
+pub fn encode_sealed<M: Sealed + Serialize>(
+    request_id: u16,
+    message: &M,
+    frame: &mut [u8],
+    seal: impl FnOnce(&mut [u8]) -> Option<[u8; TAG_LEN]>,
+) -> Result<usize, FrameError> {
+    let (shift, body) = body(frame);
+    let places = body.split_at_mut_checked(ID_LEN + SEALED_LEN);
+    let (head, payload) = places.ok_or(FrameError::TooLong)?;
+    let room = payload.len().checked_sub(TAG_LEN);
+    let plain = payload.get_mut(..room.ok_or(FrameError::TooLong)?);
+    let length = serialize(message, plain.unwrap_or_default())?;
+    let (plain, rest) = payload.split_at_mut_checked(length).unwrap_or_default();
+    copy_front(rest, &seal(plain).ok_or(FrameError::Seal)?);
+
+    // The head ends where the sealed bytes begin, however long their length is.
+    let sealed = length + TAG_LEN;
+    let (low, high) = (sealed as u8 | 0x80, (sealed >> 7) as u8);
+    let length_of_sealed: &[u8] = match high {
+        0 => &[sealed as u8],
+        _ => &[low, high],
     };
-    let too_long = |_| FrameError::TooLong;
-    body.try_extend(&request_id.to_le_bytes())
-        .map_err(too_long)?;
-    let used = postcard::serialize_with_flavor(message, body).map_err(too_long)?;
-    *frame.get_mut(used).ok_or(FrameError::TooLong)? = 0;
-    Ok(used + 1)
+    let from = head.len() - ID_LEN - 1 - length_of_sealed.len();
+    let parts = [
+        &request_id.to_le_bytes()[..],
+        &[M::VARIANT],
+        length_of_sealed,
+    ];
+    let places = head.iter_mut().skip(from);
+    for (place, byte) in places.zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    close(shift + from..shift + ID_LEN + SEALED_LEN + sealed, frame)
 }
 
-/// What a frame is made of, stuffed and counted byte by byte, so that no copy is kept.
-struct Body<'a> {
-    checksum: Checksum,
-    stuffed: CobsEncoder<'a>,
+/// Messages that one of their kind may carry sealed.
+pub trait Sealed {
+    /// The variant that does.
+    const VARIANT: u8;
 }
 
-impl Flavor for Body<'_> {
-    /// Bytes of the frame but its closing zero.
-    type Output = usize;
+/// Where a frame's body is written before it is stuffed: so far behind the front that stuffing
+/// in place overtakes nothing that was not read.
+fn body(frame: &mut [u8]) -> (usize, &mut [u8]) {
+    let room = frame.len().min(MAX_FRAME);
+    let shift = cobs::max_encoding_overhead(room);
+    let end = room.saturating_sub(CRC_LEN + 1).max(shift);
+    (shift, frame.get_mut(shift..end).unwrap_or_default())
+}
 
-    // Small rather than fast: lines are slower.
-    #[inline(never)]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.checksum.update(bytes);
-        let pushed = self.stuffed.push(bytes);
-        pushed.map_err(|_| postcard::Error::SerializeBufferFull)
-    }
+fn serialize(message: &impl Serialize, place: &mut [u8]) -> Result<usize, FrameError> {
+    let written = postcard::to_slice(message, place);
+    Ok(written.map_err(|_| FrameError::TooLong)?.len())
+}
 
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
-    }
+/// Adds its checksum to the body at `body`, stuffs both to the front of `frame`, and ends them;
+/// the frame's length.
+fn close(body: Range<usize>, frame: &mut [u8]) -> Result<usize, FrameError> {
+    let checksum = crc32(frame.get(body.clone()).ok_or(FrameError::TooLong)?);
+    let place = frame.get_mut(body.end..).unwrap_or_default();
+    copy_front(place, &checksum.to_le_bytes());
+    let length = stuff(body.start..body.end + CRC_LEN, frame).ok_or(FrameError::TooLong)?;
+    *frame.get_mut(length).ok_or(FrameError::TooLong)? = 0;
+    Ok(length + 1)
+}
 
-    fn finalize(mut self) -> postcard::Result<usize> {
-        let checksum = self.checksum.finish().to_le_bytes();
-        let pushed = self.stuffed.push(&checksum);
-        pushed.map_err(|_| postcard::Error::SerializeBufferFull)?;
-        Ok(self.stuffed.finalize())
+/// Consistent overhead byte stuffing (Cheshire and Baker, 1999) of the bytes at `body` to the
+/// front of the same buffer; how many they are then.
+fn stuff(body: Range<usize>, buffer: &mut [u8]) -> Option<usize> {
+    let (mut code_at, mut code, mut end) = (0, 1, 1);
+    for at in body {
+        let byte = *buffer.get(at)?;
+        if byte != 0 {
+            *buffer.get_mut(end)? = byte;
+            end += 1;
+            code += 1;
+        }
+        if byte == 0 || code == u8::MAX {
+            *buffer.get_mut(code_at)? = code;
+            (code_at, code) = (end, 1);
+            end += 1;
+        }
     }
+    *buffer.get_mut(code_at)? = code;
+    Some(end)
 }
 
 /// Decodes a frame in place, its closing zero given or not; request id and message.
@@ -71,18 +128,29 @@ impl Flavor for Body<'_> {
 /// # Errors
 /// [`FrameError`] for every frame that [`encode`] did not write.
 pub fn decode<'a, M: Deserialize<'a>>(frame: &'a mut [u8]) -> Result<(u16, M), FrameError> {
-    let opened = open(frame)?;
-    Ok((opened.id, opened.message()?))
+    let Opened { id, payload, .. } = open(frame)?;
+    Ok((id, message(payload)?))
+}
+
+/// The one message that `bytes` are.
+///
+/// # Errors
+/// [`FrameError::Message`] for anything but one whole message.
+pub fn message<'a, M: Deserialize<'a>>(bytes: &'a [u8]) -> Result<M, FrameError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((message, [])) => Ok(message),
+        _ => Err(FrameError::Message),
+    }
 }
 
 /// A frame that arrived whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Opened<'a> {
     /// The request's number.
     pub id: u16,
     /// The checksum of number and message.
     pub checksum: u32,
-    payload: &'a [u8],
+    payload: &'a mut [u8],
 }
 
 impl<'a> Opened<'a> {
@@ -90,11 +158,19 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// [`FrameError::Message`] for anything but one whole message.
-    pub fn message<M: Deserialize<'a>>(&self) -> Result<M, FrameError> {
-        match postcard::take_from_bytes(self.payload) {
-            Ok((message, [])) => Ok(message),
-            _ => Err(FrameError::Message),
-        }
+    pub fn message<'m, M: Deserialize<'m>>(&'m self) -> Result<M, FrameError> {
+        message(self.payload)
+    }
+
+    /// The bytes of its message.
+    pub fn payload(self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// The last bytes of its message, which is where those stand that a message carries.
+    pub fn tail(self, length: usize) -> &'a mut [u8] {
+        let start = self.payload.len().saturating_sub(length);
+        self.payload.get_mut(start..).unwrap_or_default()
     }
 }
 
@@ -113,16 +189,16 @@ pub fn open(frame: &mut [u8]) -> Result<Opened<'_>, FrameError> {
         return Err(FrameError::Cobs);
     }
     let length = cobs::decode_in_place(frame).map_err(|_| FrameError::Cobs)?;
-    let body = frame.get(..length).ok_or(FrameError::Cobs)?;
+    let body = frame.get_mut(..length).ok_or(FrameError::Cobs)?;
     let (covered, crc) = body
-        .split_last_chunk::<CRC_LEN>()
+        .split_last_chunk_mut::<CRC_LEN>()
         .ok_or(FrameError::TooShort)?;
     let checksum = u32::from_le_bytes(*crc);
     if crc32(covered) != checksum {
         return Err(FrameError::Checksum);
     }
     let (id, payload) = covered
-        .split_first_chunk::<ID_LEN>()
+        .split_first_chunk_mut::<ID_LEN>()
         .ok_or(FrameError::TooShort)?;
     Ok(Opened {
         id: u16::from_le_bytes(*id),
@@ -196,6 +272,8 @@ pub enum FrameError {
     Checksum,
     /// The checksum fits, but the message is not known.
     Message,
+    /// The message could not be sealed.
+    Seal,
 }
 
 impl fmt::Display for FrameError {
@@ -209,6 +287,7 @@ impl fmt::Display for FrameError {
                 f,
                 "expected a message of protocol version {VERSION}: update host or device"
             ),
+            Self::Seal => write!(f, "expected a session that seals, found one at its end"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Sealed;
 use crate::model_id::ModelId;
 
 /// From the host to the device.
@@ -78,6 +79,35 @@ pub enum Request<'a> {
     ModelCommit,
     /// Takes a picture with the device's own sensor, in place of an uploaded one.
     Capture,
+    /// A message of the handshake that begins a session: the first or the third.
+    Handshake {
+        /// What it says.
+        bytes: &'a [u8],
+    },
+    /// A request of the session.
+    Sealed {
+        /// The request, encrypted, and its tag.
+        bytes: &'a [u8],
+    },
+    /// Lets another host do what the asking one may.
+    PairHost {
+        /// That host's public key, 32 bytes.
+        key: &'a [u8],
+    },
+    /// Takes that from a host; from the last one, so that the device is anybody's.
+    UnpairHost {
+        /// That host's public key, 32 bytes.
+        key: &'a [u8],
+    },
+    /// Asks for the paired host at an index.
+    ListHosts {
+        /// From 0.
+        index: u16,
+    },
+}
+
+impl Sealed for Request<'_> {
+    const VARIANT: u8 = 17;
 }
 
 /// From the device to the host.
@@ -112,18 +142,16 @@ pub enum Response<'a> {
     /// Answers [`Request::Verify`].
     Verified {
         /// Whether it is the subject.
-        accepted: bool,
-        /// In units of the model's distance.
-        distance: f32,
-        /// The largest accepted distance.
-        threshold: f32,
+        verdict: Verdict,
+        /// What that rests on, for a paired host and a subject that is enrolled.
+        scores: Option<Scores>,
     },
     /// Answers [`Request::Identify`].
     Identified {
         /// Who, or nobody enrolled.
         subject: Option<&'a str>,
-        /// To the nearest subject, in units of the model's distance.
-        distance: f32,
+        /// To the nearest subject, in units of the model's distance; for a paired host.
+        distance: Option<f32>,
     },
     /// Answers [`Request::List`]; absent past the last one.
     Subject {
@@ -162,6 +190,59 @@ pub enum Response<'a> {
         /// 1 (grey) or 3 (RGB).
         channels: u8,
     },
+    /// Answers the first [`Request::Handshake`] by the second message.
+    Handshake {
+        /// What it says.
+        bytes: &'a [u8],
+    },
+    /// Answers [`Request::Sealed`], and the last [`Request::Handshake`].
+    Sealed {
+        /// The response, encrypted, and its tag.
+        bytes: &'a [u8],
+    },
+    /// Answers the last [`Request::Handshake`], sealed.
+    Paired(Pairing),
+    /// Answers [`Request::ListHosts`]; absent past the last one.
+    Host {
+        /// Its public key, 32 bytes.
+        key: Option<&'a [u8]>,
+    },
+}
+
+impl Sealed for Response<'_> {
+    const VARIANT: u8 = 12;
+}
+
+/// What a device thinks of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It is of the subject.
+    Accept,
+    /// It is not.
+    Reject,
+    /// No such subject is enrolled.
+    Unknown,
+}
+
+/// What a verdict rests on. Who saw them for one probe after the other could find one that
+/// is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// In units of the model's distance.
+    pub distance: f32,
+    /// The largest accepted distance.
+    pub threshold: f32,
+}
+
+/// What a host is to the device that it began a session with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pairing {
+    /// The first host, which owns the device from now on.
+    Claimed,
+    /// Paired before.
+    Known,
+    /// Not paired: others are.
+    Unknown,
 }
 
 /// Why a device does not carry out a request.
@@ -212,4 +293,16 @@ pub enum Refusal {
     Sensor,
     /// The device has no secret, and cannot make one.
     Secret,
+    /// Only a paired host may ask for it, in a session.
+    Unpaired,
+    /// It does not belong to the session, or there is none: it ended, or was another's.
+    Session,
+    /// The message is not the one that the handshake goes on with.
+    Handshake,
+    /// Without random numbers there is no session.
+    NoRandomness,
+    /// Every place for hosts is taken.
+    HostsFull,
+    /// No such host is paired.
+    UnknownHost,
 }
