@@ -1,17 +1,27 @@
-//! Asks a device: the host's end of [`shared::wire`].
+//! Asks a device: the host's end of [`shared::wire`], and of a session once it is paired.
 
 pub mod emulator;
 pub mod slot;
 pub mod tcp;
 
-use core::fmt;
-use std::io;
+mod error;
+mod session;
 
+use core::ops::Range;
+use std::io;
+use std::vec::Vec;
+
+use shared::bytes::copy_front;
 use shared::preprocess::Image;
 use shared::wire::{
     self, Frames, MAX_CHUNK, MAX_FRAME, MODEL_CHUNK_UNIT, Opened, Refusal, Request, Response,
     VERSION,
 };
+
+pub use error::ClientError;
+pub use session::Paired;
+
+use session::Sessions;
 
 /// Where bytes go to a device and come from it: a serial port, a socket.
 pub trait Line {
@@ -53,6 +63,7 @@ pub struct Client<L> {
     id: u16,
     answer: [u8; MAX_FRAME],
     chunk: usize,
+    sessions: Sessions,
 }
 
 impl<L: Line> Client<L> {
@@ -64,14 +75,23 @@ impl<L: Line> Client<L> {
             id: 0,
             answer: [0; MAX_FRAME],
             chunk: MAX_CHUNK,
+            sessions: Sessions::default(),
         }
     }
 
+    /// The line.
+    pub fn line_mut(&mut self) -> &mut L {
+        &mut self.line
+    }
+
     /// The device's answer to `request`, which is sent again where it, or the answer, was
-    /// lost. A [`Response::Refused`] is an answer.
+    /// lost. A [`Response::Refused`] is an answer. In a session, both are sealed, and nothing
+    /// that is not counts as an answer.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError`]. After [`ClientError::Silent`] and [`ClientError::Session`] nobody knows
+    /// whether the request was carried out; what is asked next begins another session with the
+    /// same device, which has no picture then.
     pub fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>, ClientError> {
         self.exchange(request, ATTEMPTS)
     }
@@ -103,11 +123,8 @@ impl<L: Line> Client<L> {
             height,
             channels: picture.channels(),
         };
-        if let Response::Refused(refusal) = self.ask(&begin)? {
-            return Ok(Some(refusal));
-        }
         let chunk = |offset, bytes| Request::ImageChunk { offset, bytes };
-        self.send(picture.pixels(), 1, chunk, progress)
+        self.send(&begin, picture.pixels(), 1, chunk, progress)
     }
 
     /// Sends the artifact of a model, and has the device go over to it; `progress` is told the
@@ -121,11 +138,9 @@ impl<L: Line> Client<L> {
         progress: impl FnMut(usize),
     ) -> Result<Option<Refusal>, ClientError> {
         let length = u32::try_from(artifact.len()).unwrap_or(u32::MAX);
-        if let Response::Refused(refusal) = self.ask(&Request::ModelBegin { length })? {
-            return Ok(Some(refusal));
-        }
+        let begin = Request::ModelBegin { length };
         let chunk = |offset, bytes| Request::ModelChunk { offset, bytes };
-        if let Some(refusal) = self.send(artifact, MODEL_CHUNK_UNIT, chunk, progress)? {
+        if let Some(refusal) = self.send(&begin, artifact, MODEL_CHUNK_UNIT, chunk, progress)? {
             return Ok(Some(refusal));
         }
         match self.ask(&Request::ModelCommit)? {
@@ -134,8 +149,31 @@ impl<L: Line> Client<L> {
         }
     }
 
-    /// Sends bytes in chunks of whole units but for the last.
+    /// Announces bytes and sends them in chunks of whole units but for the last; from the
+    /// beginning again, in shorter chunks and another session, where long ones are lost.
     fn send<'b>(
+        &mut self,
+        begin: &Request<'_>,
+        bytes: &'b [u8],
+        unit: usize,
+        chunk: impl Fn(u32, &'b [u8]) -> Request<'b>,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Option<Refusal>, ClientError> {
+        let least = LEAST_CHUNK.next_multiple_of(unit);
+        loop {
+            if let Response::Refused(refusal) = self.ask(begin)? {
+                return Ok(Some(refusal));
+            }
+            match self.send_chunks(bytes, unit, &chunk, &mut progress) {
+                Err(ClientError::Silent) if self.chunk > least => {
+                    self.chunk = (self.chunk / 2).max(least);
+                }
+                sent => return sent,
+            }
+        }
+    }
+
+    fn send_chunks<'b>(
         &mut self,
         bytes: &'b [u8],
         unit: usize,
@@ -143,124 +181,97 @@ impl<L: Line> Client<L> {
         mut progress: impl FnMut(usize),
     ) -> Result<Option<Refusal>, ClientError> {
         let least = LEAST_CHUNK.next_multiple_of(unit);
+        // A long frame may never get through where short ones do.
+        let attempts = if self.chunk <= least { ATTEMPTS } else { 3 };
+        let length = (self.chunk / unit * unit).max(least);
         let mut sent = 0;
-        while sent < bytes.len() {
-            let length = (self.chunk / unit * unit)
-                .max(least)
-                .min(bytes.len() - sent);
+        for part in bytes.chunks(length) {
             let offset = u32::try_from(sent).unwrap_or(u32::MAX);
-            let request = chunk(offset, bytes.get(sent..sent + length).unwrap_or_default());
-            // A long frame may never get through where short ones do.
-            let is_shortest = self.chunk <= least;
-            let attempts = if is_shortest { ATTEMPTS } else { 3 };
-            match self.exchange(&request, attempts) {
-                Err(ClientError::Silent) if !is_shortest => {
-                    self.chunk = (self.chunk / 2).max(least);
-                    continue;
-                }
-                Err(error) => return Err(error),
-                Ok(Response::Refused(refusal)) => return Ok(Some(refusal)),
-                Ok(_) => {}
+            if let Response::Refused(refusal) = self.exchange(&chunk(offset, part), attempts)? {
+                return Ok(Some(refusal));
             }
-            sent += length;
+            sent += part.len();
             progress(sent);
         }
         Ok(None)
     }
 
-    /// Sends a request until it is answered.
+    /// Sends a request, sealed in a session, until it is answered.
     fn exchange(
         &mut self,
         request: &Request<'_>,
         attempts: u32,
     ) -> Result<Response<'_>, ClientError> {
+        self.renew()?;
+        let frame = self.frame(request)?;
+        match self.deliver(&frame, attempts) {
+            Ok(answer) => self.read(answer),
+            Err(error) => {
+                // Its count was used, and will not be used again.
+                self.sessions.end();
+                Err(error)
+            }
+        }
+    }
+
+    /// The frame of the next request.
+    fn frame(&mut self, request: &Request<'_>) -> Result<Vec<u8>, ClientError> {
         // 0 is how devices answer what they cannot read.
         self.id = self.id.checked_add(1).unwrap_or(1);
         let mut frame = [0; MAX_FRAME + 1];
         // A zero first ends what noise on the line may have begun.
         let (_, rest) = frame.split_at_mut(1);
-        let length = 1 + wire::encode(self.id, request, rest).map_err(|_| ClientError::Request)?;
+        let length = match self.sessions.current() {
+            None => wire::encode(self.id, request, rest),
+            Some(session) => {
+                wire::encode_sealed(self.id, request, rest, |plain| session.seal(plain))
+            }
+        };
+        let length = length.map_err(|_| ClientError::Request)?;
+        Ok(frame.get(..=length).unwrap_or_default().to_vec())
+    }
+
+    /// Sends a frame until it is answered: where in `answer` its message is, in plain.
+    fn deliver(&mut self, frame: &[u8], attempts: u32) -> Result<Range<usize>, ClientError> {
         for _ in 0..attempts {
-            let frame = frame.get(..length).unwrap_or_default();
             self.line.send(frame).map_err(ClientError::Line)?;
-            if let Some(length) = self.listen()? {
-                let answer = self.answer.get_mut(..length).unwrap_or_default();
-                let decoded = wire::decode(answer);
-                return decoded
-                    .map(|(_, response)| response)
-                    .map_err(|_| ClientError::Answer);
+            if let Some(answer) = self.listen()? {
+                return Ok(answer);
             }
         }
         Err(ClientError::Silent)
     }
 
+    /// The message that was put at a place of `answer`.
+    fn read(&self, place: Range<usize>) -> Result<Response<'_>, ClientError> {
+        let message = self.answer.get(place).unwrap_or_default();
+        wire::message(message).map_err(|_| ClientError::Answer)
+    }
+
     /// Waits for the answer to the last request; none where the device is silent or could
     /// not read the request.
-    fn listen(&mut self) -> Result<Option<usize>, ClientError> {
+    fn listen(&mut self) -> Result<Option<Range<usize>>, ClientError> {
         while let Some(byte) = self.line.receive().map_err(ClientError::Line)? {
             let Some(frame) = self.frames.push(byte) else {
                 continue;
             };
-            let length = frame.len();
-            let kept = self.answer.get_mut(..length).unwrap_or_default();
-            kept.copy_from_slice(frame);
-            let Ok(Opened { id, .. }) = wire::open(frame) else {
+            let Ok(opened) = wire::open(frame) else {
                 continue;
             };
+            let Opened { id, .. } = opened;
             match id {
                 // It read noise, perhaps our request.
                 0 => return Ok(None),
-                id if id == self.id => return Ok(Some(length)),
+                id if id == self.id => {}
                 // An answer that was waited for before.
-                _ => {}
+                _ => continue,
+            }
+            if let Some(message) = self.sessions.open(opened)? {
+                let length = message.len();
+                copy_front(&mut self.answer, message);
+                return Ok(Some(0..length));
             }
         }
         Ok(None)
-    }
-}
-
-/// Why a device gave no answer.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The line is broken.
-    Line(io::Error),
-    /// The request is too long for a frame.
-    Request,
-    /// No answer came, however often the request was sent.
-    Silent,
-    /// The answer is none that this program knows.
-    Answer,
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(error) => write!(
-                f,
-                "expected a line to the device, found: {error}; is it connected, and the port free?"
-            ),
-            Self::Request => write!(
-                f,
-                "expected a request of at most {MAX_FRAME} bytes, found a longer one: shorten the subject's name"
-            ),
-            Self::Silent => write!(
-                f,
-                "expected an answer of the device, found none to {ATTEMPTS} requests: is the right port named, and Semblance's firmware flashed?"
-            ),
-            Self::Answer => write!(
-                f,
-                "expected an answer of protocol version {VERSION}, found another: update host or device"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for ClientError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Line(error) => Some(error),
-            _ => None,
-        }
     }
 }

@@ -6,7 +6,8 @@
 //!                        kernels                store (file | flash)
 //! ```
 //!
-//! A host that is not on the device is a `client` of its `server`. Boards take pictures
+//! A host that is not on the device is a `client` of its `server`, by a `link` that keeps
+//! others out. Boards take pictures
 //! themselves where they have a `sensor`.
 //! Servers that know very many look an embedding up by `search`, which is kernels too.
 //!
@@ -42,6 +43,7 @@ pub mod search;
 pub mod keys;
 pub mod store;
 
+pub mod link;
 pub mod server;
 #[cfg(feature = "flash")]
 pub mod slots;

@@ -11,22 +11,30 @@
 //! is not carried out again. A frame that is damaged is answered by
 //! [`Refusal::Malformed`] to request 0, so that the host resends at once.
 //!
+//! What a paired host asks comes sealed, in a session of [`crate::link`]; an unpaired one may ask
+//! for less. While there is a session, nobody is answered outside it, so that no picture of one
+//! host is taken for another's: [`Request::Hello`] ends it.
+//!
 //! Another model takes the place of the one in use when nothing borrows it any more: then
 //! [`Server::answer`] gives [`Answer::Commit`], and whoever holds both answers by
 //! [`Server::settle`].
 
 use core::fmt;
 
-use shared::wire::{self, MAX_ANSWER, Refusal, Request, Response};
+use shared::wire::{self, MAX_ANSWER, Opened, Refusal, Request, Response};
 
+use crate::link::{Hosts, Identity, Role};
 use crate::sensor::{Captured, SensorError};
 
 mod device;
 mod model;
+mod session;
 mod upload;
 
 pub use device::{Device, Outcome, Respond, Running};
 pub use model::{ModelSlot, Received};
+
+use session::{Sessions, Step, manage};
 
 /// What a server tells of the board that it runs on.
 pub trait Board {
@@ -100,13 +108,28 @@ impl<B: Board> Board for &mut B {
 }
 
 /// From frames to frames. It outlives the models that a device runs.
-#[derive(Debug)]
+#[derive(Default)]
 pub struct Server {
-    /// The last request that was carried out: its number, and the checksum of its frame.
-    last: Option<(u16, u32)>,
-    reply: [u8; MAX_ANSWER],
-    reply_len: usize,
+    sessions: Sessions,
+    /// The last request that was carried out.
+    last: Option<Last>,
+    reply: Reply,
     refusal: [u8; REFUSAL_LEN],
+}
+
+/// A request that was carried out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Last {
+    id: u16,
+    checksum: u32,
+}
+
+/// The frame that answers it, which may be asked for again.
+struct Reply {
+    bytes: [u8; MAX_ANSWER],
+    len: usize,
+    /// Whether its message is, since the request was.
+    is_sealed: bool,
 }
 
 /// What to do after a frame.
@@ -122,9 +145,30 @@ pub enum Answer<'a> {
 /// What a frame that refuses takes at most: stuffing and end, number, variants, checksum.
 const REFUSAL_LEN: usize = 16;
 
-impl Default for Server {
+impl Reply {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; MAX_ANSWER],
+            len: 0,
+            is_sealed: false,
+        }
+    }
+
+    fn frame(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Default for Reply {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl fmt::Debug for Server {
+    /// Without what its sessions keep secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
     }
 }
 
@@ -132,57 +176,137 @@ impl Server {
     /// A server that answered nothing yet.
     pub const fn new() -> Self {
         Self {
+            sessions: Sessions::new(),
             last: None,
-            reply: [0; MAX_ANSWER],
-            reply_len: 0,
+            reply: Reply::new(),
             refusal: [0; REFUSAL_LEN],
         }
     }
 
-    /// What answers `frame`, which is decoded in place, on `device`.
-    pub fn answer(&mut self, frame: &mut [u8], device: &mut impl Respond) -> Answer<'_> {
+    /// What answers `frame`, which is decoded in place, on `device`, which goes by `identity`.
+    pub fn answer(
+        &mut self,
+        frame: &mut [u8],
+        device: &mut impl Respond,
+        identity: &mut Identity<impl Hosts>,
+    ) -> Answer<'_> {
         // Damaged: nobody knows whose it was. What was carried out last stays known.
         let Ok(opened) = wire::open(frame) else {
-            return self.refuse(0);
+            return self.refuse(0, Refusal::Malformed);
         };
+        let Opened { id, checksum, .. } = opened;
         let Ok(request) = opened.message::<Request<'_>>() else {
-            return self.refuse(opened.id);
+            return self.refuse(id, Refusal::Malformed);
         };
-        let this = Some((opened.id, opened.checksum));
+        let this = Last { id, checksum };
         let is_first = matches!(request, Request::Hello { .. });
-        if self.last == this && !is_first {
-            return Answer::Frame(self.reply());
+        if self.last == Some(this) && !is_first {
+            return Answer::Frame(self.reply.frame());
         }
-        self.last = this;
-        // Until it is settled, nothing is said to a request that comes again.
-        self.reply_len = 0;
-        match device.carry_out(&request) {
-            Outcome::Answer(response) => self.keep(opened.id, &response),
-            Outcome::Commit(received) => return Answer::Commit(received),
+        match request {
+            Request::Handshake { bytes } => self.greet(this, bytes, device, identity),
+            Request::Sealed { bytes } => {
+                let length = bytes.len();
+                let sealed = opened.tail(length);
+                let session = self.sessions.current();
+                let Some((plain, host)) =
+                    session.and_then(|session| Some((session.open(sealed).ok()?, *session.peer())))
+                else {
+                    return self.refuse(id, Refusal::Session);
+                };
+                let request = wire::message(plain).map_err(|_| Refusal::Malformed);
+                self.begin(this, true);
+                let role = identity.role(&host);
+                self.respond(request, role, device, identity)
+            }
+            _ if self.sessions.current().is_some() && !is_first => {
+                self.refuse(id, Refusal::Session)
+            }
+            _ => {
+                if is_first {
+                    self.sessions.end();
+                    device.forget();
+                }
+                self.begin(this, false);
+                self.respond(Ok(request), Role::Anyone, device, identity)
+            }
         }
-        Answer::Frame(self.reply())
     }
 
     /// The frame that answers the request to go over to another model.
     pub fn settle(&mut self, committed: Result<(), Refusal>) -> &[u8] {
-        let response = committed.map_or_else(Response::Refused, |()| Response::Done);
-        let id = self.last.map_or(0, |(id, _)| id);
-        self.keep(id, &response);
-        self.reply()
+        self.keep(&committed.map_or_else(Response::Refused, |()| Response::Done));
+        self.reply.frame()
     }
 
-    /// Keeps a response, which may be asked for again. None is longer than there is room for.
-    fn keep(&mut self, id: u16, response: &Response<'_>) {
-        self.reply_len = wire::encode(id, response, &mut self.reply).unwrap_or(0);
+    /// The answer to a message of a handshake.
+    // Keys and hashes are not needed while a request is carried out.
+    #[inline(never)]
+    fn greet(
+        &mut self,
+        this: Last,
+        message: &[u8],
+        device: &mut impl Respond,
+        identity: &mut Identity<impl Hosts>,
+    ) -> Answer<'_> {
+        match self.sessions.shake_hands(message, device, identity) {
+            Err(refusal) => return self.refuse(this.id, refusal),
+            Ok(Step::Second(bytes)) => {
+                self.begin(this, false);
+                self.keep(&Response::Handshake { bytes: &bytes });
+            }
+            Ok(Step::Begun(response)) => {
+                self.begin(this, true);
+                self.keep(&response);
+            }
+        }
+        Answer::Frame(self.reply.frame())
     }
 
-    fn reply(&self) -> &[u8] {
-        self.reply.get(..self.reply_len).unwrap_or_default()
+    /// A request is to be carried out. Until it was, nothing is said when it comes again.
+    fn begin(&mut self, this: Last, is_sealed: bool) {
+        self.last = Some(this);
+        self.reply.len = 0;
+        self.reply.is_sealed = is_sealed;
     }
 
-    /// The answer to what cannot be read, beside the one that may be asked for again.
-    fn refuse(&mut self, id: u16) -> Answer<'_> {
-        let response = Response::Refused(Refusal::Malformed);
+    fn respond(
+        &mut self,
+        request: Result<Request<'_>, Refusal>,
+        role: Role,
+        device: &mut impl Respond,
+        identity: &mut Identity<impl Hosts>,
+    ) -> Answer<'_> {
+        match request {
+            Err(refusal) => self.keep(&Response::Refused(refusal)),
+            Ok(request) => match manage(&request, role, &mut identity.hosts) {
+                Some(response) => self.keep(&response),
+                None => match device.carry_out(&request, role) {
+                    Outcome::Answer(response) => self.keep(&response),
+                    Outcome::Commit(received) => return Answer::Commit(received),
+                },
+            },
+        }
+        Answer::Frame(self.reply.frame())
+    }
+
+    /// Keeps the response to the last request. None is longer than there is room for.
+    fn keep(&mut self, response: &Response<'_>) {
+        let id = self.last.map_or(0, |last| last.id);
+        let reply = &mut self.reply;
+        let written = match self.sessions.current() {
+            Some(session) if reply.is_sealed => {
+                let seal = |plain: &mut [u8]| session.seal(plain);
+                wire::encode_sealed(id, response, &mut reply.bytes, seal)
+            }
+            _ => wire::encode(id, response, &mut reply.bytes),
+        };
+        reply.len = written.unwrap_or(0);
+    }
+
+    /// The answer to what is not carried out, beside the one that may be asked for again.
+    fn refuse(&mut self, id: u16, refusal: Refusal) -> Answer<'_> {
+        let response = Response::Refused(refusal);
         let length = wire::encode(id, &response, &mut self.refusal).unwrap_or(0);
         Answer::Frame(self.refusal.get(..length).unwrap_or_default())
     }

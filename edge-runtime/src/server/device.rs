@@ -1,13 +1,14 @@
 //! What carries out requests, apart from the frames they come in.
 
 use shared::artifact::Golden;
-use shared::decision::{Identification, Unknown};
+use shared::decision::{Identification, Unknown, Verification};
 use shared::template::{SubjectId, TemplateError};
-use shared::wire::{self, Refusal, Request, Response};
+use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
 
 use super::upload::Upload;
-use super::{Board, ModelSlot, Received};
+use super::{Board, ModelSlot, NoRandomness, Received};
 use crate::engine::{Engine, Memory};
+use crate::link::Role;
 use crate::recognizer::{Recognizer, RecognizerError};
 use crate::sensor::{Captured, SensorError};
 use crate::store::TemplateStore;
@@ -41,8 +42,18 @@ pub struct Running<'a, E, S, const SHOTS: usize, const DIM: usize> {
 
 /// What carries out requests: a [`Device`], whatever it runs on.
 pub trait Respond {
-    /// Carries out a request.
-    fn carry_out(&mut self, request: &Request<'_>) -> Outcome<'_>;
+    /// Carries out a request of whom may ask for it. How close a probe came is for paired hosts
+    /// alone.
+    fn carry_out(&mut self, request: &Request<'_>, role: Role) -> Outcome<'_>;
+
+    /// Forgets the picture that was uploaded or taken: another host asks from now on.
+    fn forget(&mut self);
+
+    /// Fills `bytes` with random numbers that nobody can guess.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where nothing makes them.
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
 
     /// Whether somebody was accepted, if the last request was to verify or to identify.
     fn verdict(&self) -> Option<bool>;
@@ -66,7 +77,7 @@ where
     C: Board,
     M: ModelSlot,
 {
-    fn carry_out(&mut self, request: &Request<'_>) -> Outcome<'_> {
+    fn carry_out(&mut self, request: &Request<'_>, role: Role) -> Outcome<'_> {
         self.verdict = None;
         if let Request::ModelCommit = request {
             return match self.model.received() {
@@ -74,7 +85,16 @@ where
                 Err(refusal) => Outcome::Answer(Response::Refused(refusal)),
             };
         }
-        Outcome::Answer(self.respond(request).unwrap_or_else(Response::Refused))
+        let answer = self.respond(request, role);
+        Outcome::Answer(answer.unwrap_or_else(Response::Refused))
+    }
+
+    fn forget(&mut self) {
+        self.upload.clear();
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.board.fill_random(bytes)
     }
 
     fn verdict(&self) -> Option<bool> {
@@ -112,7 +132,7 @@ where
 
     // Its memory is not needed while frames are waited for.
     #[inline(never)]
-    fn respond(&mut self, request: &Request<'_>) -> Result<Response<'_>, Refusal> {
+    fn respond(&mut self, request: &Request<'_>, role: Role) -> Result<Response<'_>, Refusal> {
         match *request {
             Request::Hello { version } => return self.hello(version),
             Request::ModelBegin { length } => {
@@ -154,19 +174,25 @@ where
             }
             Request::Verify { subject } => {
                 let sample = self.upload.take()?;
-                let (answer, _) = recognizer.verify(subject, sample).map_err(refusal)?;
+                let (answer, _) = match recognizer.verify(subject, sample) {
+                    Err(RecognizerError::NotEnrolled) => {
+                        self.verdict = Some(false);
+                        return Ok(Response::Verified {
+                            verdict: Verdict::Unknown,
+                            scores: None,
+                        });
+                    }
+                    answer => answer.map_err(refusal)?,
+                };
                 self.verdict = Some(answer.accepted());
-                Ok(Response::Verified {
-                    accepted: answer.accepted(),
-                    distance: answer.distance,
-                    threshold: answer.threshold,
-                })
+                Ok(verified(&answer, role))
             }
             Request::Identify => {
                 let sample = self.upload.take()?;
                 let (answer, _) = recognizer.identify(sample).map_err(refusal)?;
                 let (subject, distance) = named(&answer);
                 self.verdict = Some(subject.is_some());
+                let distance = (role == Role::Paired).then_some(distance);
                 Ok(Response::Identified { subject, distance })
             }
             Request::List { index } => {
@@ -335,6 +361,21 @@ where
     let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
     recognizer.enroll(template).map_err(refusal)?;
     Ok(shots)
+}
+
+/// The verdict, and for a paired host what it rests on.
+fn verified(answer: &Verification, role: Role) -> Response<'static> {
+    let scores = Scores {
+        distance: answer.distance,
+        threshold: answer.threshold,
+    };
+    Response::Verified {
+        verdict: match answer.accepted() {
+            true => Verdict::Accept,
+            false => Verdict::Reject,
+        },
+        scores: (role == Role::Paired).then_some(scores),
+    }
 }
 
 /// Who it is, and how far from the nearest.

@@ -9,7 +9,7 @@ use edge_runtime::client::{Client, ClientError};
 use edge_runtime::server::Server;
 use shared::preprocess::Image;
 use shared::template::SubjectId;
-use shared::wire::{self, Frames, MAX_FRAME, Refusal, Request, Response};
+use shared::wire::{self, Frames, MAX_FRAME, Refusal, Request, Response, Scores, Verdict};
 
 use line::*;
 
@@ -76,9 +76,14 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
         assert_eq!(
             client.ask(&Request::Verify { subject: name }).unwrap(),
             Response::Verified {
-                accepted: expected.accepted(),
-                distance: expected.distance,
-                threshold: expected.threshold,
+                verdict: match expected.accepted() {
+                    true => Verdict::Accept,
+                    false => Verdict::Reject,
+                },
+                scores: Some(Scores {
+                    distance: expected.distance,
+                    threshold: expected.threshold,
+                }),
             }
         );
     }
@@ -86,7 +91,8 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
         panic!("no answer to who it is");
     };
     assert_eq!(subject, Some("ada"));
-    assert_eq!(distance, local.verify("ada", &image).unwrap().0.distance);
+    let expected = local.verify("ada", &image).unwrap().0.distance;
+    assert_eq!(distance, Some(expected));
 
     let list = |client: &mut Client<Wire>, index| match client.ask(&Request::List { index }) {
         Ok(Response::Subject { entry }) => entry.map(|(name, shots)| (name.to_owned(), shots)),
@@ -104,7 +110,8 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
 
 #[test]
 fn pictures_in_the_engines_memory_are_looked_at_once() {
-    let mut client = client_of(device_with(vec![]), 0, 1);
+    let mut client = client_of(device_with(vec![], Desk::new()), 0, 1);
+    client.pair(&host(), None).unwrap();
     let (artifact, mut local) = recognizer();
     let Response::Hello { picture, .. } = client.hello().unwrap() else {
         panic!("no hello");
@@ -195,8 +202,12 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
         }),
         Refusal::Subject
     );
+    let unknown = Response::Verified {
+        verdict: Verdict::Unknown,
+        scores: None,
+    };
     let nobody = Request::Verify { subject: "nobody" };
-    assert_eq!(refusal(&nobody), Refusal::NotEnrolled);
+    assert_eq!(client.ask(&nobody).unwrap(), unknown);
     for subject in ["a", "b", "c", "d"] {
         let answer = client
             .ask(&Request::Enroll {
@@ -239,13 +250,17 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
     assert_eq!(sixth, Response::Refused(Refusal::Full));
 }
 
+/// In plain; what a session does is tried elsewhere.
 #[test]
 fn a_request_that_comes_again_is_answered_again_and_not_carried_out_again() {
-    let (mut server, mut device) = (Server::new(), device());
+    // Pictures are looked at once.
+    let (mut server, mut device) = (Server::new(), device_with(vec![], Desk::new()));
+    let mut identity = identity();
     let mut send = |id, request: &Request<'_>| {
         let mut frame = [0; MAX_FRAME];
         let length = wire::encode(id, request, &mut frame).unwrap();
-        answer(&mut server, &mut device, &mut frame[..length]).to_vec()
+        let frame = &mut frame[..length];
+        answer(&mut server, &mut device, &mut identity, frame).to_vec()
     };
     let side = SIDE as u16;
     let begin = Request::ImageBegin {
@@ -259,30 +274,78 @@ fn a_request_that_comes_again_is_answered_again_and_not_carried_out_again() {
         let offset = 700 * index as u32;
         send(2 + index as u16, &Request::ImageChunk { offset, bytes });
     }
-    let enroll = Request::Enroll {
-        subject: "ada",
-        anew: false,
-    };
-    let first = send(9, &enroll);
-    let mut damaged = first.clone();
-    damaged[2] ^= 4;
-    assert_eq!(send(9, &enroll), first);
-    let second = send(10, &enroll);
-    let shots = |mut frame: Vec<u8>| match wire::decode(&mut frame).unwrap() {
-        (id, Response::Enrolled { shots }) => (id, shots),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(shots(first.clone()), (9, 1));
-    assert_eq!(shots(second.clone()), (10, 2));
+    let verify = Request::Verify { subject: "ada" };
+    let first = send(9, &verify);
+    assert_eq!(send(9, &verify), first);
     // Noise in between changes nothing.
     let mut noise = *b"\x03abc\x00";
-    let mut refused = answer(&mut server, &mut device, &mut noise).to_vec();
+    let mut refused = answer(&mut server, &mut device, &mut identity, &mut noise).to_vec();
     let malformed: (u16, Response<'_>) = wire::decode(&mut refused).unwrap();
     assert_eq!(malformed, (0, Response::Refused(Refusal::Malformed)));
-    let mut frame = [0; MAX_FRAME];
-    let length = wire::encode(10, &enroll, &mut frame).unwrap();
-    let again = answer(&mut server, &mut device, &mut frame[..length]);
-    assert_eq!(again, second);
+    let mut send = |id, request: &Request<'_>| {
+        let mut frame = [0; MAX_FRAME];
+        let length = wire::encode(id, request, &mut frame).unwrap();
+        let frame = &mut frame[..length];
+        answer(&mut server, &mut device, &mut identity, frame).to_vec()
+    };
+    assert_eq!(send(9, &verify), first);
+    let unknown = Response::Verified {
+        verdict: Verdict::Unknown,
+        scores: None,
+    };
+    assert_eq!(wire::decode(&mut first.clone()), Ok((9, unknown)));
+    let gone = Response::Refused(Refusal::NoImage);
+    assert_eq!(wire::decode(&mut send(10, &verify)), Ok((10, gone)));
+}
+
+/// One that restarts forgets its session; a host is told, and finds the same device again.
+#[test]
+fn a_session_that_a_device_forgot_is_begun_again() {
+    let mut client = client(0, 1);
+    upload(&mut client, &drawing(1, 1));
+    client.line_mut().restart();
+    let lost = client.ask(&Request::Identify);
+    assert!(matches!(lost, Err(ClientError::Session)), "{lost:?}");
+    let gone = Response::Refused(Refusal::NoImage);
+    assert_eq!(client.ask(&Request::Identify).unwrap(), gone);
+    upload(&mut client, &drawing(1, 1));
+    assert!(matches!(
+        client.ask(&Request::Identify).unwrap(),
+        Response::Identified {
+            distance: Some(_),
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_device_that_goes_by_another_key_is_told_nothing() {
+    let mut client = client_of(device(), 0, 1);
+    let found = client.pair(&host(), Some(&[1; 32]));
+    let key = *identity().keys.public();
+    assert!(matches!(found, Err(ClientError::Stranger(other)) if other == key));
+    assert!(!client.line_mut().is_claimed());
+    let mut mute = Desk::new();
+    mute.stop_random();
+    let mut client = client_of(device_with(vec![], mute), 0, 1);
+    let refused = client.pair(&host(), None);
+    assert!(
+        matches!(refused, Err(ClientError::Handshake(Refusal::NoRandomness))),
+        "{refused:?}"
+    );
+}
+
+/// Somebody else at the line answers before the device does, with whatever was sealed before,
+/// bent or not, and in plain; the host takes the device's own answers.
+#[test]
+fn forged_answers_are_no_answers() {
+    let mut client = client(0, 1);
+    client.line_mut().forge();
+    for _ in 0..200 {
+        let listed = client.ask(&Request::List { index: 0 }).unwrap();
+        assert_eq!(listed, Response::Subject { entry: None });
+    }
+    assert!(client.line_mut().forged() >= 800);
 }
 
 #[test]
@@ -340,10 +403,13 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
                     .get(usize::from(index))
                     .map(|name| (*name, enrolled[name])),
             },
-            Request::Verify { .. } if shots.is_none() => Response::Refused(Refusal::NotEnrolled),
+            Request::Verify { .. } if shots.is_none() => Response::Verified {
+                verdict: Verdict::Unknown,
+                scores: None,
+            },
             Request::Verify { .. } => match client.ask(&request) {
-                Ok(Response::Verified { distance, .. }) => {
-                    assert!(distance.is_finite());
+                Ok(Response::Verified { scores, .. }) => {
+                    assert!(scores.unwrap().distance.is_finite());
                     continue;
                 }
                 other => panic!("{other:?}"),
@@ -362,7 +428,7 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
 
 #[test]
 fn whatever_comes_over_the_line_the_device_answers_and_goes_on() {
-    let (mut server, mut device) = (Server::new(), device());
+    let (mut server, mut device, mut identity) = (Server::new(), device(), identity());
     let mut frames = Frames::new();
     let mut noise = Noise(5);
     let mut answers = 0;
@@ -373,7 +439,7 @@ fn whatever_comes_over_the_line_the_device_answers_and_goes_on() {
             _ => noise.next() as u8,
         };
         if let Some(frame) = frames.push(byte) {
-            assert!(!answer(&mut server, &mut device, frame).is_empty());
+            assert!(!answer(&mut server, &mut device, &mut identity, frame).is_empty());
             answers += 1;
         }
     }
@@ -386,7 +452,7 @@ fn whatever_comes_over_the_line_the_device_answers_and_goes_on() {
     frames.push(0);
     let answer = frame[..length].iter().find_map(|&byte| {
         let frame = frames.push(byte)?;
-        Some(answer(&mut server, &mut device, frame).to_vec())
+        Some(answer(&mut server, &mut device, &mut identity, frame).to_vec())
     });
     let mut answer = answer.unwrap();
     assert!(matches!(
