@@ -8,12 +8,13 @@ use edge_runtime::client::emulator::{Emulator, Machine, Options, firmware_in, ma
 use edge_runtime::client::{Client, Line};
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::kernels::InstructionSet;
+use edge_runtime::link::KeyPair;
 use edge_runtime::recognizer::Recognizer;
 use host_trainer::dataset::{DatasetName, Part};
 use shared::artifact::Artifact;
 use shared::preprocess::Image;
 use shared::support_set::SupportSet;
-use shared::wire::{Request, Response};
+use shared::wire::{Pairing, Request, Response, Verdict};
 use tests::{data, root, signers};
 
 /// The folder of the firmware, or `None` with a line that says what is left out.
@@ -135,9 +136,11 @@ impl Board {
         }
     }
 
-    /// Turns it on.
+    /// Turns it on, and begins a session as the host that it is paired with.
     pub(crate) fn start(&self) -> Client<Emulator> {
-        Client::new(self.start_emulator())
+        let mut client = Client::new(self.start_emulator());
+        pair(&mut client);
+        client
     }
 
     pub(crate) fn start_emulator(&self) -> Emulator {
@@ -146,6 +149,13 @@ impl Board {
         emulator.set_patience(Duration::from_secs(2)).unwrap();
         emulator
     }
+}
+
+/// Begins a session, as the same host every time.
+pub(crate) fn pair(client: &mut Client<impl Line>) {
+    let host = KeyPair::new([9; 32]).unwrap();
+    let paired = client.pair(&host, None).unwrap();
+    assert_ne!(paired.pairing, Pairing::Unknown);
 }
 
 /// Shows a picture to a board.
@@ -171,7 +181,7 @@ pub(crate) fn enroll(client: &mut Client<impl Line>, subject: &str, picture: &Pi
 pub(crate) fn verify(client: &mut Client<impl Line>, subject: &str, picture: &Picture) -> bool {
     show(client, picture);
     match client.ask(&Request::Verify { subject }).unwrap() {
-        Response::Verified { accepted, .. } => accepted,
+        Response::Verified { verdict, .. } => verdict == Verdict::Accept,
         other => panic!("{subject}: {other:?}"),
     }
 }

@@ -101,8 +101,8 @@ pub enum Role {
 /// Who a device is, and whom it obeys.
 #[derive(Clone, Debug)]
 pub struct Identity<H> {
-    /// What it goes by, the same for as long as it exists.
-    pub keys: KeyPair,
+    /// What it goes by, the same for as long as it exists; or why it goes by nothing.
+    pub keys: Result<KeyPair, Refusal>,
     /// Whom it obeys.
     pub hosts: H,
 }

@@ -50,10 +50,11 @@ impl Sessions {
     ) -> Result<Step, Refusal> {
         let failed = |_| Refusal::Handshake;
         if let Ok(first) = <&[u8; FIRST_LEN]>::try_from(message) {
+            let keys = identity.keys.as_ref().map_err(|refusal| *refusal)?;
             let mut random = [0; KEY_LEN];
             let drawn = device.fill_random(&mut random);
             drawn.map_err(|_| Refusal::NoRandomness)?;
-            let begun = Responder::answer(&identity.keys, random, first);
+            let begun = Responder::answer(keys, random, first);
             random.zeroize();
             let (responder, second) = begun.map_err(failed)?;
             self.begun = Some(responder);

@@ -81,7 +81,7 @@ impl Board for Desk {
 /// What a device goes by, that nobody is paired with.
 pub(crate) fn identity() -> Identity<HostSet> {
     Identity {
-        keys: KeyPair::new([7; 32]).unwrap(),
+        keys: Ok(KeyPair::new([7; 32]).unwrap()),
         hosts: HostSet::new(),
     }
 }
@@ -249,7 +249,7 @@ impl Line for Wire {
 /// A host that is paired with the device at the other end.
 pub(crate) fn client(rate: u32, seed: u64) -> Client<Wire> {
     let mut client = client_of(device(), rate, seed);
-    let device = *identity().keys.public();
+    let device = *identity().keys.unwrap().public();
     let paired = client.pair(&host(), Some(&device)).unwrap();
     assert_eq!((paired.device, paired.pairing), (device, Pairing::Claimed));
     client

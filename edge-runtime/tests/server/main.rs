@@ -322,7 +322,7 @@ fn a_session_that_a_device_forgot_is_begun_again() {
 fn a_device_that_goes_by_another_key_is_told_nothing() {
     let mut client = client_of(device(), 0, 1);
     let found = client.pair(&host(), Some(&[1; 32]));
-    let key = *identity().keys.public();
+    let key = *identity().keys.unwrap().public();
     assert!(matches!(found, Err(ClientError::Stranger(other)) if other == key));
     assert!(!client.line_mut().is_claimed());
     let mut mute = Desk::new();

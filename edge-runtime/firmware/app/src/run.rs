@@ -6,6 +6,7 @@ use core::ops::Range;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::keys::{DeviceSecrets, KeyProvider, Keys};
 use edge_runtime::limits::Limits;
+use edge_runtime::link::{Hosts, Identity, KeyPair};
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{
@@ -31,6 +32,7 @@ pub struct Parts<
     L,
     F,
     K,
+    H,
     M,
     N,
     I,
@@ -47,6 +49,8 @@ pub struct Parts<
     pub store: Range<u32>,
     /// Where the device's secret lies.
     pub keys: K,
+    /// Whom the device obeys.
+    pub hosts: H,
     /// Where models lie.
     pub slots: [M; 2],
     /// What takes pictures; `()` where hosts send them.
@@ -99,13 +103,14 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Default
 ///
 /// # Errors
 /// What kind of error ended the line.
-pub fn run<L, F, K, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
-    parts: Parts<'_, L, F, K, M, N, I, C, SUBJECTS, SHOTS, DIM>,
+pub fn run<L, F, K, H, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
+    parts: Parts<'_, L, F, K, H, M, N, I, C, SUBJECTS, SHOTS, DIM>,
 ) -> Result<Infallible, ErrorKind>
 where
     L: Read + Write,
     F: NorFlash,
     K: KeyProvider,
+    H: Hosts,
     M: MappedFlash,
     N: Sensor,
     I: Indicator,
@@ -116,6 +121,7 @@ where
         mut flash,
         store,
         mut keys,
+        hosts,
         slots: [first, second],
         sensor,
         mut indicator,
@@ -132,14 +138,22 @@ where
     } = memory;
     let mut slots = Slots::new(first, second);
     let mut board = Equipped { board, sensor };
+    let begins = is_blank(&mut flash, store.clone());
+    let secrets = secrets(&mut keys, &mut board, begins);
+    let mut identity = Identity {
+        keys: secrets
+            .as_ref()
+            .map_err(|refusal| *refusal)
+            .and_then(link_keys),
+        hosts,
+    };
     let mut host = Host {
         link: &mut link,
         indicator: &mut indicator,
         frames,
         server,
+        identity: &mut identity,
     };
-    let begins = is_blank(&mut flash, store.clone());
-    let secrets = secrets(&mut keys, &mut board, begins);
     let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
     // A host is told, and nothing is written to a store that cannot be read.
     let mut store = secrets.and_then(|secrets| {
@@ -193,6 +207,12 @@ fn secrets(
         current: fresh,
         previous: None,
     })
+}
+
+/// What the device goes by on its line.
+fn link_keys(secrets: &DeviceSecrets) -> Result<KeyPair, Refusal> {
+    let secret = secrets.current.derive("link 1");
+    KeyPair::new(*secret.expose()).map_err(|_| Refusal::Secret)
 }
 
 /// A board and its sensor.
@@ -249,17 +269,19 @@ where
 }
 
 /// The host at the end of the line, and the people before the device.
-struct Host<'a, L, I> {
+struct Host<'a, L, I, H> {
     link: &'a mut L,
     indicator: &'a mut I,
     frames: &'a mut Frames,
     server: &'a mut Server,
+    identity: &'a mut Identity<H>,
 }
 
-impl<L, I> Host<'_, L, I>
+impl<L, I, H> Host<'_, L, I, H>
 where
     L: Read + Write,
     I: Indicator,
+    H: Hosts,
 {
     /// Answers frames, one after the other, until another model is to be used.
     fn serve(&mut self, device: &mut impl Respond) -> Result<Received, ErrorKind> {
@@ -277,7 +299,7 @@ where
                 continue;
             };
             self.indicator.show(Sign::Busy);
-            match self.server.answer(frame, device) {
+            match self.server.answer(frame, device, self.identity) {
                 Answer::Frame(frame) => send(self.link, frame)?,
                 Answer::Commit(received) => return Ok(received),
             }

@@ -1,10 +1,13 @@
 //! A board from its first start on: a model comes over the line, people draw on its panel.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod flash;
+mod host;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::iter;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use app::sensor::Drawing;
@@ -12,165 +15,21 @@ use app::{Indicator, Memory, Parts, Sign, run};
 use edge_runtime::boards::EMULATED;
 use edge_runtime::keys::flash::FlashKeys;
 use edge_runtime::limits::Limits;
+use edge_runtime::link::HostSet;
 use edge_runtime::sensor::{Pen, Sensor, SensorError, Touch};
 use edge_runtime::server::{Board, NoRandomness};
-use edge_runtime::slots::MappedFlash;
 use edge_runtime::store::flash::record_len;
 use embedded_hal::delay::DelayNs;
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
-use embedded_storage::nor_flash::{
-    self, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
-};
-use shared::ModelId;
+use embedded_io::ErrorKind;
 use shared::artifact::Artifact;
-use shared::wire::{self, Frames, MAX_FRAME, Refusal, Request, Response};
+use shared::wire::{Pairing, Refusal, Request, Response, Verdict};
 
-const MODEL: &[u8] = include_bytes!("../../../../models/omniglot-vinyals/model.bin");
+use flash::Flash;
+use host::{Host, Link};
+
+const MODEL: &[u8] = include_bytes!("../../../../../models/omniglot-vinyals/model.bin");
 const LIMITS: Limits = EMULATED;
 const PAGE: usize = 4096;
-
-/// A flash in memory.
-struct Flash(Vec<u8>);
-
-impl Flash {
-    fn blank(len: usize) -> Self {
-        Self(vec![0xff; len])
-    }
-}
-
-impl MappedFlash for Flash {
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl nor_flash::ErrorType for Flash {
-    type Error = NorFlashErrorKind;
-}
-
-impl ReadNorFlash for Flash {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
-        check_read(self, offset, bytes.len())?;
-        bytes.copy_from_slice(&self.0[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl NorFlash for Flash {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = PAGE;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
-        check_erase(self, from, to)?;
-        self.0[from as usize..to as usize].fill(0xff);
-        Ok(())
-    }
-
-    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
-        check_write(self, offset, bytes.len())?;
-        for (place, byte) in self.0[offset as usize..].iter_mut().zip(bytes) {
-            *place &= byte;
-        }
-        Ok(())
-    }
-}
-
-/// A line that breaks when the host lets go of it.
-struct Link {
-    receive: Receiver<u8>,
-    send: Sender<u8>,
-}
-
-impl ErrorType for Link {
-    type Error = ErrorKind;
-}
-
-impl Read for Link {
-    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, ErrorKind> {
-        bytes[0] = self.receive.recv().map_err(|_| ErrorKind::BrokenPipe)?;
-        Ok(1)
-    }
-}
-
-impl Write for Link {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        for byte in bytes {
-            let sent = self.send.send(*byte);
-            sent.map_err(|_| ErrorKind::BrokenPipe)?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
-    }
-}
-
-/// The host at the other end.
-struct Host {
-    receive: Receiver<u8>,
-    send: Sender<u8>,
-    frames: Frames,
-    answer: Vec<u8>,
-    id: u16,
-}
-
-impl Host {
-    fn ask(&mut self, request: &Request<'_>) -> Response<'_> {
-        self.id += 1;
-        let mut frame = [0; MAX_FRAME];
-        let length = wire::encode(self.id, request, &mut frame).unwrap();
-        for byte in &frame[..length] {
-            self.send.send(*byte).unwrap();
-        }
-        self.answer = loop {
-            if let Some(frame) = self.frames.push(self.receive.recv().unwrap()) {
-                break frame.to_vec();
-            }
-        };
-        let (id, response) = wire::decode(&mut self.answer).unwrap();
-        assert_eq!(id, self.id);
-        response
-    }
-
-    fn model(&mut self) -> Option<ModelId> {
-        let version = wire::VERSION;
-        match self.ask(&Request::Hello { version }) {
-            Response::Hello { model, .. } => model,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn send_model(&mut self, artifact: &[u8]) -> Option<Refusal> {
-        let length = artifact.len() as u32;
-        let begin = Request::ModelBegin { length };
-        assert_eq!(self.ask(&begin), Response::Done);
-        for (index, bytes) in artifact.chunks(640).enumerate() {
-            let offset = 640 * index as u32;
-            let chunk = Request::ModelChunk { offset, bytes };
-            assert_eq!(self.ask(&chunk), Response::Done);
-        }
-        match self.ask(&Request::ModelCommit) {
-            Response::Refused(refusal) => Some(refusal),
-            other => {
-                assert_eq!(other, Response::Done);
-                None
-            }
-        }
-    }
-
-    /// Has the board look at what is drawn next.
-    fn look(&mut self) {
-        let captured = self.ask(&Request::Capture);
-        assert!(matches!(captured, Response::Captured { channels: 1, .. }));
-    }
-}
 
 struct Desk {
     has_randomness: bool,
@@ -250,6 +109,7 @@ struct Kept {
     store: Flash,
     keys: Flash,
     has_randomness: bool,
+    hosts: HostSet,
 }
 
 impl Kept {
@@ -259,11 +119,24 @@ impl Kept {
             store: Flash::blank(8 * PAGE),
             keys: Flash::blank(2 * PAGE),
             has_randomness: true,
+            hosts: HostSet::new(),
         }
     }
 
-    /// Turns it on, and off when the host is done; what people saw.
+    /// Turns it on, and off when the host that it is paired with is done; what people saw.
     fn start(
+        &mut self,
+        sensor: impl Sensor + Send,
+        host: impl FnOnce(&mut Host),
+    ) -> (Vec<Sign>, Result<Infallible, ErrorKind>) {
+        self.start_unpaired(sensor, |end| {
+            assert_ne!(end.pair(), Pairing::Unknown);
+            host(end);
+        })
+    }
+
+    /// The same, with a host that has no session.
+    fn start_unpaired(
         &mut self,
         sensor: impl Sensor + Send,
         host: impl FnOnce(&mut Host),
@@ -283,6 +156,7 @@ impl Kept {
                     store: 0..self.store.0.len() as u32,
                     flash: &mut self.store,
                     keys: FlashKeys::new(&mut self.keys, 0..2 * PAGE as u32),
+                    hosts: &mut self.hosts,
                     slots: [first, second],
                     sensor,
                     indicator: Signs(signs),
@@ -295,13 +169,9 @@ impl Kept {
                     record: &mut [0; record_len::<SHOTS, DIM>()],
                 })
             });
-            host(&mut Host {
-                receive: from_board,
-                send: to_board,
-                frames: Frames::new(),
-                answer: vec![],
-                id: 0,
-            });
+            let mut end = Host::new(from_board, to_board);
+            host(&mut end);
+            drop(end);
             board.join().unwrap()
         });
         (shown.try_iter().collect(), ended)
@@ -363,7 +233,13 @@ fn people_who_draw_are_enrolled_and_recognised() {
             host.look();
             let answer = host.ask(&Request::Verify { subject });
             assert!(
-                matches!(answer, Response::Verified { accepted: true, .. }),
+                matches!(
+                    answer,
+                    Response::Verified {
+                        verdict: Verdict::Accept,
+                        scores: Some(_)
+                    }
+                ),
                 "{answer:?}"
             );
         }
@@ -375,8 +251,8 @@ fn people_who_draw_are_enrolled_and_recognised() {
                 matches!(
                     answer,
                     Response::Verified {
-                        accepted: false,
-                        ..
+                        verdict: Verdict::Reject,
+                        scores: Some(_)
                     }
                 ),
                 "{answer:?}"
@@ -418,9 +294,9 @@ fn a_commit_is_answered_again_and_not_done_again() {
     let mut board = Kept::blank();
     let (_, ended) = board.start((), |host| {
         assert_eq!(host.send_model(MODEL), None);
-        // The same number and content.
-        host.id -= 1;
-        assert_eq!(host.ask(&Request::ModelCommit), Response::Done);
+        // The same frame.
+        let again = host.exchange();
+        assert_eq!(host.exchange(), again);
         // Another: nothing was sent since.
         assert_eq!(
             host.ask(&Request::ModelCommit),
@@ -459,17 +335,15 @@ fn a_store_that_cannot_be_read_is_told_and_left() {
 #[test]
 fn a_secret_is_made_once() {
     let mut board = Kept::blank();
-    board.has_randomness = false;
     let refused = Response::Refused(Refusal::Secret);
     let is_refused = |board: &mut Kept| {
-        let (_, ended) = board.start((), |host| {
-            assert_eq!(host.send_model(MODEL), None);
-            assert_eq!(host.ask(&Request::List { index: 0 }), refused);
+        let (_, ended) = board.start_unpaired((), |host| {
+            let first = Request::Handshake { bytes: &[9; 32] };
+            assert_eq!(host.ask(&first), refused);
+            assert_eq!(host.ask(&Request::SelfTest), refused);
         });
         ended.unwrap_err();
     };
-    is_refused(&mut board);
-    board.has_randomness = true;
     let empty = Response::Subject { entry: None };
     let is_empty = |board: &mut Kept| {
         let (_, ended) = board.start((), |host| {
@@ -487,5 +361,8 @@ fn a_secret_is_made_once() {
     is_refused(&mut board);
     assert!(board.store.0 == store && board.keys.0 == [0xff; 2 * PAGE]);
     board.store.0.fill(0xff);
+    board.has_randomness = false;
+    is_refused(&mut board);
+    board.has_randomness = true;
     is_empty(&mut board);
 }
