@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_runtime::keys::file;
+#[cfg(feature = "device")]
+use edge_runtime::link::PublicKey;
 
 #[cfg(feature = "device")]
 use crate::device::Device;
@@ -37,6 +39,9 @@ pub(crate) enum Verb {
     Remove(Remove),
     /// Seal a store with a new key, or one that was never sealed
     RotateKey(RotateKey),
+    /// Show or change which hosts a device obeys; the first one that comes owns it
+    #[cfg(feature = "device")]
+    Pair(Pair),
     /// Check that the engine answers the model's golden vectors
     SelfTest(SelfTest),
     /// Measure how long an embedding takes here
@@ -108,13 +113,17 @@ pub(crate) struct KeyArguments {
 }
 
 impl KeyArguments {
+    /// Where keys are.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let folder = self.folder.clone().or_else(file::folder);
+        folder.context(
+            "expected a place for this machine's keys, found no HOME: name a folder by --keys",
+        )
+    }
+
     /// The file with the secret that stores are sealed with.
     pub(crate) fn device_key(&self) -> Result<PathBuf> {
-        let folder = self.folder.clone().or_else(file::folder);
-        let folder = folder.context(
-            "expected a place for this machine's keys, found no HOME: name a folder by --keys",
-        )?;
-        Ok(folder.join(file::DEVICE_KEY))
+        Ok(self.folder()?.join(file::DEVICE_KEY))
     }
 }
 
@@ -249,6 +258,37 @@ pub(crate) struct Remove {
     pub(crate) json: bool,
 }
 
+#[cfg(feature = "device")]
+#[derive(Debug, Args)]
+pub(crate) struct Pair {
+    /// The device: tcp:HOST:PORT, serial:PATH or qemu:BOARD
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
+    /// Let another host enrol, remove and change the model: its key, which its own `pair` shows
+    #[arg(long, value_name = "HOSTKEY", value_parser = host_key, conflicts_with = "drop")]
+    pub(crate) add: Option<PublicKey>,
+    /// Take that from a host; after the last one, the device is the next one's that comes
+    #[arg(long, value_name = "HOSTKEY", value_parser = host_key)]
+    pub(crate) drop: Option<PublicKey>,
+    /// List the hosts that may
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Forget what the device at this address goes by, where it is another one now
+    #[arg(long, conflicts_with_all = ["add", "drop", "list"])]
+    pub(crate) forget: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "device")]
+fn host_key(text: &str) -> std::result::Result<PublicKey, String> {
+    let key = crate::device::host_key(text);
+    key.ok_or_else(|| "expected a key of 64 hexadecimal digits".into())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RotateKey {
     #[command(flatten)]
@@ -283,6 +323,8 @@ pub(crate) struct SelfTest {
         conflicts_with = "model"
     )]
     pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -315,6 +357,8 @@ pub(crate) struct Flash {
     /// serial:PATH or qemu:BOARD
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
     /// The model folder, or a model.bin alone
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
@@ -328,8 +372,7 @@ pub(crate) struct Flash {
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) recognizer: RecognizerArguments,
-    /// Where to listen. Whoever reaches it may enrol and remove: the loopback address keeps
-    /// it to this machine
+    /// Where to listen. The first host that comes may enrol and remove, and says who else may
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7878")]
     pub(crate) listen: String,
 }

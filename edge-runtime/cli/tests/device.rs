@@ -6,7 +6,8 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
 
 use support::{Fixture, code, json, program, refused, semblance, text};
 
@@ -14,6 +15,7 @@ use support::{Fixture, code, json, program, refused, semblance, text};
 struct Served {
     child: Child,
     address: String,
+    keys: PathBuf,
 }
 
 impl Served {
@@ -31,13 +33,20 @@ impl Served {
         let address = line.trim().strip_prefix("listening at ").unwrap();
         Self {
             address: address.to_owned(),
+            keys: fixture.path("keys"),
             child,
         }
     }
 
+    /// Asks it, as the host that was there first.
     fn run(&self, arguments: &[&str]) -> Output {
+        self.run_as(&self.keys, arguments)
+    }
+
+    /// Asks it, as the host of a folder of keys.
+    fn run_as(&self, keys: &Path, arguments: &[&str]) -> Output {
         let device = format!("tcp:{}", self.address);
-        let mut all = vec![arguments[0], "--device", &device];
+        let mut all = vec![arguments[0], "--device", &device, "--keys", text(keys)];
         all.extend(&arguments[1..]);
         semblance(&all)
     }
@@ -99,6 +108,78 @@ fn verbs_on_a_device_answer_as_they_do_here() {
     // In words, too.
     let listed = served.run(&["list"]);
     assert_eq!(listed.stdout, b"grace  3 samples\n");
+}
+
+#[test]
+fn the_first_host_owns_a_device_and_says_who_else_does() {
+    let fixture = Fixture::new();
+    let served = Served::start(&fixture);
+    let picture = fixture.picture(1, 0);
+    let enroll = ["enroll", "--subject", "ada", text(&picture)];
+    let errors = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    // Once, it is told.
+    for told in [true, false] {
+        let enrolled = served.run(&enroll);
+        assert_eq!(code(&enrolled), 0, "{enrolled:?}");
+        assert_eq!(errors(&enrolled).contains("paired with this host"), told);
+    }
+    // Another host is told verdicts alone.
+    let other = fixture.path("other");
+    let verify = ["verify", "--json", "--subject", "ada", text(&picture)];
+    let verdict = served.run_as(&other, &verify);
+    assert_eq!(code(&verdict), 0);
+    assert_eq!(json(&verdict)["verdict"], "accept");
+    assert_eq!(json(&verdict).get("distance"), None);
+    assert!(json(&verdict)["probes"][0]["distance"].is_null());
+    let remove = ["remove", "--subject", "ada"];
+    for guarded in [&["list"][..], &enroll, &remove, &["pair", "--list"]] {
+        refused(&served.run_as(&other, guarded), &["pair --add"]);
+    }
+    // Until the first one pairs it.
+    let pair = ["pair", "--json", "--list"];
+    let stranger = served.run_as(&other, &pair[..2]);
+    assert_eq!(
+        (code(&stranger), &json(&stranger)["paired"]),
+        (1, &false.into())
+    );
+    let key = json(&stranger)["host_key"].as_str().unwrap().to_owned();
+    assert_eq!(code(&served.run(&["pair", "--add", &key])), 0);
+    assert_eq!(code(&served.run_as(&other, &["list"])), 0);
+    let hosts = json(&served.run(&pair))["hosts"].clone();
+    assert_eq!(hosts.as_array().unwrap().len(), 2);
+    assert_eq!(hosts[1], key.as_str());
+
+    // A restart changes nothing of that.
+    let device = json(&stranger)["device_key"].clone();
+    let keys = served.keys.clone();
+    drop(served);
+    let served = Served::start(&fixture);
+    for keys in [&keys, &other] {
+        let paired = served.run_as(keys, &pair);
+        assert_eq!((code(&paired), &json(&paired)["hosts"]), (0, &hosts));
+        assert_eq!(json(&paired)["device_key"], device);
+    }
+    assert_eq!(code(&served.run(&["pair", "--drop", &key])), 0);
+    refused(&served.run_as(&other, &["list"]), &["pair --add"]);
+    refused(&served.run(&["pair", "--drop", &key]), &["pair --list"]);
+    refused(&served.run(&["pair", "--add", "abc"]), &["64 hexadecimal"]);
+}
+
+#[test]
+fn a_device_that_goes_by_another_key_is_not_obeyed() {
+    let fixture = Fixture::new();
+    let served = Served::start(&fixture);
+    assert_eq!(code(&served.run(&["list"])), 0);
+    let known = served.keys.join("known-devices");
+    let line = std::fs::read_to_string(&known).unwrap();
+    let (address, key) = line.trim().rsplit_once(' ').unwrap();
+    assert_eq!(address, format!("tcp:{}", served.address));
+    std::fs::write(&known, format!("{address} {}\n", "7".repeat(64))).unwrap();
+    refused(&served.run(&["list"]), &[key, "--forget"]);
+    for forgotten in [0, 1] {
+        assert_eq!(code(&served.run(&["pair", "--forget"])), forgotten);
+    }
+    assert_eq!(code(&served.run(&["list"])), 0);
 }
 
 #[test]

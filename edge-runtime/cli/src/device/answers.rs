@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Error, Result, anyhow};
 use serde_json::{Value, json};
-use shared::wire::{Refusal, Response};
+use shared::wire::{Refusal, Response, Scores};
 
 use crate::Outcome;
 use crate::arguments::{Enroll, Identify, List, Remove, SelfTest, Verify};
@@ -14,15 +14,16 @@ use crate::verbs::number;
 pub(super) struct Verified {
     pub(super) name: String,
     pub(super) accepted: bool,
-    pub(super) distance: f32,
-    pub(super) threshold: f32,
+    /// For a paired host.
+    pub(super) scores: Option<Scores>,
 }
 
 /// A picture that was identified.
 pub(super) struct Identified {
     pub(super) name: String,
     pub(super) subject: Option<String>,
-    pub(super) distance: f32,
+    /// For a paired host.
+    pub(super) distance: Option<f32>,
 }
 
 /// An answer that was not expected.
@@ -78,6 +79,18 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a picture by the device's sensor, found none: see to its wiring, and try again",
         Refusal::Secret =>
             "expected a device with a secret to seal with, found one whose secret is lost, or that has no randomness to make one: flash the board anew",
+        Refusal::Unpaired =>
+            "expected a device that is paired with this host, found one that obeys others: on one of those, `semblance pair --add HOSTKEY`, with the key that `semblance pair` shows here",
+        Refusal::Session =>
+            "expected the device's session with this host, found none there: it was started anew, or somebody else is at its line; try again",
+        Refusal::Handshake =>
+            "expected a device that begins a session, found one that does not: try again; somebody else may be at its line",
+        Refusal::NoRandomness =>
+            "expected a device with random numbers, without which there is no session, found one that has none: see its firmware's README",
+        Refusal::HostsFull =>
+            "expected a free place for a host, found all taken: `pair --drop` one first",
+        Refusal::UnknownHost =>
+            "expected the key of a host that is paired, found another: see `pair --list`",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }
@@ -132,8 +145,8 @@ pub(super) fn verified(
             json!({
                 "picture": probe.name,
                 "verdict": verdict(probe.accepted),
-                "distance": number(probe.distance),
-                "threshold": number(probe.threshold),
+                "distance": probe.scores.map(|scores| number(scores.distance)),
+                "threshold": probe.scores.map(|scores| number(scores.threshold)),
             })
         };
         let mut answer = json!({
@@ -143,21 +156,27 @@ pub(super) fn verified(
             "device": board,
             "probes": probes.iter().map(probe).collect::<Vec<Value>>(),
         });
-        if let [probe] = probes {
-            answer["distance"] = number(probe.distance);
-            answer["threshold"] = number(probe.threshold);
+        if let [
+            Verified {
+                scores: Some(scores),
+                ..
+            },
+        ] = probes
+        {
+            answer["distance"] = number(scores.distance);
+            answer["threshold"] = number(scores.threshold);
         }
         writeln!(out, "{answer}")?;
     } else {
         for probe in probes {
-            writeln!(
-                out,
-                "{}  {}  distance {:.4}, threshold {:.4}",
-                probe.name,
-                verdict(probe.accepted),
-                probe.distance,
-                probe.threshold
-            )?;
+            let scores = probe.scores.map_or_else(String::new, |scores| {
+                let Scores {
+                    distance,
+                    threshold,
+                } = scores;
+                format!("  distance {distance:.4}, threshold {threshold:.4}")
+            });
+            writeln!(out, "{}  {}{scores}", probe.name, verdict(probe.accepted))?;
         }
     }
     Ok(if all { Outcome::Yes } else { Outcome::No })
@@ -182,7 +201,7 @@ pub(super) fn identified(
                 "picture": probe.name,
                 "verdict": known,
                 "subject": probe.subject,
-                "distance": number(probe.distance),
+                "distance": probe.distance.map(number),
             })
         };
         let mut answer = json!({
@@ -199,9 +218,10 @@ pub(super) fn identified(
     } else {
         for probe in probes {
             let subject = probe.subject.as_deref().unwrap_or("unknown");
-            let distance = match probe.distance.is_finite() {
-                true => format!("  distance {:.4}", probe.distance),
-                false => ": nobody is enrolled".into(),
+            let distance = match probe.distance {
+                None => String::new(),
+                Some(distance) if distance.is_finite() => format!("  distance {distance:.4}"),
+                Some(_) => ": nobody is enrolled".into(),
             };
             writeln!(out, "{}  {subject}{distance}", probe.name)?;
         }

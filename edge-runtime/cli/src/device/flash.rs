@@ -10,6 +10,7 @@ use edge_runtime::loader::Model;
 use serde_json::json;
 
 use super::connect::{files, firmware_of, machine};
+use super::keys::HostKeys;
 use super::{Device, programmer, remote};
 use crate::Outcome;
 use crate::arguments::Flash;
@@ -32,7 +33,7 @@ fn send(
 ) -> Result<Outcome> {
     let artifact = model.identified_artifact()?;
     let name = artifact.card().name;
-    let (board, running) = remote::send_model(device, &artifact, model.bytes())?;
+    let (board, running) = remote::send_model(device, &arguments.keys, &artifact, model.bytes())?;
     if running != artifact.model_id().to_string() {
         bail!(
             "expected model {} to run on {board} now, found model {running}: try again",
@@ -79,6 +80,8 @@ fn begin_anew(
             let (firmware, flash) = files(machine(board)?)?;
             make_flash(&flash, model.bytes())
                 .with_context(|| format!("{}: expected to write the flash", flash.display()))?;
+            // It goes by another key from now on.
+            HostKeys::new(arguments.keys.folder()?).forget(&Device::Qemu(board.to_owned()))?;
             (firmware, Some(flash))
         }
     };

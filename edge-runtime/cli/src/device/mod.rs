@@ -4,12 +4,17 @@
 mod answers;
 mod connect;
 pub(crate) mod flash;
+mod hosts;
+mod keys;
+pub(crate) mod pair;
 mod programmer;
 mod remote;
 pub(crate) mod serve;
 
+use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use keys::key as host_key;
 pub(crate) use remote::{enroll, identify, list, remove, self_test, verify};
 
 /// Where a verb runs.
@@ -35,6 +40,17 @@ impl FromStr for Device {
             Some(("serial", path)) if !path.is_empty() => Ok(Self::Serial(path.into())),
             Some(("qemu", board)) if !board.is_empty() => Ok(Self::Qemu(board.into())),
             _ => Err("expected local, tcp:HOST:PORT, serial:PATH or qemu:BOARD".into()),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Serial(path) => write!(f, "serial:{path}"),
+            Self::Qemu(board) => write!(f, "qemu:{board}"),
         }
     }
 }

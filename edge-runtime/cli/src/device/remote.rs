@@ -1,27 +1,35 @@
 //! Verbs on a device that is connected.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use edge_runtime::boards::{Board, EMULATED};
 use edge_runtime::client::emulator::Machine;
-use edge_runtime::client::{Client, Line};
+use edge_runtime::client::{Client, ClientError, Line, Paired};
+use edge_runtime::link::{KeyPair, PublicKey};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::artifact::Artifact;
-use shared::wire::{Refusal, Request, Response};
+use shared::wire::{Pairing, Refusal, Request, Response, Verdict};
 
 use super::answers::words;
+use super::keys::{HostKeys, hex};
 use super::{Device, answers, connect};
 use crate::Outcome;
-use crate::arguments::{Enroll, Identify, List, Remove, Samples, SelfTest, Verify};
+use crate::arguments::{Enroll, Identify, KeyArguments, List, Remove, Samples, SelfTest, Verify};
 use crate::pictures;
 
-/// A device that answered.
-struct Connected {
+/// A device that answered, in a session with this host.
+pub(super) struct Connected {
     client: Client<Box<dyn Line>>,
-    board: String,
+    pub(super) board: String,
     model: String,
+    /// What the device goes by.
+    pub(super) key: PublicKey,
+    /// What this host goes by.
+    pub(super) host: PublicKey,
+    /// Whether the device obeys it.
+    pub(super) is_paired: bool,
     /// Templates of other models.
     stale: u16,
     /// The largest model that it takes over the line, bytes; 0 where none.
@@ -32,32 +40,35 @@ struct Connected {
 const LONG_UPLOAD: usize = 4096;
 
 impl Connected {
-    fn new(device: &Device) -> Result<Self> {
+    pub(super) fn new(device: &Device, keys: &KeyArguments) -> Result<Self> {
+        let keys = HostKeys::new(keys.folder()?);
+        let host = keys.host()?;
         let mut client = Client::new(connect::line(device)?);
-        let (board, model, stale, room) = match client.hello()? {
-            Response::Hello {
-                board,
-                model,
-                stale,
-                slot,
-                ..
-            } => {
-                let model = model.map_or_else(String::new, |model| model.to_string());
-                (board.to_owned(), model, stale, slot)
-            }
-            other => bail!("expected a greeting, found {}", words(&other)),
-        };
+        // Without a session, so that versions that do not fit are told.
+        greet(&mut client)?;
+        let Paired {
+            device: key,
+            pairing,
+        } = pair(&mut client, device, &keys, &host)?;
+        let (board, model, stale, room) = greet(&mut client)?;
+        if pairing == Pairing::Claimed {
+            let warning = "was nobody's, and is paired with this host now";
+            let _ = writeln!(io::stderr(), "{board} {warning}");
+        }
         Ok(Self {
             client,
             board,
             model,
+            key,
+            host: *host.public(),
+            is_paired: pairing != Pairing::Unknown,
             stale,
             room,
         })
     }
 
     /// The answer to a request; a refusal is an error.
-    fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>> {
+    pub(super) fn ask(&mut self, request: &Request<'_>) -> Result<Response<'_>> {
         match self.client.ask(request)? {
             Response::Refused(refusal) => Err(answers::refused(refusal)),
             answer => Ok(answer),
@@ -157,6 +168,46 @@ impl Connected {
     }
 }
 
+/// The device's name, its model, templates of other models, and its room for models.
+fn greet(client: &mut Client<impl Line>) -> Result<(String, String, u16, u32)> {
+    match client.hello()? {
+        Response::Hello {
+            board,
+            model,
+            stale,
+            slot,
+            ..
+        } => {
+            let model = model.map_or_else(String::new, |model| model.to_string());
+            Ok((board.to_owned(), model, stale, slot))
+        }
+        other => bail!("expected a greeting, found {}", words(&other)),
+    }
+}
+
+/// Begins a session with the device that was met at this address before, or with any where
+/// none was, which is remembered.
+fn pair(
+    client: &mut Client<impl Line>,
+    device: &Device,
+    keys: &HostKeys,
+    host: &KeyPair,
+) -> Result<Paired> {
+    let known = keys.known(device)?;
+    let paired = match client.pair(host, known.as_ref()) {
+        Err(ClientError::Stranger(key)) => bail!(
+            "{device}: expected the device that was met there before, found one that goes by {}: either it was erased or is another one, and `semblance pair --device {device} --forget` forgets the first; or somebody stands between",
+            hex(&key)
+        ),
+        Err(ClientError::Handshake(refusal)) => return Err(answers::refused(refusal)),
+        paired => paired?,
+    };
+    if known.is_none() {
+        keys.remember(device, &paired.device)?;
+    }
+    Ok(paired)
+}
+
 /// What a device is to look at.
 enum Sample {
     File(PathBuf),
@@ -182,7 +233,7 @@ impl Sample {
 
 /// A bar for what takes long, where somebody looks.
 fn bar(name: String, len: usize) -> ProgressBar {
-    let bar = match len >= LONG_UPLOAD && std::io::stderr().is_terminal() {
+    let bar = match len >= LONG_UPLOAD && io::stderr().is_terminal() {
         true => ProgressBar::new(len as u64),
         false => ProgressBar::hidden(),
     };
@@ -195,16 +246,17 @@ fn bar(name: String, len: usize) -> ProgressBar {
 /// Sends a model to a device: the device's name, and the identity of what runs there then.
 pub(super) fn send_model(
     device: &Device,
+    keys: &KeyArguments,
     artifact: &Artifact<'_>,
     bytes: &[u8],
 ) -> Result<(String, String)> {
-    let mut device = Connected::new(device)?;
+    let mut device = Connected::new(device, keys)?;
     let model = device.send_model(artifact, bytes)?;
     Ok((device.board, model))
 }
 
 pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
-    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     let subject = arguments.subject.as_str();
     let mut enrolled = 0;
     for (index, sample) in Sample::all(&arguments.samples)?.iter().enumerate() {
@@ -221,7 +273,7 @@ pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome
 }
 
 pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
-    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     let subject = arguments.subject.as_str();
     let mut probes = vec![];
     for sample in Sample::all(&arguments.samples)? {
@@ -230,14 +282,16 @@ pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome
         let answer = device.ask(&Request::Verify { subject });
         match answer.with_context(|| format!("{name}, subject {subject}"))? {
             Response::Verified {
-                accepted,
-                distance,
-                threshold,
-            } => probes.push(answers::Verified {
+                verdict: Verdict::Unknown,
+                ..
+            } => {
+                let refused = answers::refused(Refusal::NotEnrolled);
+                return Err(refused.context(format!("{name}, subject {subject}")));
+            }
+            Response::Verified { verdict, scores } => probes.push(answers::Verified {
                 name,
-                accepted,
-                distance,
-                threshold,
+                accepted: verdict == Verdict::Accept,
+                scores,
             }),
             other => bail!("expected a verdict, found {}", words(&other)),
         }
@@ -246,7 +300,7 @@ pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome
 }
 
 pub(crate) fn identify(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
-    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     let mut probes = vec![];
     for sample in Sample::all(&arguments.samples)? {
         device.show(&sample)?;
@@ -264,14 +318,14 @@ pub(crate) fn identify(arguments: &Identify, out: &mut impl Write) -> Result<Out
 }
 
 pub(crate) fn list(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
-    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     let subjects = device.subjects()?;
     let (board, model) = (&device.board, &device.model);
     answers::listed(arguments, board, model, &subjects, device.stale, out)
 }
 
 pub(crate) fn remove(arguments: &Remove, out: &mut impl Write) -> Result<Outcome> {
-    let mut device = Connected::new(&arguments.recognizer.device)?;
+    let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     if arguments.stale {
         return match device.ask(&Request::RemoveStale)? {
             Response::Done => answers::stale_removed(arguments, device.stale, out),
@@ -283,7 +337,7 @@ pub(crate) fn remove(arguments: &Remove, out: &mut impl Write) -> Result<Outcome
 }
 
 pub(crate) fn self_test(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome> {
-    let mut device = Connected::new(&arguments.device)?;
+    let mut device = Connected::new(&arguments.device, &arguments.keys)?;
     let (passed, total) = match device.ask(&Request::SelfTest)? {
         Response::SelfTested { passed, total } => (passed, total),
         other => bail!("expected a self-test, found {}", words(&other)),

@@ -5,10 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use edge_runtime::link::{Hosts, Identity};
 use edge_runtime::loader::Model;
-use edge_runtime::server::{Answer, Board, Device, Respond, Running, Server};
+use edge_runtime::server::{Answer, Board, Device, NoRandomness, Respond, Running, Server};
 use shared::wire::{Frames, Refusal};
 
+use super::hosts;
 use crate::Outcome;
 use crate::arguments::Serve;
 use crate::model::recognizer;
@@ -39,12 +41,17 @@ impl Board for Linux {
     fn stack(&self) -> (u32, u32) {
         (0, 0)
     }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        getrandom::fill(bytes).map_err(|_| NoRandomness)
+    }
 }
 
 pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     let model = Model::open(arguments.recognizer.model.folder()?)?;
     let artifact = model.identified_artifact()?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
+    let mut identity = hosts::beside(arguments.recognizer.store()?)?;
     let listen = &arguments.listen;
     let listener = TcpListener::bind(listen)
         .with_context(|| format!("{listen}: expected an address to listen at that is free"))?;
@@ -64,7 +71,8 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     // One host at a time: enrolments have an order.
     for stream in listener.incoming() {
         // A host that leaves in the middle of a frame leaves the others alone.
-        let served = stream.and_then(|stream| serve(&mut server, &mut device, stream));
+        let served =
+            stream.and_then(|stream| serve(&mut server, &mut device, &mut identity, stream));
         if let Err(error) = served {
             let _ = writeln!(io::stderr(), "warning: a host's line broke: {error}");
         }
@@ -73,7 +81,12 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
 }
 
 /// Answers one host until it leaves.
-fn serve(server: &mut Server, device: &mut impl Respond, mut stream: TcpStream) -> io::Result<()> {
+fn serve(
+    server: &mut Server,
+    device: &mut impl Respond,
+    identity: &mut Identity<impl Hosts>,
+    mut stream: TcpStream,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut frames = Frames::new();
     let mut bytes = [0; 1024];
@@ -88,7 +101,7 @@ fn serve(server: &mut Server, device: &mut impl Respond, mut stream: TcpStream) 
             let Some(frame) = frames.push(byte) else {
                 continue;
             };
-            let answer = match server.answer(frame, device) {
+            let answer = match server.answer(frame, device, identity) {
                 Answer::Frame(frame) => frame,
                 Answer::Commit(_) => server.settle(Err(Refusal::Unsupported)),
             };

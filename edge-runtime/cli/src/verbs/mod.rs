@@ -64,6 +64,8 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome>
         #[cfg(feature = "device")]
         Verb::Flash(arguments) => device::flash::run(&arguments, out),
         #[cfg(feature = "device")]
+        Verb::Pair(arguments) => device::pair::run(&arguments, out),
+        #[cfg(feature = "device")]
         Verb::Serve(arguments) => device::serve::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments, out),
     }
