@@ -73,6 +73,7 @@ impl Keys {
     }
 
     /// Everything is sealed with this one of them.
+    #[cfg(feature = "flash")]
     pub(crate) fn found(&mut self, id: KeyId) {
         if self.current.key_id() == id {
             self.previous = None;

@@ -12,7 +12,7 @@
 //! The handshake is `Noise_XX_25519_ChaChaPoly_SHA256` of the Noise Protocol Framework
 //! (Perrin, revision 34): both ends show that they have the secrets of the public keys that
 //! they go by, under keys that are gone when the session is. Who may do what is
-//! for [`Hosts`] to say. Nothing here does input or output; random numbers come with the
+//! for [`Identity`] to say. Nothing here does input or output; random numbers come with the
 //! calls that need them.
 
 mod handshake;
@@ -23,7 +23,7 @@ mod session;
 use core::fmt;
 
 pub use handshake::{FIRST_LEN, Initiator, Introduced, KeyPair, Responder, SECOND_LEN, THIRD_LEN};
-pub use hosts::{HostSet, Hosts, Identity, MAX_HOSTS, Role};
+pub use hosts::{HostSet, Identity, MAX_HOSTS, Role};
 pub use session::Session;
 
 /// Bytes of a key, public or secret.

@@ -121,6 +121,11 @@ where
         &self.store
     }
 
+    /// The same, to be changed.
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
     /// Removes templates of other models, which the store may keep.
     ///
     /// # Errors

@@ -23,9 +23,10 @@ use core::fmt;
 
 use shared::wire::{self, MAX_ANSWER, Opened, Refusal, Request, Response};
 
-use crate::link::{Hosts, Identity, Role};
+use crate::link::{Identity, Role};
 use crate::sensor::{Captured, SensorError};
 
+mod attempt;
 mod device;
 mod model;
 mod session;
@@ -46,6 +47,13 @@ pub trait Board {
 
     /// Ticks of a second; 0 where ticks are instructions.
     fn ticks_per_second(&self) -> u32;
+
+    /// Whole seconds since a moment before the device was started; `None` without a clock that
+    /// counts them.
+    fn seconds(&mut self) -> Option<u64> {
+        let per_second = u64::from(self.ticks_per_second());
+        self.ticks()?.checked_div(per_second)
+    }
 
     /// The most bytes of stack that were ever in use, and all there are.
     fn stack(&self) -> (u32, u32);
@@ -92,6 +100,10 @@ impl<B: Board> Board for &mut B {
 
     fn ticks_per_second(&self) -> u32 {
         (**self).ticks_per_second()
+    }
+
+    fn seconds(&mut self) -> Option<u64> {
+        (**self).seconds()
     }
 
     fn stack(&self) -> (u32, u32) {
@@ -188,7 +200,7 @@ impl Server {
         &mut self,
         frame: &mut [u8],
         device: &mut impl Respond,
-        identity: &mut Identity<impl Hosts>,
+        identity: &mut Identity,
     ) -> Answer<'_> {
         // Damaged: nobody knows whose it was. What was carried out last stays known.
         let Ok(opened) = wire::open(frame) else {
@@ -247,7 +259,7 @@ impl Server {
         this: Last,
         message: &[u8],
         device: &mut impl Respond,
-        identity: &mut Identity<impl Hosts>,
+        identity: &mut Identity,
     ) -> Answer<'_> {
         match self.sessions.shake_hands(message, device, identity) {
             Err(refusal) => return self.refuse(this.id, refusal),
@@ -275,11 +287,11 @@ impl Server {
         request: Result<Request<'_>, Refusal>,
         role: Role,
         device: &mut impl Respond,
-        identity: &mut Identity<impl Hosts>,
+        identity: &mut Identity,
     ) -> Answer<'_> {
         match request {
             Err(refusal) => self.keep(&Response::Refused(refusal)),
-            Ok(request) => match manage(&request, role, &mut identity.hosts) {
+            Ok(request) => match manage(&request, role, device, identity) {
                 Some(response) => self.keep(&response),
                 None => match device.carry_out(&request, role) {
                     Outcome::Answer(response) => self.keep(&response),

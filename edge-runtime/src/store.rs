@@ -4,11 +4,13 @@
 pub mod file;
 #[cfg(feature = "flash")]
 pub mod flash;
+mod held;
 mod state;
 
 use shared::support_set::{SupportSet, SupportSetError};
 use shared::template::Template;
 
+pub use held::{Held, StateTooLong};
 pub use state::{MAX_STATE, State, States};
 
 /// Keeps templates of one model.

@@ -23,7 +23,7 @@ pub const FIRST_WAIT: u32 = 30;
 pub const LONGEST_WAIT: u32 = 24 * 60 * 60;
 
 /// Claims that are counted one by one; further ones share a count.
-pub const CLAIMS: usize = 26;
+pub const CLAIMS: usize = 12;
 
 /// The most bytes of [`Lockout::encode`].
 pub const ENCODED_LEN: usize = 2 + CLAIMS * 5;
@@ -53,17 +53,17 @@ pub enum Claim<'a> {
 struct Count {
     failures: u8,
     /// By the clock that counts from the device's start, seconds.
-    at: u64,
+    at: u32,
 }
 
 impl Count {
     /// The wait that is left, seconds.
-    fn left(&self, now: u64) -> u32 {
-        let end = self.at.saturating_add(wait_after(self.failures).into());
-        u32::try_from(end.saturating_sub(now)).unwrap_or(u32::MAX)
+    fn left(&self, now: u32) -> u32 {
+        let end = self.at.saturating_add(wait_after(self.failures));
+        end.saturating_sub(now)
     }
 
-    fn fail(&mut self, now: u64) {
+    fn fail(&mut self, now: u32) {
         self.failures = self.failures.saturating_add(1);
         self.at = now;
     }
@@ -91,7 +91,7 @@ impl Lockout {
 
     /// Seconds to wait before the next attempt; 0 when there may be one now. `now` is in
     /// seconds since the device's start.
-    pub fn left(&self, claim: Claim<'_>, now: u64) -> u32 {
+    pub fn left(&self, claim: Claim<'_>, now: u32) -> u32 {
         self.count(claim).left(now)
     }
 
@@ -111,7 +111,7 @@ impl Lockout {
     }
 
     /// Counts an attempt, as a failure until it succeeds.
-    pub fn begin(&mut self, claim: Claim<'_>, now: u64) {
+    pub fn begin(&mut self, claim: Claim<'_>, now: u32) {
         let Claim::Subject(subject) = claim else {
             return self.nobody.fail(now);
         };
@@ -160,7 +160,7 @@ impl Lockout {
 
     /// Reads counts, whose waits all begin `now`; `None` for bytes that
     /// [`encode`](Self::encode) did not write.
-    pub fn decode(bytes: &[u8], now: u64) -> Option<Self> {
+    pub fn decode(bytes: &[u8], now: u32) -> Option<Self> {
         let mut lockout = Self::new();
         lockout.nobody.at = now;
         lockout.others.at = now;

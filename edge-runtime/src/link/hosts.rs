@@ -7,52 +7,8 @@ use super::{KeyPair, PublicKey};
 /// The most hosts of a device.
 pub const MAX_HOSTS: usize = 4;
 
-/// The hosts that a device is paired with, kept where the device keeps what it must not
-/// forget. One without any takes the first host that comes.
-pub trait Hosts {
-    /// The public key of the host at an index, from 0 on without gaps.
-    fn get(&self, index: usize) -> Option<&PublicKey>;
-
-    /// Adds a host, for good when this returns. One that is there stays there.
-    ///
-    /// # Errors
-    /// [`Refusal::HostsFull`], [`Refusal::Store`].
-    fn add(&mut self, key: &PublicKey) -> Result<(), Refusal>;
-
-    /// Removes a host, for good when this returns.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownHost`], [`Refusal::Store`].
-    fn remove(&mut self, key: &PublicKey) -> Result<(), Refusal>;
-
-    /// Whether there is a host.
-    fn is_claimed(&self) -> bool {
-        self.get(0).is_some()
-    }
-
-    /// Whether this is one of them.
-    fn is_known(&self, key: &PublicKey) -> bool {
-        let mut keys = (0..MAX_HOSTS).map_while(|index| self.get(index));
-        keys.any(|known| known == key)
-    }
-}
-
-impl<H: Hosts> Hosts for &mut H {
-    fn get(&self, index: usize) -> Option<&PublicKey> {
-        (**self).get(index)
-    }
-
-    fn add(&mut self, key: &PublicKey) -> Result<(), Refusal> {
-        (**self).add(key)
-    }
-
-    fn remove(&mut self, key: &PublicKey) -> Result<(), Refusal> {
-        (**self).remove(key)
-    }
-}
-
-/// Hosts in memory, which a loss of power forgets.
-#[derive(Clone, Debug, Default)]
+/// The hosts that a device is paired with. One without any takes the first host that comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostSet(heapless::Vec<PublicKey, MAX_HOSTS>);
 
 impl HostSet {
@@ -65,27 +21,52 @@ impl HostSet {
     pub fn keys(&self) -> &[PublicKey] {
         &self.0
     }
-}
 
-impl Hosts for HostSet {
-    fn get(&self, index: usize) -> Option<&PublicKey> {
-        self.0.get(index)
+    /// Those whose keys lie one after the other in `bytes`; `None` for anything else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (keys, []) = bytes.as_chunks() else {
+            return None;
+        };
+        heapless::Vec::from_slice(keys).ok().map(Self)
     }
 
-    fn add(&mut self, key: &PublicKey) -> Result<(), Refusal> {
+    /// Their keys, one after the other.
+    pub fn encoded(&self) -> &[u8] {
+        self.0.as_flattened()
+    }
+
+    /// Adds a host. One that is there stays there.
+    ///
+    /// # Errors
+    /// [`Refusal::HostsFull`].
+    pub fn add(&mut self, key: &PublicKey) -> Result<(), Refusal> {
         if self.is_known(key) {
             return Ok(());
         }
         self.0.push(*key).map_err(|_| Refusal::HostsFull)
     }
 
-    fn remove(&mut self, key: &PublicKey) -> Result<(), Refusal> {
+    /// Removes a host.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownHost`].
+    pub fn remove(&mut self, key: &PublicKey) -> Result<(), Refusal> {
         let before = self.0.len();
         self.0.retain(|known| known != key);
         match self.0.len() < before {
             true => Ok(()),
             false => Err(Refusal::UnknownHost),
         }
+    }
+
+    /// Whether there is a host.
+    pub fn is_claimed(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether this is one of them.
+    pub fn is_known(&self, key: &PublicKey) -> bool {
+        self.0.contains(key)
     }
 }
 
@@ -100,14 +81,14 @@ pub enum Role {
 
 /// Who a device is, and whom it obeys.
 #[derive(Clone, Debug)]
-pub struct Identity<H> {
+pub struct Identity {
     /// What it goes by, the same for as long as it exists; or why it goes by nothing.
     pub keys: Result<KeyPair, Refusal>,
     /// Whom it obeys.
-    pub hosts: H,
+    pub hosts: HostSet,
 }
 
-impl<H: Hosts> Identity<H> {
+impl Identity {
     /// What the host of a session may ask for.
     pub fn role(&self, host: &PublicKey) -> Role {
         match self.hosts.is_known(host) {
@@ -116,18 +97,39 @@ impl<H: Hosts> Identity<H> {
         }
     }
 
-    /// What a host is that began a session; the first one becomes the owner.
+    /// What a host is that began a session; the first one becomes the owner, once `keep` has
+    /// written that down.
     ///
     /// # Errors
-    /// As [`Hosts::add`].
-    pub fn welcome(&mut self, host: &PublicKey) -> Result<Pairing, Refusal> {
+    /// Those of `keep`.
+    pub fn welcome(
+        &mut self,
+        host: &PublicKey,
+        keep: impl FnOnce(&HostSet) -> Result<(), Refusal>,
+    ) -> Result<Pairing, Refusal> {
         if self.hosts.is_known(host) {
             return Ok(Pairing::Known);
         }
         if self.hosts.is_claimed() {
             return Ok(Pairing::Unknown);
         }
-        self.hosts.add(host)?;
+        self.change(|hosts| hosts.add(host), keep)?;
         Ok(Pairing::Claimed)
+    }
+
+    /// Changes whom it obeys, once `keep` has written that down.
+    ///
+    /// # Errors
+    /// Those of `change` and of `keep`; nothing is changed then.
+    pub fn change(
+        &mut self,
+        change: impl FnOnce(&mut HostSet) -> Result<(), Refusal>,
+        keep: impl FnOnce(&HostSet) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let mut hosts = self.hosts.clone();
+        change(&mut hosts)?;
+        keep(&hosts)?;
+        self.hosts = hosts;
+        Ok(())
     }
 }

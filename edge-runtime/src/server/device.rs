@@ -2,16 +2,18 @@
 
 use shared::artifact::Golden;
 use shared::decision::{Identification, Unknown, Verification};
+use shared::lockout::{Claim, Lockout};
 use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
 
+use super::attempt::{self, Attempt};
 use super::upload::Upload;
 use super::{Board, ModelSlot, NoRandomness, Received};
 use crate::engine::{Engine, Memory};
 use crate::link::Role;
 use crate::recognizer::{Recognizer, RecognizerError};
 use crate::sensor::{Captured, SensorError};
-use crate::store::TemplateStore;
+use crate::store::{State, StateStore, TemplateStore};
 
 /// A device that a host talks to, with a model or without.
 ///
@@ -20,24 +22,53 @@ use crate::store::TemplateStore;
 /// is looked at once. `C` is the board, `M` where another model goes.
 #[derive(Debug)]
 pub struct Device<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> {
-    running: Result<Running<'a, E, S, SHOTS, DIM>, Refusal>,
+    running: Running<'a, E, S, SHOTS, DIM>,
+    lockout: Lockout,
     capacity: u16,
     upload: Upload<P>,
     board: C,
     model: M,
+    /// Who was identified last.
+    named: Option<SubjectId>,
     /// The last embedding that was asked for.
     embedding: [u8; DIM],
     /// Whether the last request, if it asked, was answered by somebody being accepted.
     verdict: Option<bool>,
 }
 
-/// A model that runs.
+/// What of a device runs.
 #[derive(Debug)]
-pub struct Running<'a, E, S, const SHOTS: usize, const DIM: usize> {
-    /// What recognises with it.
-    pub recognizer: Recognizer<'a, E, S, SHOTS, DIM>,
-    /// What it must answer to made-up inputs.
-    pub golden: Golden<'a>,
+pub enum Running<'a, E, S, const SHOTS: usize, const DIM: usize> {
+    /// A model.
+    Model {
+        /// What recognises with it.
+        recognizer: Recognizer<'a, E, S, SHOTS, DIM>,
+        /// What it must answer to made-up inputs.
+        golden: Golden<'a>,
+    },
+    /// The store alone.
+    Store {
+        /// What is kept.
+        store: S,
+        /// Why no model does.
+        why: Refusal,
+    },
+    /// Nothing, for this reason.
+    Nothing(Refusal),
+}
+
+impl<E, S, const SHOTS: usize, const DIM: usize> Running<'_, E, S, SHOTS, DIM>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+{
+    pub(super) fn store(&mut self) -> Result<&mut S, Refusal> {
+        match self {
+            Self::Model { recognizer, .. } => Ok(recognizer.store_mut()),
+            Self::Store { store, .. } => Ok(store),
+            Self::Nothing(refusal) => Err(*refusal),
+        }
+    }
 }
 
 /// What carries out requests: a [`Device`], whatever it runs on.
@@ -54,6 +85,12 @@ pub trait Respond {
     /// # Errors
     /// [`NoRandomness`] where nothing makes them.
     fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
+
+    /// Keeps a state, for good when this returns.
+    ///
+    /// # Errors
+    /// [`Refusal::Store`]; why there is no store.
+    fn keep(&mut self, state: State, bytes: &[u8]) -> Result<(), Refusal>;
 
     /// Whether somebody was accepted, if the last request was to verify or to identify.
     fn verdict(&self) -> Option<bool>;
@@ -72,7 +109,7 @@ impl<E, S, P, C, M, const SHOTS: usize, const DIM: usize> Respond
     for Device<'_, E, S, P, C, M, SHOTS, DIM>
 where
     E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
+    S: TemplateStore<SHOTS, DIM> + StateStore,
     P: AsRef<[u8]> + AsMut<[u8]>,
     C: Board,
     M: ModelSlot,
@@ -97,6 +134,11 @@ where
         self.board.fill_random(bytes)
     }
 
+    fn keep(&mut self, state: State, bytes: &[u8]) -> Result<(), Refusal> {
+        let set = self.running.store()?.set_state(state, bytes);
+        set.map_err(|_| Refusal::Store)
+    }
+
     fn verdict(&self) -> Option<bool> {
         self.verdict
     }
@@ -105,26 +147,28 @@ where
 impl<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> Device<'a, E, S, P, C, M, SHOTS, DIM>
 where
     E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
+    S: TemplateStore<SHOTS, DIM> + StateStore,
     P: AsRef<[u8]> + AsMut<[u8]>,
     C: Board,
     M: ModelSlot,
 {
-    /// A device that recognises with `running`, or refuses to, for that reason. `capacity` are
-    /// the places for subjects in its store.
+    /// A device that does what `running` lets it. `capacity` are the places for subjects in its store.
     pub fn new(
-        running: Result<Running<'a, E, S, SHOTS, DIM>, Refusal>,
+        mut running: Running<'a, E, S, SHOTS, DIM>,
         capacity: u16,
         picture: P,
-        board: C,
+        mut board: C,
         model: M,
     ) -> Self {
+        let lockout = attempt::kept(&mut running, &mut board);
         Self {
             running,
+            lockout,
             capacity,
             upload: Upload::new(picture),
             board,
             model,
+            named: None,
             embedding: [0; DIM],
             verdict: None,
         }
@@ -143,8 +187,10 @@ where
             }
             _ => {}
         }
-        let running = self.running.as_mut().map_err(|refusal| *refusal);
-        let Running { recognizer, golden } = running?;
+        let (recognizer, golden) = match &mut self.running {
+            Running::Model { recognizer, golden } => (recognizer, golden),
+            Running::Store { why, .. } | Running::Nothing(why) => return Err(*why),
+        };
         match *request {
             Request::ImageBegin {
                 width,
@@ -174,25 +220,42 @@ where
             }
             Request::Verify { subject } => {
                 let sample = self.upload.take()?;
-                let (answer, _) = match recognizer.verify(subject, sample) {
-                    Err(RecognizerError::NotEnrolled) => {
-                        self.verdict = Some(false);
-                        return Ok(Response::Verified {
-                            verdict: Verdict::Unknown,
-                            scores: None,
-                        });
-                    }
-                    answer => answer.map_err(refusal)?,
+                let mut templates = recognizer.store().templates();
+                let claim = match templates.any(|template| template.subject() == subject) {
+                    true => Claim::Subject(subject),
+                    false => Claim::Nobody,
                 };
-                self.verdict = Some(answer.accepted());
-                Ok(verified(&answer, role))
+                drop(templates);
+                let mut attempt = Attempt::new(&mut self.lockout, claim, role, &mut self.board);
+                if let Some(locked) = attempt.begin(recognizer.store_mut())? {
+                    return Ok(locked);
+                }
+                let answer = match recognizer.verify(subject, sample) {
+                    Err(RecognizerError::NotEnrolled) => None,
+                    answer => Some(answer.map_err(refusal)?.0),
+                };
+                let is_accepted = answer.is_some_and(|answer| answer.accepted());
+                attempt.end(recognizer.store_mut(), is_accepted)?;
+                self.verdict = Some(is_accepted);
+                Ok(verified(answer.as_ref(), role))
             }
             Request::Identify => {
                 let sample = self.upload.take()?;
+                let claim = Claim::Nobody;
+                let mut attempt = Attempt::new(&mut self.lockout, claim, role, &mut self.board);
+                if let Some(locked) = attempt.begin(recognizer.store_mut())? {
+                    return Ok(locked);
+                }
                 let (answer, _) = recognizer.identify(sample).map_err(refusal)?;
                 let (subject, distance) = named(&answer);
-                self.verdict = Some(subject.is_some());
+                // The answer borrows the store, to which the count is written.
+                let subject = subject.cloned();
+                let is_accepted = subject.is_some();
+                attempt.end(recognizer.store_mut(), is_accepted)?;
+                self.verdict = Some(is_accepted);
                 let distance = (role == Role::Paired).then_some(distance);
+                self.named = subject;
+                let subject = self.named.as_ref().map(SubjectId::as_str);
                 Ok(Response::Identified { subject, distance })
             }
             Request::List { index } => {
@@ -243,8 +306,9 @@ where
         let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let (model, [enrolled, stale, picture]) = match &mut self.running {
-            Err(_) => (None, [0; 3]),
-            Ok(Running { recognizer, .. }) => {
+            Running::Nothing(_) => (None, [0; 3]),
+            Running::Store { store, .. } => (None, [0, store.stale_count(), 0]),
+            Running::Model { recognizer, .. } => {
                 let picture = self.upload.capacity(recognizer.memory().idle);
                 let store = recognizer.store();
                 let counts = [store.templates().count(), store.stale_count(), picture];
@@ -364,26 +428,27 @@ where
 }
 
 /// The verdict, and for a paired host what it rests on.
-fn verified(answer: &Verification, role: Role) -> Response<'static> {
-    let scores = Scores {
+fn verified(answer: Option<&Verification>, role: Role) -> Response<'static> {
+    let scores = answer.map(|answer| Scores {
         distance: answer.distance,
         threshold: answer.threshold,
-    };
+    });
     Response::Verified {
-        verdict: match answer.accepted() {
-            true => Verdict::Accept,
-            false => Verdict::Reject,
+        verdict: match answer.map(Verification::accepted) {
+            None => Verdict::Unknown,
+            Some(true) => Verdict::Accept,
+            Some(false) => Verdict::Reject,
         },
-        scores: (role == Role::Paired).then_some(scores),
+        scores: scores.filter(|_| role == Role::Paired),
     }
 }
 
 /// Who it is, and how far from the nearest.
-fn named<'a>(answer: &Identification<'a>) -> (Option<&'a str>, f32) {
+fn named<'a>(answer: &Identification<'a>) -> (Option<&'a SubjectId>, f32) {
     match *answer {
         Identification::Match {
             subject, distance, ..
-        } => (Some(subject.as_str()), distance),
+        } => (Some(subject), distance),
         Identification::Unknown(Unknown::NobodyEnrolled) => (None, f32::INFINITY),
         Identification::Unknown(
             Unknown::TooFar { distance, .. } | Unknown::Ambiguous { distance, .. },

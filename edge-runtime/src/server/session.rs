@@ -5,8 +5,10 @@ use zeroize::Zeroize;
 
 use super::Respond;
 use crate::link::{
-    FIRST_LEN, Hosts, Identity, KEY_LEN, PublicKey, Responder, Role, SECOND_LEN, Session, THIRD_LEN,
+    FIRST_LEN, HostSet, Identity, KEY_LEN, PublicKey, Responder, Role, SECOND_LEN, Session,
+    THIRD_LEN,
 };
+use crate::store::State;
 
 /// A handshake that a host began, and the session that there is.
 #[derive(Default)]
@@ -46,7 +48,7 @@ impl Sessions {
         &mut self,
         message: &[u8],
         device: &mut impl Respond,
-        identity: &mut Identity<impl Hosts>,
+        identity: &mut Identity,
     ) -> Result<Step, Refusal> {
         let failed = |_| Refusal::Handshake;
         if let Ok(first) = <&[u8; FIRST_LEN]>::try_from(message) {
@@ -64,7 +66,8 @@ impl Sessions {
         let third = third.map_err(|_| Refusal::Handshake)?;
         let responder = self.begun.as_ref().ok_or(Refusal::Handshake)?;
         let session = responder.finish(third).map_err(failed)?;
-        let pairing = identity.welcome(session.peer());
+        let keep = |hosts: &HostSet| device.keep(State::Hosts, hosts.encoded());
+        let pairing = identity.welcome(session.peer(), keep);
         self.begun = None;
         self.current = Some(session);
         // It was another host's.
@@ -104,19 +107,26 @@ pub(super) fn is_guarded(request: &Request<'_>) -> bool {
 }
 
 /// Carries out what a request wants of the paired hosts; none where it wants something else.
-pub(super) fn manage<'h, H: Hosts>(
+pub(super) fn manage<'h>(
     request: &Request<'_>,
     role: Role,
-    hosts: &'h mut H,
+    device: &mut impl Respond,
+    identity: &'h mut Identity,
 ) -> Option<Response<'h>> {
     if is_guarded(request) && role != Role::Paired {
         return Some(Response::Refused(Refusal::Unpaired));
     }
+    let keep = |hosts: &HostSet| device.keep(State::Hosts, hosts.encoded());
     let done = match request {
-        Request::PairHost { key } => public_key(key).and_then(|key| hosts.add(key)),
-        Request::UnpairHost { key } => public_key(key).and_then(|key| hosts.remove(key)),
+        Request::PairHost { key } => {
+            public_key(key).and_then(|key| identity.change(|hosts| hosts.add(key), keep))
+        }
+        Request::UnpairHost { key } => {
+            public_key(key).and_then(|key| identity.change(|hosts| hosts.remove(key), keep))
+        }
         Request::ListHosts { index } => {
-            let key = H::get(hosts, (*index).into()).map(|key| &key[..]);
+            let key = identity.hosts.keys().get(usize::from(*index));
+            let key = key.map(|key| &key[..]);
             return Some(Response::Host { key });
         }
         _ => return None,

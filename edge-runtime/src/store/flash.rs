@@ -21,12 +21,12 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use shared::ModelId;
 use shared::bytes::copy_front;
-use shared::support_set::{Comparison, SupportSet};
+use shared::support_set::Comparison;
 use shared::template::Template;
 use zeroize::Zeroize;
 
 use super::state::{FIRST_TEMPLATE, MAX_STATE, State, States};
-use super::{StateStore, TemplateStore};
+use super::{Held, StateStore, TemplateStore};
 use crate::keys::Keys;
 
 mod blank;
@@ -44,9 +44,8 @@ use records::{Moved, Records, Size};
 #[derive(Debug)]
 pub struct FlashStore<'m, F, B, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
     records: Records<F, B>,
-    states: States,
-    enrolled: &'m mut SupportSet<SUBJECTS, SHOTS, DIM>,
-    /// Slots of `enrolled`, in its order.
+    held: &'m mut Held<SUBJECTS, SHOTS, DIM>,
+    /// Slots of the templates that are held, in their order.
     slots: Vec<u32, SUBJECTS>,
     /// Slots of templates of other models.
     stale: Vec<u32, SUBJECTS>,
@@ -80,8 +79,8 @@ where
     };
 
     /// Reads the store in `region` of `flash`; one that is blank becomes an empty store,
-    /// sealed with `keys`. `record` has [`record_len`] bytes; `enrolled` is where templates
-    /// are held, whatever was there. What a loss of power left unfinished is finished, and what
+    /// sealed with `keys`. `record` has [`record_len`] bytes; `held` is where templates
+    /// and states are held, whatever was there. What a loss of power left unfinished is finished, and what
     /// is sealed with an earlier key is sealed anew. Until it [begins](Self::begin) with a
     /// model, all templates are of other models.
     ///
@@ -96,13 +95,13 @@ where
         region: Range<u32>,
         keys: Keys,
         record: B,
-        enrolled: &'m mut SupportSet<SUBJECTS, SHOTS, DIM>,
+        held: &'m mut Held<SUBJECTS, SHOTS, DIM>,
     ) -> Result<Self, FlashStoreError<F::Error>> {
-        enrolled.end();
+        held.templates.end();
+        held.states = States::new();
         let mut store = Self {
             records: Records::open(flash, region, record, Self::SIZE, keys)?,
-            states: States::default(),
-            enrolled,
+            held,
             slots: Vec::new(),
             stale: Vec::new(),
             next_slot: FIRST_TEMPLATE,
@@ -125,7 +124,7 @@ where
         model: ModelId,
         comparison: Comparison,
     ) -> Result<(), FlashStoreError<F::Error>> {
-        self.enrolled.begin(model, comparison);
+        self.held.templates.begin(model, comparison);
         self.read_templates()
     }
 
@@ -152,14 +151,14 @@ where
         self.records.change()
     }
 
-    fn held(&self) -> &[Template<SHOTS, DIM>] {
-        SupportSet::templates(self.enrolled)
+    fn enrolled(&self) -> &[Template<SHOTS, DIM>] {
+        self.held.templates.templates()
     }
 
     fn read_states(&mut self) -> Result<(), FlashStoreError<F::Error>> {
         for state in State::ALL {
             if let Some(bytes) = self.records.fetch(state.slot())? {
-                let fits = self.states.set(state, bytes);
+                let fits = self.held.states.set(state, bytes);
                 fits.then_some(()).ok_or(FlashStoreError::Damaged)?;
             }
         }
@@ -175,14 +174,14 @@ where
             after = slot;
             self.next_slot = slot.checked_add(1).ok_or(FlashStoreError::Damaged)?;
             let template = self.fetch(slot)?;
-            let is_ours = template.model() == self.enrolled.model();
+            let is_ours = template.model() == self.held.templates.model();
             let slots = match is_ours {
                 true => &mut self.slots,
                 false => &mut self.stale,
             };
             slots.push(slot).map_err(|_| FlashStoreError::Damaged)?;
             if is_ours {
-                self.enrolled.insert(template)?;
+                self.held.templates.insert(template)?;
             }
         }
         Ok(())
@@ -210,10 +209,10 @@ where
         let records = &mut self.records;
         let mut going = records.begin_move()?;
         // By what is known to be kept: what cannot be read must not pass for removed.
-        for (state, bytes) in self.states.all() {
+        for (state, bytes) in self.held.states.all() {
             records.take_along(&mut going, state.slot(), |place| copy(bytes, place))?;
         }
-        let held = SupportSet::templates(self.enrolled);
+        let held = self.held.templates.templates();
         for (slot, template) in self.slots.iter().zip(held) {
             if Some(*slot) != removed {
                 records.take_along(&mut going, *slot, |place| template.encode(place).ok())?;
@@ -250,16 +249,16 @@ where
     type Error = FlashStoreError<F::Error>;
 
     fn templates(&self) -> impl Iterator<Item = &Template<SHOTS, DIM>> {
-        self.held().iter()
+        self.enrolled().iter()
     }
 
     fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), Self::Error> {
         let subject = template.subject_id();
-        let mut places = self.held().iter().zip(&self.slots);
+        let mut places = self.enrolled().iter().zip(&self.slots);
         let earlier = places.find(|(template, _)| template.subject_id() == subject);
         let known = earlier.map(|(_, slot)| *slot);
         // What cannot be compared here must not be written.
-        self.enrolled.accepts(&template)?;
+        self.held.templates.accepts(&template)?;
         if known.is_none() && self.slots.len() + self.stale.len() >= SUBJECTS {
             return Err(FlashStoreError::Stale {
                 stale: self.stale.len(),
@@ -281,7 +280,7 @@ where
             // It is written; the half that was is erased at the next start.
             let _ = moved.erased;
         }
-        self.enrolled.insert(template)?;
+        self.held.templates.insert(template)?;
         if known.is_none() {
             self.next_slot = next;
             // As many as are enrolled, for whom there was a place.
@@ -291,7 +290,7 @@ where
     }
 
     fn remove(&mut self, subject: &str) -> Result<bool, Self::Error> {
-        let mut templates = self.held().iter();
+        let mut templates = self.enrolled().iter();
         let Some(place) = templates.position(|template| template.subject() == subject) else {
             // What an earlier removal could not erase goes now.
             self.records.make_other_blank()?;
@@ -299,7 +298,7 @@ where
         };
         let slot = *self.slots.get(place).ok_or(FlashStoreError::Damaged)?;
         let moved = self.rewrite(Some(slot), None, true)?;
-        self.enrolled.remove(subject);
+        self.held.templates.remove(subject);
         self.slots.retain(|other| *other != slot);
         // The subject is gone, but what is left of it must go too.
         moved.erased.map(|()| true)
@@ -328,7 +327,7 @@ where
     type Error = FlashStoreError<F::Error>;
 
     fn state(&self, state: State) -> &[u8] {
-        self.states.get(state)
+        self.held.states.get(state)
     }
 
     fn set_state(&mut self, state: State, bytes: &[u8]) -> Result<(), Self::Error> {
@@ -343,14 +342,13 @@ where
                 let _ = self.rewrite(None, None, true);
                 return Err(error);
             }
-            self.states.set(state, bytes);
+            self.held.states.set(state, bytes);
             return Ok(());
         }
-        let earlier = self.states.clone();
-        self.states.set(state, bytes);
+        let earlier = self.held.states.replace(state, bytes);
         let moved = self.rewrite(None, None, true);
-        if moved.is_err() {
-            self.states = earlier;
+        if let (Err(_), Some(earlier)) = (&moved, earlier) {
+            self.held.states.set(state, &earlier);
         }
         // It is written; the half that was is erased at the next start.
         let _ = moved?.erased;

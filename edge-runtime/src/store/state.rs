@@ -36,6 +36,11 @@ pub(super) const FIRST_TEMPLATE: u32 = 16;
 pub struct States([heapless::Vec<u8, MAX_STATE>; State::ALL.len()]);
 
 impl States {
+    /// No bytes of any.
+    pub const fn new() -> Self {
+        Self([const { heapless::Vec::new() }; State::ALL.len()])
+    }
+
     /// The bytes of a state; none where there never were any.
     pub fn get(&self, state: State) -> &[u8] {
         self.0.get(state as usize).map_or(&[], |bytes| bytes)
@@ -51,6 +56,18 @@ impl States {
             Err(_) => return false,
         }
         true
+    }
+
+    /// Takes bytes, and gives back those that were there; none of both where they do not fit.
+    #[cfg(feature = "flash")]
+    pub(super) fn replace(
+        &mut self,
+        state: State,
+        bytes: &[u8],
+    ) -> Option<heapless::Vec<u8, MAX_STATE>> {
+        let place = self.0.get_mut(state as usize)?;
+        let bytes = heapless::Vec::from_slice(bytes).ok()?;
+        Some(core::mem::replace(place, bytes))
     }
 
     /// Those that have bytes.

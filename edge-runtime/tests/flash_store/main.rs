@@ -5,11 +5,11 @@ use core::ops::Range;
 
 use edge_runtime::keys::{DeviceSecrets, Keys};
 use edge_runtime::store::flash::{FlashStore, FlashStoreError, record_len};
-use edge_runtime::store::{MAX_STATE, State, StateStore, TemplateStore};
+use edge_runtime::store::{Held, MAX_STATE, State, StateStore, TemplateStore};
 use shared::distance::Distance;
 use shared::embedding::EmbeddingFormat;
 use shared::seal::{CONTENT, Sealer};
-use shared::support_set::{Comparison, Fusion, SupportSet, SupportSetError};
+use shared::support_set::{Comparison, Fusion, SupportSetError};
 use shared::template::{SubjectId, Template};
 use shared::{ModelId, Secret};
 
@@ -66,7 +66,7 @@ fn open_with(
     record: Vec<u8>,
 ) -> Result<Store<'_>, FlashStoreError<Fault>> {
     // A board's place for templates is there as long as its program, too.
-    let place = Box::leak(Box::new(SupportSet::blank()));
+    let place = Box::leak(Box::new(Held::new()));
     let mut store = FlashStore::open(flash, region, keys(), record, place)?;
     store.begin(model, comparison())?;
     Ok(store)
@@ -384,7 +384,7 @@ fn stores_of_other_devices_are_told() {
     let mut flash = Flash::blank();
     open(&mut flash).put(template("ada", 1)).unwrap();
     let before = flash.bytes.clone();
-    let place = Box::leak(Box::new(SupportSet::blank()));
+    let place = Box::leak(Box::new(Held::new()));
     let record = vec![0; record_len::<SHOTS, DIM>()];
     let other = Keys::from(&secret(8));
     let opened: Result<Store<'_>, _> = FlashStore::open(&mut flash, REGION, other, record, place);

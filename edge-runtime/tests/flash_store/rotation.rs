@@ -21,7 +21,7 @@ fn open_sealed(
     flash: &mut Flash,
     secrets: &DeviceSecrets,
 ) -> Result<Vec<Enrolment>, FlashStoreError<Fault>> {
-    let place = Box::leak(Box::new(SupportSet::blank()));
+    let place = Box::leak(Box::new(Held::new()));
     let record = vec![0; record_len::<SHOTS, DIM>()];
     let keys = Keys::new(secrets);
     let mut store: Store<'_> = FlashStore::open(flash, REGION, keys, record, place)?;
@@ -50,7 +50,7 @@ fn power_may_fail_while_the_secret_is_replaced() {
         [keys.tear, store.tear] = [tear; 2];
         provider(&mut keys).add(&secret(1)).unwrap();
         let first = secrets(&mut keys).unwrap().unwrap();
-        let place = Box::leak(Box::new(SupportSet::blank()));
+        let place = Box::leak(Box::new(Held::new()));
         let record = vec![0; record_len::<SHOTS, DIM>()];
         let keys_of_first = Keys::new(&first);
         let mut before: Store<'_> =

@@ -3,6 +3,7 @@
 use edge_runtime::link::Role;
 use edge_runtime::link::{HostSet, Identity, Initiator, KeyPair, SECOND_LEN, Session};
 use edge_runtime::server::{Answer, NoRandomness, Outcome, Respond, Server};
+use edge_runtime::store::State;
 use shared::wire::{self, MAX_FRAME, Pairing, Refusal, Request, Response};
 
 /// Numbers that look random (Marsaglia, 2003).
@@ -29,6 +30,7 @@ impl Random {
 pub(crate) struct Notes {
     pub(crate) carried_out: Vec<(String, Role)>,
     pub(crate) forgotten: usize,
+    pub(crate) kept: Vec<(State, Vec<u8>)>,
     pub(crate) random: Option<Random>,
 }
 
@@ -37,6 +39,7 @@ impl Notes {
         Self {
             carried_out: vec![],
             forgotten: 0,
+            kept: vec![],
             random: Some(Random(seed)),
         }
     }
@@ -56,6 +59,11 @@ impl Respond for Notes {
         self.forgotten += 1;
     }
 
+    fn keep(&mut self, state: State, bytes: &[u8]) -> Result<(), Refusal> {
+        self.kept.push((state, bytes.to_vec()));
+        Ok(())
+    }
+
     fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
         let random = self.random.as_mut().ok_or(NoRandomness)?;
         bytes.fill_with(|| (random.next() >> 24) as u8);
@@ -67,7 +75,7 @@ impl Respond for Notes {
 pub(crate) struct Device {
     pub(crate) server: Server,
     pub(crate) notes: Notes,
-    pub(crate) identity: Identity<HostSet>,
+    pub(crate) identity: Identity,
 }
 
 impl Device {

@@ -1,6 +1,6 @@
 //! Who may ask what.
 
-use edge_runtime::link::{Hosts, KeyPair, MAX_HOSTS, Role};
+use edge_runtime::link::{KeyPair, MAX_HOSTS, Role};
 use shared::wire::{Pairing, Refusal, Request, VERSION};
 
 use crate::ends::*;

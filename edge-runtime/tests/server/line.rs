@@ -5,11 +5,11 @@ use std::io;
 
 use edge_runtime::client::{Client, Line};
 use edge_runtime::engine::int8::Int8Engine;
-use edge_runtime::link::{HostSet, Hosts, Identity, KeyPair};
+use edge_runtime::link::{HostSet, Identity, KeyPair};
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::server::{self, Answer, Board, NoRandomness, Running, Server};
+use edge_runtime::store::Held;
 use shared::artifact::Artifact;
-use shared::support_set::SupportSet;
 use shared::wire::{self, Frames, MAX_FRAME, Pairing, Refusal, Response};
 
 pub(crate) const MODEL: &[u8] = include_bytes!("../../../models/omniglot-vinyals/model.bin");
@@ -17,7 +17,7 @@ pub(crate) const SUBJECTS: usize = 4;
 pub(crate) const SHOTS: usize = 5;
 pub(crate) const DIM: usize = 64;
 
-pub(crate) type Set = SupportSet<SUBJECTS, SHOTS, DIM>;
+pub(crate) type Set = Held<SUBJECTS, SHOTS, DIM>;
 pub(crate) type Device =
     server::Device<'static, Int8Engine<'static, Vec<u8>>, Set, Vec<u8>, Desk, (), SHOTS, DIM>;
 pub(crate) type Local = Recognizer<'static, Int8Engine<'static, Vec<u8>>, Set, SHOTS, DIM>;
@@ -27,7 +27,8 @@ pub(crate) fn recognizer() -> (Artifact<'static>, Local) {
     let arena = vec![0; artifact.plan().arena_len()];
     let engine = Int8Engine::new(artifact.clone(), arena).unwrap();
     let contract = artifact.contract();
-    let store = Set::new(artifact.model_id(), contract.comparison);
+    let mut store = Set::new();
+    store.begin(artifact.model_id(), contract.comparison);
     let far = artifact.operating_points().usual_target();
     let recognizer = Recognizer::new(engine, &artifact, far, store).unwrap();
     (artifact, recognizer)
@@ -79,7 +80,7 @@ impl Board for Desk {
 }
 
 /// What a device goes by, that nobody is paired with.
-pub(crate) fn identity() -> Identity<HostSet> {
+pub(crate) fn identity() -> Identity {
     Identity {
         keys: Ok(KeyPair::new([7; 32]).unwrap()),
         hosts: HostSet::new(),
@@ -98,18 +99,18 @@ pub(crate) fn device() -> Device {
 /// A device whose pictures go to a buffer; to the engine's memory, where that is empty.
 pub(crate) fn device_with(picture: Vec<u8>, board: Desk) -> Device {
     let (artifact, recognizer) = recognizer();
-    let running = Running {
+    let running = Running::Model {
         recognizer,
         golden: *artifact.golden(),
     };
-    Device::new(Ok(running), SUBJECTS as u16, picture, board, ())
+    Device::new(running, SUBJECTS as u16, picture, board, ())
 }
 
 /// What a server says to a frame; no model is ever sent here.
 pub(crate) fn answer<'a>(
     server: &'a mut Server,
     device: &mut Device,
-    identity: &mut Identity<HostSet>,
+    identity: &mut Identity,
     frame: &mut [u8],
 ) -> &'a [u8] {
     match server.answer(frame, device, identity) {
@@ -137,7 +138,7 @@ pub(crate) fn drawing(subject: u8, which: u8) -> Vec<u8> {
 pub(crate) struct Wire {
     server: Server,
     device: Device,
-    identity: Identity<HostSet>,
+    identity: Identity,
     frames: Frames,
     to_host: VecDeque<u8>,
     noise: Noise,

@@ -1,6 +1,7 @@
 //! A host and a device that talk over a line, quiet and noisy.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod attempts;
 mod line;
 
 use std::collections::BTreeMap;

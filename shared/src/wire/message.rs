@@ -207,6 +207,11 @@ pub enum Response<'a> {
         /// Its public key, 32 bytes.
         key: Option<&'a [u8]>,
     },
+    /// Somebody failed too often to be looked at now.
+    Locked {
+        /// To wait, seconds.
+        seconds: u32,
+    },
 }
 
 impl Sealed for Response<'_> {

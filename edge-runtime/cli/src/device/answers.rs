@@ -30,6 +30,9 @@ pub(super) struct Identified {
 pub(super) fn words(response: &Response<'_>) -> String {
     match response {
         Response::Refused(refusal) => refused(*refusal).to_string(),
+        Response::Locked { seconds } => format!(
+            "expected an attempt after fewer failures, found too many in a row: wait {seconds} s, or ask as a paired host"
+        ),
         other => format!("another answer ({other:?}): update device or program"),
     }
 }

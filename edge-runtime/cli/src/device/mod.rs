@@ -4,7 +4,6 @@
 mod answers;
 mod connect;
 pub(crate) mod flash;
-mod hosts;
 mod keys;
 pub(crate) mod pair;
 mod programmer;

@@ -5,12 +5,13 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use edge_runtime::link::{Hosts, Identity};
+use edge_runtime::keys::file::FileKeys;
+use edge_runtime::link::{HostSet, Identity, KeyPair};
 use edge_runtime::loader::Model;
 use edge_runtime::server::{Answer, Board, Device, NoRandomness, Respond, Running, Server};
+use edge_runtime::store::{State, StateStore};
 use shared::wire::{Frames, Refusal};
 
-use super::hosts;
 use crate::Outcome;
 use crate::arguments::Serve;
 use crate::model::recognizer;
@@ -51,7 +52,11 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     let model = Model::open(arguments.recognizer.model.folder()?)?;
     let artifact = model.identified_artifact()?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
-    let mut identity = hosts::beside(arguments.recognizer.store()?)?;
+    let secret = FileKeys::open_or_begin(&arguments.recognizer.keys.device_key()?)?.current;
+    let keys = KeyPair::new(*secret.derive("link 1").expose()).map_err(|_| Refusal::Secret);
+    let hosts = HostSet::decode(recognizer.store().state(State::Hosts));
+    let hosts = hosts.context("expected the hosts of this device in its store, found other bytes: restore the store from a copy")?;
+    let mut identity = Identity { keys, hosts };
     let listen = &arguments.listen;
     let listener = TcpListener::bind(listen)
         .with_context(|| format!("{listen}: expected an address to listen at that is free"))?;
@@ -60,13 +65,13 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     writeln!(output, "listening at {}", listener.local_addr()?)?;
     output.flush()?;
     drop(output);
-    let running = Running {
+    let running = Running::Model {
         recognizer,
         golden: *artifact.golden(),
     };
     let board = Linux(Instant::now());
     // Its model is a folder's, whose owner changes it.
-    let mut device = Device::new(Ok(running), CAPACITY, vec![0; PICTURE], board, ());
+    let mut device = Device::new(running, CAPACITY, vec![0; PICTURE], board, ());
     let mut server = Server::new();
     // One host at a time: enrolments have an order.
     for stream in listener.incoming() {
@@ -84,7 +89,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
 fn serve(
     server: &mut Server,
     device: &mut impl Respond,
-    identity: &mut Identity<impl Hosts>,
+    identity: &mut Identity,
     mut stream: TcpStream,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;

@@ -6,21 +6,20 @@ use core::ops::Range;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::keys::{DeviceSecrets, KeyProvider, Keys};
 use edge_runtime::limits::Limits;
-use edge_runtime::link::{Hosts, Identity, KeyPair};
+use edge_runtime::link::{HostSet, Identity, KeyPair};
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{
     Answer, Board, Device, NoRandomness, Received, Respond, Running, Server,
 };
 use edge_runtime::slots::{MappedFlash, Slots};
-use edge_runtime::store::TemplateStore;
 use edge_runtime::store::flash::{self, FlashStore};
+use edge_runtime::store::{Held, State, StateStore, TemplateStore};
 use embedded_io::{Error, ErrorKind, Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use shared::Secret;
 use shared::artifact::Artifact;
 use shared::secret::SECRET_LEN;
-use shared::support_set::SupportSet;
 use shared::wire::{Frames, Refusal};
 
 use crate::{Indicator, Sign};
@@ -32,7 +31,6 @@ pub struct Parts<
     L,
     F,
     K,
-    H,
     M,
     N,
     I,
@@ -49,8 +47,6 @@ pub struct Parts<
     pub store: Range<u32>,
     /// Where the device's secret lies.
     pub keys: K,
-    /// Whom the device obeys.
-    pub hosts: H,
     /// Where models lie.
     pub slots: [M; 2],
     /// What takes pictures; `()` where hosts send them.
@@ -74,7 +70,7 @@ pub struct Parts<
 /// Templates, and frames from and to the host.
 #[derive(Debug)]
 pub struct Memory<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
-    templates: SupportSet<SUBJECTS, SHOTS, DIM>,
+    held: Held<SUBJECTS, SHOTS, DIM>,
     frames: Frames,
     server: Server,
 }
@@ -83,7 +79,7 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Memory<SUBJECT
     /// Nothing yet.
     pub const fn new() -> Self {
         Self {
-            templates: SupportSet::blank(),
+            held: Held::new(),
             frames: Frames::new(),
             server: Server::new(),
         }
@@ -103,14 +99,13 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Default
 ///
 /// # Errors
 /// What kind of error ended the line.
-pub fn run<L, F, K, H, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
-    parts: Parts<'_, L, F, K, H, M, N, I, C, SUBJECTS, SHOTS, DIM>,
+pub fn run<L, F, K, M, N, I, C, const SUBJECTS: usize, const SHOTS: usize, const DIM: usize>(
+    parts: Parts<'_, L, F, K, M, N, I, C, SUBJECTS, SHOTS, DIM>,
 ) -> Result<Infallible, ErrorKind>
 where
     L: Read + Write,
     F: NorFlash,
     K: KeyProvider,
-    H: Hosts,
     M: MappedFlash,
     N: Sensor,
     I: Indicator,
@@ -121,7 +116,6 @@ where
         mut flash,
         store,
         mut keys,
-        hosts,
         slots: [first, second],
         sensor,
         mut indicator,
@@ -132,7 +126,7 @@ where
         record,
     } = parts;
     let Memory {
-        templates,
+        held,
         frames,
         server,
     } = memory;
@@ -140,13 +134,15 @@ where
     let mut board = Equipped { board, sensor };
     let begins = is_blank(&mut flash, store.clone());
     let secrets = secrets(&mut keys, &mut board, begins);
-    let mut identity = Identity {
-        keys: secrets
-            .as_ref()
-            .map_err(|refusal| *refusal)
-            .and_then(link_keys),
-        hosts,
-    };
+    let keys = secrets.as_ref().map_err(|refusal| *refusal);
+    let keys = keys.and_then(link_keys);
+    // A host is told, and nothing is written to a store that cannot be read.
+    let mut store = secrets.and_then(|secrets| {
+        let keys = Keys::new(&secrets);
+        let opened = FlashStore::open(flash, store, keys, record, held);
+        opened.map_err(|_| Refusal::Store)
+    });
+    let mut identity = identity(keys, &store);
     let mut host = Host {
         link: &mut link,
         indicator: &mut indicator,
@@ -155,23 +151,21 @@ where
         identity: &mut identity,
     };
     let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
-    // A host is told, and nothing is written to a store that cannot be read.
-    let mut store = secrets.and_then(|secrets| {
-        let keys = Keys::new(&secrets);
-        let opened = FlashStore::open(flash, store, keys, record, templates);
-        opened.map_err(|_| Refusal::Store)
-    });
     // Once for each model that runs.
     loop {
         let (artifact, incoming) = slots.split(&limits);
-        let running = match (artifact, &mut store) {
-            (None, _) => Err(Refusal::NoModel),
-            (_, Err(refusal)) => Err(*refusal),
-            (Some(artifact), Ok(store)) => {
+        let running = match (&mut store, artifact) {
+            (Err(refusal), _) => Running::Nothing(*refusal),
+            (Ok(store), None) => Running::Store {
+                store,
+                why: Refusal::NoModel,
+            },
+            (Ok(store), Some(artifact)) => {
                 let comparison = artifact.contract().comparison;
-                let begun = store.begin(artifact.model_id(), comparison);
-                let begun = begun.map_err(|_| Refusal::Store);
-                begun.and_then(|()| start(artifact, &mut *store, arena))
+                match store.begin(artifact.model_id(), comparison) {
+                    Err(_) => Running::Nothing(Refusal::Store),
+                    Ok(()) => start(artifact, store, arena),
+                }
             }
         };
         let mut device = Device::new(running, capacity, [], &mut board, incoming);
@@ -209,6 +203,22 @@ fn secrets(
     })
 }
 
+/// Who the device is, and whom it obeys: nobody where that cannot be read.
+fn identity<S: StateStore>(keys: Result<KeyPair, Refusal>, store: &Result<S, Refusal>) -> Identity {
+    let hosts = match store {
+        Ok(store) => HostSet::decode(store.state(State::Hosts)).ok_or(Refusal::Store),
+        Err(refusal) => Err(*refusal),
+    };
+    match hosts {
+        Ok(hosts) => Identity { keys, hosts },
+        // One that obeys nobody would take the first host that comes.
+        Err(refusal) => Identity {
+            keys: Err(refusal),
+            hosts: HostSet::new(),
+        },
+    }
+}
+
 /// What the device goes by on its line.
 fn link_keys(secrets: &DeviceSecrets) -> Result<KeyPair, Refusal> {
     let secret = secrets.current.derive("link 1");
@@ -234,6 +244,10 @@ impl<C: Board, N: Sensor> Board for Equipped<C, N> {
         self.board.ticks_per_second()
     }
 
+    fn seconds(&mut self) -> Option<u64> {
+        self.board.seconds()
+    }
+
     fn stack(&self) -> (u32, u32) {
         self.board.stack()
     }
@@ -256,32 +270,37 @@ fn start<'a, S, const SHOTS: usize, const DIM: usize>(
     artifact: Artifact<'a>,
     store: S,
     arena: &'a mut [u8],
-) -> Result<Running<'a, BoardEngine<'a>, S, SHOTS, DIM>, Refusal>
+) -> Running<'a, BoardEngine<'a>, S, SHOTS, DIM>
 where
     S: TemplateStore<SHOTS, DIM>,
 {
     let far_target = artifact.operating_points().usual_target();
     let golden = *artifact.golden();
-    let engine = Int8Engine::new(artifact.clone(), arena).map_err(|_| Refusal::Engine)?;
-    let recognizer = Recognizer::new(engine, &artifact, far_target, store);
-    let recognizer = recognizer.map_err(|_| Refusal::Engine)?;
-    Ok(Running { recognizer, golden })
+    let Ok(engine) = Int8Engine::new(artifact.clone(), arena) else {
+        return Running::Store {
+            store,
+            why: Refusal::Engine,
+        };
+    };
+    match Recognizer::new(engine, &artifact, far_target, store) {
+        Ok(recognizer) => Running::Model { recognizer, golden },
+        Err(_) => Running::Nothing(Refusal::Engine),
+    }
 }
 
 /// The host at the end of the line, and the people before the device.
-struct Host<'a, L, I, H> {
+struct Host<'a, L, I> {
     link: &'a mut L,
     indicator: &'a mut I,
     frames: &'a mut Frames,
     server: &'a mut Server,
-    identity: &'a mut Identity<H>,
+    identity: &'a mut Identity,
 }
 
-impl<L, I, H> Host<'_, L, I, H>
+impl<L, I> Host<'_, L, I>
 where
     L: Read + Write,
     I: Indicator,
-    H: Hosts,
 {
     /// Answers frames, one after the other, until another model is to be used.
     fn serve(&mut self, device: &mut impl Respond) -> Result<Received, ErrorKind> {

@@ -11,6 +11,12 @@ pub trait Clock {
 
     /// Ticks of a second; 0 where ticks are instructions.
     fn per_second(&self) -> u32;
+
+    /// Whole seconds since a moment before the start.
+    fn seconds(&mut self) -> Option<u64> {
+        let per_second = u64::from(self.per_second());
+        self.ticks().checked_div(per_second)
+    }
 }
 
 /// What makes random numbers that nobody can guess.
@@ -57,6 +63,10 @@ impl<C: Clock, R: Random> Board for Clocked<C, R> {
 
     fn ticks_per_second(&self) -> u32 {
         self.clock.per_second()
+    }
+
+    fn seconds(&mut self) -> Option<u64> {
+        self.clock.seconds()
     }
 
     fn stack(&self) -> (u32, u32) {

@@ -10,9 +10,9 @@ extern crate std;
 pub mod clock;
 pub mod stack;
 pub mod statics;
+#[cfg(target_arch = "arm")]
+pub mod systick;
 
-#[cfg(all(feature = "real", target_arch = "arm"))]
-pub mod cycles;
 #[cfg(feature = "real")]
 pub mod flash;
 #[cfg(feature = "real")]

@@ -5,7 +5,6 @@ use core::cell::RefCell;
 use app::{Indicator, Parts};
 use edge_runtime::boards::Board;
 use edge_runtime::keys::flash::FlashKeys;
-use edge_runtime::link::HostSet;
 use edge_runtime::sensor::Sensor;
 use embedded_io::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
@@ -66,8 +65,6 @@ where
         store: 0..board.map.store.len() as u32,
         flash: store,
         keys: FlashKeys::new(part(board.map.keys.clone()), 0..board.map.keys.len() as u32),
-        // Until the store keeps them.
-        hosts: HostSet::new(),
         slots: board.map.slots.clone().map(part),
         sensor,
         indicator,

@@ -1,49 +1,11 @@
 //! Clocks of emulated processors. With `-icount shift=0` a nanosecond of theirs is an
 //! instruction.
 
+#[cfg(target_arch = "riscv32")]
 use hardware::Clock;
 
-/// The system timer of a Cortex-M. It must be read once in 2^24 ticks.
 #[cfg(target_arch = "arm")]
-#[derive(Debug)]
-pub struct SysTick {
-    last: u32,
-    total: u64,
-    per_second: u32,
-}
-
-#[cfg(target_arch = "arm")]
-impl SysTick {
-    const MASK: u32 = (1 << 24) - 1;
-
-    /// Starts the timer of a processor of so many cycles a second.
-    pub fn start(mut timer: cortex_m::peripheral::SYST, per_second: u32) -> Self {
-        timer.set_clock_source(cortex_m::peripheral::syst::SystClkSource::Core);
-        timer.set_reload(Self::MASK);
-        timer.clear_current();
-        timer.enable_counter();
-        Self {
-            last: cortex_m::peripheral::SYST::get_current(),
-            total: 0,
-            per_second,
-        }
-    }
-}
-
-#[cfg(target_arch = "arm")]
-impl Clock for SysTick {
-    fn ticks(&mut self) -> u64 {
-        // It counts down.
-        let now = cortex_m::peripheral::SYST::get_current();
-        self.total += u64::from(self.last.wrapping_sub(now) & Self::MASK);
-        self.last = now;
-        self.total
-    }
-
-    fn per_second(&self) -> u32 {
-        self.per_second
-    }
-}
+pub use hardware::systick::SysTick;
 
 /// The count of cycles of a RISC-V core, which are instructions here.
 #[cfg(target_arch = "riscv32")]
@@ -71,5 +33,25 @@ impl Clock for Cycles {
 
     fn per_second(&self) -> u32 {
         0
+    }
+
+    /// By the machine's timer, of 10 MHz.
+    fn seconds(&mut self) -> Option<u64> {
+        const TIMER: *const u32 = 0x0200_bff8 as *const u32;
+        loop {
+            // SAFETY: the machine has this timer, which nobody writes; its two halves are read
+            // one after the other until the upper one stayed the same.
+            let [high, low, again] = unsafe {
+                let high = TIMER.add(1);
+                [
+                    high.read_volatile(),
+                    TIMER.read_volatile(),
+                    high.read_volatile(),
+                ]
+            };
+            if high == again {
+                return Some((u64::from(high) << 32 | u64::from(low)) / 10_000_000);
+            }
+        }
     }
 }

@@ -3,7 +3,6 @@
 use app::Parts;
 use edge_runtime::boards::{EMULATED, EMULATED_FLASH};
 use edge_runtime::keys::flash::FlashKeys;
-use edge_runtime::link::HostSet;
 use edge_runtime::slots::MappedFlash;
 use hardware::{Clock, Clocked, statics};
 
@@ -23,8 +22,6 @@ pub fn serve<M: MappedFlash>(
         store: 0..EMULATED_FLASH.store.len() as u32,
         flash: store,
         keys: FlashKeys::new(keys, 0..EMULATED_FLASH.keys.len() as u32),
-        // Until the store keeps them.
-        hosts: HostSet::new(),
         slots,
         sensor: (),
         indicator: (),

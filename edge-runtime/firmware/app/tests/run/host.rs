@@ -104,12 +104,24 @@ impl Host {
 
     /// Begins a session.
     pub(crate) fn pair(&mut self) -> Pairing {
+        self.pair_as([1; 32])
+    }
+
+    /// Ends a session, as a host that comes anew does.
+    pub(crate) fn leave(&mut self) {
+        self.session = None;
+        let version = wire::VERSION;
+        self.ask(&Request::Hello { version });
+    }
+
+    /// Begins a session, as the host of this secret.
+    pub(crate) fn pair_as(&mut self, secret: [u8; 32]) -> Pairing {
         let (initiator, first) = Initiator::begin([3; 32]).unwrap();
         let second: [u8; SECOND_LEN] = match self.ask(&Request::Handshake { bytes: &first }) {
             Response::Handshake { bytes } => bytes.try_into().unwrap(),
             other => panic!("{other:?}"),
         };
-        let keys = KeyPair::new([1; 32]).unwrap();
+        let keys = KeyPair::new(secret).unwrap();
         let introduced = initiator.meet(&second).unwrap();
         let (session, third) = introduced.finish(&keys).unwrap();
         self.id += 1;

@@ -15,7 +15,6 @@ use app::{Indicator, Memory, Parts, Sign, run};
 use edge_runtime::boards::EMULATED;
 use edge_runtime::keys::flash::FlashKeys;
 use edge_runtime::limits::Limits;
-use edge_runtime::link::HostSet;
 use edge_runtime::sensor::{Pen, Sensor, SensorError, Touch};
 use edge_runtime::server::{Board, NoRandomness};
 use edge_runtime::store::flash::record_len;
@@ -109,7 +108,6 @@ struct Kept {
     store: Flash,
     keys: Flash,
     has_randomness: bool,
-    hosts: HostSet,
 }
 
 impl Kept {
@@ -119,7 +117,6 @@ impl Kept {
             store: Flash::blank(8 * PAGE),
             keys: Flash::blank(2 * PAGE),
             has_randomness: true,
-            hosts: HostSet::new(),
         }
     }
 
@@ -156,7 +153,6 @@ impl Kept {
                     store: 0..self.store.0.len() as u32,
                     flash: &mut self.store,
                     keys: FlashKeys::new(&mut self.keys, 0..2 * PAGE as u32),
-                    hosts: &mut self.hosts,
                     slots: [first, second],
                     sensor,
                     indicator: Signs(signs),
@@ -319,11 +315,15 @@ fn a_store_that_cannot_be_read_is_told_and_left() {
     let before = board.store.0.clone();
     let refused = Response::Refused(Refusal::Store);
     board
-        .start((), |host| {
-            assert_eq!(host.ask(&Request::List { index: 0 }), refused);
+        .start_unpaired((), |host| {
+            // Nobody knows whom it obeys.
+            let first = Request::Handshake { bytes: &[9; 32] };
+            assert_eq!(host.ask(&first), refused);
             assert_eq!(host.ask(&Request::SelfTest), refused);
-            assert_eq!(host.send_model(MODEL), None);
             assert_eq!(host.ask(&Request::Identify), refused);
+            let unpaired = Response::Refused(Refusal::Unpaired);
+            assert_eq!(host.ask(&Request::List { index: 0 }), unpaired);
+            assert_eq!(host.ask(&Request::ModelBegin { length: 9 }), unpaired);
         })
         .1
         .unwrap_err();
@@ -365,4 +365,26 @@ fn a_secret_is_made_once() {
     is_refused(&mut board);
     board.has_randomness = true;
     is_empty(&mut board);
+}
+
+/// The first host owns a device, through resets and without a model; others do not.
+#[test]
+fn who_a_device_is_paired_with_outlives_a_reset() {
+    let mut board = Kept::blank();
+    let unpaired = Response::Refused(Refusal::Unpaired);
+    for round in 0..3 {
+        let (_, ended) = board.start_unpaired((), |host| {
+            let expected = match round {
+                0 => Pairing::Claimed,
+                _ => Pairing::Known,
+            };
+            assert_eq!(host.pair(), expected);
+            let nobody = Response::Refused(Refusal::NoModel);
+            assert_eq!(host.ask(&Request::List { index: 0 }), nobody);
+            host.leave();
+            assert_eq!(host.pair_as([2; 32]), Pairing::Unknown);
+            assert_eq!(host.ask(&Request::List { index: 0 }), unpaired);
+        });
+        assert_eq!(ended, Err(ErrorKind::BrokenPipe));
+    }
 }

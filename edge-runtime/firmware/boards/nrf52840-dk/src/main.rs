@@ -14,10 +14,10 @@ use embassy_nrf::gpio::{Level, Output, OutputDrive};
 use embassy_nrf::nvmc::Nvmc;
 use embassy_nrf::rng::Rng;
 use embassy_nrf::{bind_interrupts, peripherals, uarte};
-use hardware::cycles::CycleCounter;
 use hardware::line::Waiting;
 use hardware::pin::ActiveLow;
 use hardware::serve::{Wiring, serve};
+use hardware::systick::SysTick;
 use hardware::{Generator, stack, statics};
 use static_cell::ConstStaticCell;
 
@@ -68,7 +68,7 @@ fn main() -> ! {
             reject: ActiveLow(Output::new(chip.P0_14, Level::High, OutputDrive::Standard)),
             busy: ActiveLow(Output::new(chip.P0_15, Level::High, OutputDrive::Standard)),
         },
-        clock: CycleCounter::start(core.DCB, core.DWT, CLOCK),
+        clock: SysTick::start(core.SYST, CLOCK),
         random: Generator(Rng::new_blocking(chip.RNG)),
     };
     // SAFETY: the processor reads its flash from address 0 on, and the linker leaves what is

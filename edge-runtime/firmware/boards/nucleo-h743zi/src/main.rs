@@ -20,8 +20,8 @@ use embassy_stm32::rcc::{
 use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::usart::{self, BufferedUart};
 use embassy_stm32::{Config, bind_interrupts, peripherals};
-use hardware::cycles::CycleCounter;
 use hardware::serve::{Wiring, serve};
+use hardware::systick::SysTick;
 use hardware::{Generator, log, stack, statics};
 use static_cell::ConstStaticCell;
 
@@ -81,7 +81,7 @@ fn main() -> ! {
             reject: Output::new(chip.PB14, Level::Low, Speed::Low),
             busy: Output::new(chip.PE1, Level::Low, Speed::Low),
         },
-        clock: CycleCounter::start(core.DCB, core.DWT, CLOCK),
+        clock: SysTick::start(core.SYST, CLOCK),
         random: Generator(Rng::new(chip.RNG, Interrupts)),
     };
     // SAFETY: the processor reads its flash at these addresses, whose cache forgets what is

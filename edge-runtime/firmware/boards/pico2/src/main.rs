@@ -15,8 +15,8 @@ use embassy_rp::gpio::{Level, Output};
 use embassy_rp::trng::{self, Trng};
 use embassy_rp::uart::{self, BufferedInterruptHandler, BufferedUart};
 use embassy_rp::{bind_interrupts, peripherals};
-use hardware::cycles::CycleCounter;
 use hardware::serve::{Wiring, serve};
+use hardware::systick::SysTick;
 use hardware::{Generator, stack, statics};
 use static_cell::ConstStaticCell;
 
@@ -57,7 +57,7 @@ fn main() -> ! {
             reject: Output::new(chip.PIN_15, Level::Low),
             busy: Output::new(chip.PIN_25, Level::Low),
         },
-        clock: CycleCounter::start(core.DCB, core.DWT, clk_sys_freq()),
+        clock: SysTick::start(core.SYST, clk_sys_freq()),
         random: Generator(Trng::new(chip.TRNG, Interrupts, trng::Config::default())),
     };
     // SAFETY: the processor reads its flash at these addresses, whose cache is emptied by the
