@@ -8,7 +8,7 @@ use shared::ModelId;
 use shared::artifact::{Artifact, Golden, OperatingPoint, OperatingPoints};
 use shared::decision::{Identification, Policy, Verification, identify, probability};
 use shared::preprocess::{Image, PreprocessError};
-use shared::support_set::Comparison;
+use shared::support_set::{Comparison, claimed};
 use shared::template::{SubjectId, Template, TemplateError};
 
 use crate::engine::{Engine, EngineError, Memory, self_test};
@@ -283,16 +283,13 @@ where
     ) -> Result<(Verification, usize), RecognizerError<S::Error>> {
         let probe = self.embed(picture)?;
         let probe = probe.get(..self.dim()).unwrap_or_default();
-        let mut templates = self.store.templates();
-        let template = templates
-            .find(|template| template.subject() == subject)
-            .ok_or(RecognizerError::NotEnrolled)?;
-        let candidate = self.comparison().candidate(probe, template);
+        let claimed = claimed(&self.comparison(), probe, self.store.templates(), subject);
+        let (distance, shots) = claimed.ok_or(RecognizerError::NotEnrolled)?;
         let verification = Verification {
-            distance: candidate.distance,
-            threshold: self.policy(candidate.shots).threshold,
+            distance,
+            threshold: self.policy(shots).threshold,
         };
-        Ok((verification, candidate.shots))
+        Ok((verification, shots))
     }
 
     /// Who is this? The answer borrows from the store. Where prototypes were learnt, a

@@ -1,13 +1,14 @@
 //! The enrolled few: K subjects with n shots each, and how far a probe is from them.
 
 use core::fmt;
+use core::hint::black_box;
 
 use serde::{Deserialize, Serialize};
 
 use crate::distance::Distance;
 use crate::embedding::{Embedding, EmbeddingFormat, MAX_DIM, prototype};
 use crate::model_id::ModelId;
-use crate::template::{SubjectId, Template};
+use crate::template::{MAX_SUBJECT, SubjectId, Template};
 
 /// How the distances of a probe to a subject's shots become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +106,38 @@ impl Comparison {
             shots: template.shot_count(),
         }
     }
+}
+
+/// How far `probe` is from the subject that it is claimed to be of, and from how many shots;
+/// `None` where no template is the subject's.
+///
+/// Every template is compared, and the claimed one picked without a branch: where it stands,
+/// whether it is there and how near it is change nothing in the steps that are taken.
+pub fn claimed<'a, const SHOTS: usize, const DIM: usize>(
+    comparison: &Comparison,
+    probe: &[i8],
+    templates: impl Iterator<Item = &'a Template<SHOTS, DIM>>,
+    subject: &str,
+) -> Option<(f32, usize)> {
+    let (mut distance, mut shots, mut found) = (0, 0, 0);
+    for template in templates {
+        let compared = comparison.distance_to(probe, template.shots());
+        let same = black_box(same_name(template.subject(), subject));
+        distance |= same & compared.to_bits();
+        shots |= same & template.shot_count() as u32;
+        found |= same;
+    }
+    (found != 0).then(|| (f32::from_bits(distance), shots as usize))
+}
+
+/// All bits set for equal names, none for others.
+fn same_name(a: &str, b: &str) -> u32 {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let byte = |name: &[u8], at: usize| name.get(at).copied().unwrap_or(0);
+    let differences = (0..MAX_SUBJECT).map(|at| byte(a, at) ^ byte(b, at));
+    let differs = differences.fold(a.len() ^ b.len(), |all, one| all | usize::from(one));
+    // Of nothing but zero, one less is above the largest difference there is.
+    ((differs as u64).wrapping_sub(1) >> 32) as u32
 }
 
 /// The distance of a probe to one enrolled subject.

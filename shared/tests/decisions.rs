@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use samples::artifact;
 use shared::artifact::Artifact;
 use shared::decision::{Identification, Policy, Unknown, Verification, identify, probability};
-use shared::support_set::{Candidate, Comparison, Fusion, SupportSet, SupportSetError};
+use shared::support_set::{Candidate, Comparison, Fusion, SupportSet, SupportSetError, claimed};
 use shared::template::{Learned, SubjectId, Template, TemplateError};
 use shared::{Distance, EmbeddingFormat, ModelId};
 
@@ -205,4 +205,28 @@ fn names_are_short_and_printable() {
         );
     }
     assert!(SubjectId::new(&"n".repeat(32)).is_ok() && SubjectId::new("Grete Müller").is_ok());
+}
+
+proptest! {
+    #[test]
+    fn the_claimed_one_is_the_one_of_that_name(
+        names in proptest::collection::btree_set("[a-c]{1,3}", 0..7),
+        claim in "[a-c]{0,3}",
+        probe: [i8; 2],
+        fusion in prop_oneof![Just(Fusion::Prototype), Just(Fusion::Nearest), Just(Fusion::Mean)],
+    ) {
+        let comparison = comparison(fusion);
+        let shots = [[1, 2], [-7, 9], [40, 0]];
+        let templates: Vec<Template<3, 4>> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| template(name, MODEL, &shots[at % 3..]))
+            .collect();
+        let expected = templates
+            .iter()
+            .find(|template| template.subject() == claim)
+            .map(|template| comparison.candidate(&probe, template))
+            .map(|candidate| (candidate.distance, candidate.shots));
+        prop_assert_eq!(claimed(&comparison, &probe, templates.iter(), &claim), expected);
+    }
 }

@@ -6,6 +6,8 @@ use hardware::Clock;
 use semihosting::{eprintln, println, process};
 use shared::artifact::plan::{Conv2d, Place};
 
+use crate::verification;
+
 mod others;
 
 /// The most bytes of a value.
@@ -191,6 +193,7 @@ pub fn try_all(memory: &mut Memory, clock: &mut impl Clock, count: u32) -> ! {
         print(shape.name, "product", ticks, macs, clock);
     }
     others::measure(memory, &mut random, clock);
+    verification::measure(clock);
     process::exit(0)
 }
 

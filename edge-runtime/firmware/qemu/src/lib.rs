@@ -15,6 +15,7 @@ pub mod panic;
 pub mod random;
 pub mod serve;
 pub mod uart;
+mod verification;
 
 pub use edge_runtime::boards::EMULATED_FLASH;
 pub use flash::FileFlash;
