@@ -44,7 +44,11 @@ fn check(document: &str, vectors: &[Vec<u8>]) {
 
 #[test]
 fn golden_vectors_of_the_documents() {
-    let artifacts = [samples::artifact(), samples::trailer()];
+    let artifacts = [
+        samples::artifact(),
+        samples::signature_block(),
+        samples::trailer(),
+    ];
     check("artifact-format.md", &artifacts);
     let templates = [
         samples::sealed(),

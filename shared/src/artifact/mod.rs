@@ -18,6 +18,7 @@
 pub mod golden;
 pub mod operating_point;
 pub mod plan;
+pub mod signature;
 pub mod trailer;
 
 mod error;

@@ -6,7 +6,9 @@
     reason = "helpers of tests; a test may panic"
 )]
 
+use ed25519_dalek::{Signer, SigningKey};
 use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
+use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, Trailer, write};
 use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
 use shared::seal::{CONTENT, Label, OVERHEAD, Sealer};
@@ -114,6 +116,29 @@ pub fn artifact() -> Vec<u8> {
     let (length, _) = write(&contents, &mut bytes).unwrap();
     bytes.truncate(length);
     bytes
+}
+
+/// The version that the sample is signed as.
+pub const SIGNED_VERSION: u32 = 3;
+
+/// The secret key of the first test of RFC 8032, which everybody knows.
+pub fn key() -> SigningKey {
+    SigningKey::from_bytes(&[
+        0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c,
+        0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae,
+        0x7f, 0x60,
+    ])
+}
+
+pub fn public_key() -> PublicKey {
+    PublicKey(key().verifying_key().to_bytes())
+}
+
+/// What signs the sample artifact.
+pub fn signature_block() -> Vec<u8> {
+    let manifest = Manifest::of(&artifact(), SIGNED_VERSION, &public_key());
+    let signature = key().sign(&manifest.encode());
+    manifest.with_signature(&signature.to_bytes()).to_vec()
 }
 
 /// The seventh model of a board, of five bytes.
