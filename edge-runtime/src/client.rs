@@ -127,7 +127,8 @@ impl<L: Line> Client<L> {
         self.send(&begin, picture.pixels(), 1, chunk, progress)
     }
 
-    /// Sends the artifact of a model, and has the device go over to it; `progress` is told the
+    /// Sends the artifact of a model, its signature block behind it where it has one, and has
+    /// the device go over to it; `progress` is told the
     /// bytes that are there. A refusal, if there is one: the model in use stays then.
     ///
     /// # Errors

@@ -9,12 +9,16 @@
 //! slots have one. That of the slot that a model goes to is erased first and written last, and
 //! the slot in use is never touched. So whenever power fails, the model that was in use, or
 //! the one that was committed, is there.
+//!
+//! Who [trusts](Trust) a key looks at no model that this key has not signed, neither when it
+//! comes nor when it lies in flash.
 
-use core::fmt;
+mod error;
+mod trust;
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::artifact::trailer::TRAILER_LEN;
-use shared::artifact::{Artifact, ArtifactError, Trailer};
+use shared::artifact::{Artifact, Trailer, signature};
 use shared::embedding::MAX_DIM;
 use shared::wire::{MODEL_CHUNK_UNIT, Refusal};
 
@@ -22,6 +26,9 @@ use crate::engine::int8::Int8Engine;
 use crate::engine::self_test;
 use crate::limits::{Limits, TooLarge};
 use crate::server::{ModelSlot, Received};
+
+pub use error::SlotError;
+pub use trust::Trust;
 
 /// Flash that the processor reads in place.
 pub trait MappedFlash: NorFlash {
@@ -39,6 +46,7 @@ impl<M: MappedFlash> MappedFlash for &mut M {
 #[derive(Debug)]
 pub struct Slots<M> {
     slots: [M; 2],
+    trust: Trust,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,23 +56,42 @@ enum Slot {
 }
 
 impl<M: MappedFlash> Slots<M> {
-    /// Two slots with what lies in them.
+    /// Two slots with what lies in them, whoever made it.
     pub fn new(first: M, second: M) -> Self {
         Self {
             slots: [first, second],
+            trust: Trust::default(),
         }
+    }
+
+    /// From now on, a model that lies here or comes counts only if it is `trust`ed.
+    pub fn trust(&mut self, trust: Trust) {
+        self.trust = trust;
     }
 
     /// The model in use, if there is one that fits, and the slot that another may go to.
     pub fn split(&mut self, limits: &Limits) -> (Option<Artifact<'_>>, Incoming<'_, M>) {
         let in_use = self.in_use(limits);
         let (running, other) = self.in_order(in_use);
-        let artifact = in_use.and_then(|_| artifact(&*running, limits).ok());
+        // Who vouches for it was asked just now, which takes long.
+        let artifact = in_use.and_then(|_| artifact(&*running, limits, &Trust::default()).ok());
         (artifact, Incoming::new(other))
     }
 
-    /// Goes over to the model that was received, if it is sound, fits, and answers its golden
-    /// vectors when it is run in `arena`; else the model in use stays.
+    /// The version of the model in use, if it was signed by the trusted key: a device that
+    /// keeps it as its least version goes back to no earlier model.
+    pub fn version(&self, limits: &Limits) -> Option<u32> {
+        let [first, second] = &self.slots;
+        let running = match self.in_use(limits)? {
+            Slot::First => first,
+            Slot::Second => second,
+        };
+        stated_version(running).filter(|_| self.trust.key.is_some())
+    }
+
+    /// Goes over to the model that was received, if it is trusted, sound, fits, and answers
+    /// its golden vectors when it is run in `arena`; else the model in use stays. Where a key
+    /// is trusted, no model is of an earlier version than the one in use.
     ///
     /// # Errors
     /// [`SlotError`].
@@ -75,7 +102,11 @@ impl<M: MappedFlash> Slots<M> {
         arena: &mut [u8],
     ) -> Result<(), SlotError> {
         let in_use = self.in_use(limits);
+        let mut trust = self.trust;
         let (running, other) = self.in_order(in_use);
+        if let Some(version) = in_use.and_then(|_| stated_version(&*running)) {
+            trust.least_version = trust.least_version.max(version);
+        }
         // Even one that is not in use must not be later than this.
         let before = Trailer::of(running.bytes());
         let sequence = before.map_or(Some(0), |trailer| trailer.sequence.checked_add(1));
@@ -84,7 +115,7 @@ impl<M: MappedFlash> Slots<M> {
             length: received.length,
         };
         let bytes = trailer.artifact(other.bytes());
-        check(bytes.ok_or(SlotError::Chunk)?, limits, arena)?;
+        check(bytes.ok_or(SlotError::Chunk)?, limits, &trust, arena)?;
         let end = u32::try_from(other.bytes().len()).map_err(|_| SlotError::Flash)?;
         let place = end.saturating_sub(TRAILER_LEN as u32);
         // Whatever the flash says of it: what is there decides at the next start.
@@ -104,7 +135,7 @@ impl<M: MappedFlash> Slots<M> {
         }
     }
 
-    /// The slot with the later trailer whose artifact is whole and fits.
+    /// The slot with the later trailer whose artifact is trusted, whole, and fits.
     fn in_use(&self, limits: &Limits) -> Option<Slot> {
         let [first, second] = &self.slots;
         let sequence = |slot: &M| Trailer::of(slot.bytes()).map(|trailer| trailer.sequence);
@@ -114,16 +145,37 @@ impl<M: MappedFlash> Slots<M> {
         };
         // The earlier one is only looked at where the later one is none: that takes a checksum.
         let mut later = later.into_iter();
-        let found = later.find(|(_, flash)| artifact(*flash, limits).is_ok());
+        let found = later.find(|(_, flash)| artifact(*flash, limits, &self.trust).is_ok());
         found.map(|(slot, _)| slot)
     }
 }
 
+/// What a slot that has a trailer holds: an artifact and, perhaps, its signature.
+fn content<M: MappedFlash>(slot: &M) -> Option<&[u8]> {
+    Trailer::of(slot.bytes())?.artifact(slot.bytes())
+}
+
+/// The version that a slot's signature states.
+fn stated_version<M: MappedFlash>(slot: &M) -> Option<u32> {
+    let (_, block) = signature::split(content(slot)?);
+    let manifest = signature::Manifest::stated(block?).ok()?;
+    Some(manifest.version)
+}
+
 /// The artifact of a slot that has a trailer.
-fn artifact<'a, M: MappedFlash>(slot: &'a M, limits: &Limits) -> Result<Artifact<'a>, SlotError> {
-    let trailer = Trailer::of(slot.bytes()).ok_or(SlotError::Chunk)?;
-    let bytes = trailer.artifact(slot.bytes()).ok_or(SlotError::Chunk)?;
-    let artifact = Artifact::parse(bytes).map_err(SlotError::Artifact)?;
+fn artifact<'a, M: MappedFlash>(
+    slot: &'a M,
+    limits: &Limits,
+    trust: &Trust,
+) -> Result<Artifact<'a>, SlotError> {
+    fitting(content(slot).ok_or(SlotError::Chunk)?, limits, trust)
+}
+
+/// The artifact, if it is trusted, well-formed, and fits.
+fn fitting<'a>(bytes: &'a [u8], limits: &Limits, trust: &Trust) -> Result<Artifact<'a>, SlotError> {
+    // Nobody's bytes are parsed where somebody has to vouch for them.
+    let trusted = trust.artifact(bytes).map_err(SlotError::Signature)?;
+    let artifact = Artifact::parse(trusted).map_err(SlotError::Artifact)?;
     let fits = limits.check(&artifact, bytes.len());
     fits.map_err(SlotError::TooLarge)?;
     Ok(artifact)
@@ -131,12 +183,10 @@ fn artifact<'a, M: MappedFlash>(slot: &'a M, limits: &Limits) -> Result<Artifact
 
 /// Everything that is asked of a model that comes in.
 #[inline(never)]
-fn check(bytes: &[u8], limits: &Limits, arena: &mut [u8]) -> Result<(), SlotError> {
-    let artifact = Artifact::parse(bytes).map_err(SlotError::Artifact)?;
+fn check(bytes: &[u8], limits: &Limits, trust: &Trust, arena: &mut [u8]) -> Result<(), SlotError> {
+    let artifact = fitting(bytes, limits, trust)?;
     let sound = artifact.check_model_id();
     sound.map_err(SlotError::Artifact)?;
-    let fits = limits.check(&artifact, bytes.len());
-    fits.map_err(SlotError::TooLarge)?;
     let golden = *artifact.golden();
     let dim = artifact.plan().output().len();
     let mut output = [0; MAX_DIM];
@@ -278,65 +328,3 @@ impl<M: MappedFlash> ModelSlot for Incoming<'_, M> {
         Ok(self.received()?)
     }
 }
-
-impl From<SlotError> for Refusal {
-    fn from(error: SlotError) -> Self {
-        match error {
-            SlotError::Chunk => Self::Chunk,
-            SlotError::Artifact(ArtifactError::Version { .. }) => Self::ModelVersion,
-            SlotError::Artifact(_) => Self::ModelDamaged,
-            SlotError::TooLarge(_) => Self::ModelTooLarge,
-            SlotError::Golden { .. } => Self::ModelGolden,
-            SlotError::Flash => Self::Flash,
-        }
-    }
-}
-
-/// Why a model is not taken. The one in use stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SlotError {
-    /// Parts are missing, or do not come in order.
-    Chunk,
-    /// It is cut off, damaged, of another version, or another than it states.
-    Artifact(ArtifactError),
-    /// It needs more than there is.
-    TooLarge(TooLarge),
-    /// It answers other than it must.
-    Golden {
-        /// Golden vectors that came out right.
-        passed: u16,
-        /// Golden vectors there are.
-        total: u16,
-    },
-    /// The flash cannot be written.
-    Flash,
-}
-
-impl SlotError {
-    const GOLDEN: Self = Self::Golden {
-        passed: 0,
-        total: 0,
-    };
-}
-
-impl fmt::Display for SlotError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Chunk => f.write_str(
-                "expected all parts of a model in order, found a gap: send it again from the beginning",
-            ),
-            Self::Artifact(error) => error.fmt(f),
-            Self::TooLarge(error) => error.fmt(f),
-            Self::Golden { passed, total } => write!(
-                f,
-                "expected {total} golden vectors to come out right, found {passed}: quantize the model again"
-            ),
-            Self::Flash => f.write_str(
-                "expected flash that can be written, found an error: check the board's flash",
-            ),
-        }
-    }
-}
-
-impl core::error::Error for SlotError {}

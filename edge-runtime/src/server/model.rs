@@ -30,7 +30,7 @@ pub trait ModelSlot {
 /// A model that is there whole, to be committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Bytes of its artifact.
+    /// Bytes of its artifact, and of its signature block where it has one.
     pub length: u32,
 }
 

@@ -9,11 +9,12 @@
 #[path = "../flash_store/flash.rs"]
 mod flash;
 mod model;
+mod signed;
 
 use core::ops::Range;
 
 use edge_runtime::limits::{Limits, TooLarge};
-use edge_runtime::slots::{MappedFlash, SlotError, Slots};
+use edge_runtime::slots::{MappedFlash, SlotError, Slots, Trust};
 use shared::ModelId;
 use shared::artifact::{Artifact, ArtifactError};
 
@@ -37,18 +38,28 @@ impl MappedFlash for Flash {
     }
 }
 
-/// Two slots that are kept between starts.
+/// Two slots, and whom they trust, that are kept between starts.
 #[derive(Clone)]
-struct Board([Flash; 2]);
+struct Board {
+    flash: [Flash; 2],
+    trust: Trust,
+}
 
 impl Board {
     fn blank() -> Self {
-        Self([Flash::blank(), Flash::blank()])
+        Self::trusting(Trust::default())
+    }
+
+    fn trusting(trust: Trust) -> Self {
+        let flash = [Flash::blank(), Flash::blank()];
+        Self { flash, trust }
     }
 
     fn slots(&mut self) -> Slots<&mut Flash> {
-        let [first, second] = &mut self.0;
-        Slots::new(first, second)
+        let [first, second] = &mut self.flash;
+        let mut slots = Slots::new(first, second);
+        slots.trust(self.trust);
+        slots
     }
 
     /// The model that a start finds.
@@ -71,7 +82,7 @@ impl Board {
     /// Its power fails after so many operations on either slot.
     fn with_power(&self, power: usize, tear: Tear) -> Self {
         let mut weak = self.clone();
-        for flash in &mut weak.0 {
+        for flash in &mut weak.flash {
             flash.power = Some(power);
             flash.tear = tear;
         }
@@ -79,7 +90,7 @@ impl Board {
     }
 
     fn mended(mut self) -> Self {
-        for flash in &mut self.0 {
+        for flash in &mut self.flash {
             flash.power = None;
         }
         self
@@ -148,10 +159,10 @@ fn the_model_in_use_is_not_touched() {
     let mut board = Board::blank();
     board.send(&model(1)).unwrap();
     board.send(&model(2)).unwrap();
-    let second = board.0[1].bytes.clone();
-    board.0[1].power = Some(0);
+    let second = board.flash[1].bytes.clone();
+    board.flash[1].power = Some(0);
     board.send(&model(3)).unwrap();
-    assert_eq!(board.0[1].bytes, second);
+    assert_eq!(board.flash[1].bytes, second);
 }
 
 #[test]
@@ -269,9 +280,9 @@ fn a_flash_that_fails_once_leaves_a_whole_model() {
     for is_done in [false, true] {
         for operation in 0.. {
             let mut weak = board.clone();
-            weak.0[1].hiccup = Some((operation, is_done));
+            weak.flash[1].hiccup = Some((operation, is_done));
             let sent = weak.send(&second);
-            if weak.0[1].hiccup.is_some() {
+            if weak.flash[1].hiccup.is_some() {
                 assert_eq!(sent, Ok(()));
                 break;
             }

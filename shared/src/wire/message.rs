@@ -64,7 +64,7 @@ pub enum Request<'a> {
     RemoveStale,
     /// Announces a model, which is kept beside the one in use.
     ModelBegin {
-        /// Bytes of its artifact.
+        /// Bytes of its artifact, and of its signature block where it has one.
         length: u32,
     },
     /// Part of the announced model.
@@ -310,4 +310,8 @@ pub enum Refusal {
     HostsFull,
     /// No such host is paired.
     UnknownHost,
+    /// The model is not signed by the key that the device trusts.
+    ModelUnsigned,
+    /// The device has had a later version of the model.
+    ModelRollback,
 }

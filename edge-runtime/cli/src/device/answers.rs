@@ -94,6 +94,10 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a free place for a host, found all taken: `pair --drop` one first",
         Refusal::UnknownHost =>
             "expected the key of a host that is paired, found another: see `pair --list`",
+        Refusal::ModelUnsigned =>
+            "expected a model that is signed by the key which the device trusts, found another: `host-trainer sign` it with that key",
+        Refusal::ModelRollback =>
+            "expected a model of no earlier version than the device has had, found one: sign it as a later version",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }
