@@ -1,4 +1,10 @@
 //! From a model's path to an engine that runs it.
+//!
+//! Who trusts keys opens a model by [`Model::open_trusted`]: then nothing is parsed of what
+//! none of these keys has signed.
+
+mod error;
+mod key;
 
 use std::boxed::Box;
 use std::fmt;
@@ -11,7 +17,8 @@ use std::vec::Vec;
 
 use sha2::{Digest, Sha256};
 use shared::ModelId;
-use shared::artifact::{Artifact, ArtifactError, Contract, MAX_LEN};
+use shared::artifact::signature::{self, Manifest, PublicKey, SignatureError};
+use shared::artifact::{Artifact, Contract, MAX_LEN};
 
 use crate::engine::int8::packed::PackedInt8Engine;
 #[cfg(feature = "tract")]
@@ -20,32 +27,40 @@ use crate::engine::{Engine, EngineError, Memory};
 use crate::file;
 use crate::kernels::InstructionSet;
 
+pub use error::LoadError;
+pub use key::read_public_key;
+
 /// The device artifact of a model folder.
 pub const ARTIFACT: &str = "model.bin";
 /// The quantized ONNX file of a model folder.
 pub const INT8_ONNX: &str = "model.int8.onnx";
 /// The card of a model folder.
 pub const CARD: &str = "model.toml";
+/// The signature block of a model folder that was signed.
+pub const SIGNATURE: &str = "model.sig";
 
 /// A model on disk: a whole folder, or an artifact alone.
 #[derive(Clone, Debug)]
 pub struct Model {
     path: PathBuf,
     artifact: Vec<u8>,
+    signature: Option<Vec<u8>>,
     int8_onnx: Option<Vec<u8>>,
 }
 
 impl Model {
-    /// Reads a model folder, or a `model.bin` alone. Every file that a folder's card
-    /// lists must be there and be the one it lists.
+    /// Reads a model folder, or a `model.bin` alone, whoever made it. Every file that a
+    /// folder's card lists must be there and be the one it lists.
     ///
     /// # Errors
     /// [`LoadError`].
     pub fn open(path: &Path) -> Result<Self, LoadError> {
+        let signature = read_signature(path)?;
         if !path.is_dir() {
             return Ok(Self {
                 path: path.to_path_buf(),
                 artifact: read(path)?,
+                signature,
                 int8_onnx: None,
             });
         }
@@ -79,8 +94,66 @@ impl Model {
         Ok(Self {
             path: path.to_path_buf(),
             artifact: found.0,
+            signature,
             int8_onnx: found.1,
         })
+    }
+
+    /// Reads a model folder, or a `model.bin` alone, that one of `trusted` has signed, and
+    /// parses nothing: the signature vouches for the artifact, and the artifact for the ONNX
+    /// file. The card, for which nobody vouches, is not read.
+    ///
+    /// # Errors
+    /// [`LoadError::Read`], [`LoadError::Signature`].
+    pub fn open_trusted(path: &Path, trusted: &[PublicKey]) -> Result<Self, LoadError> {
+        let (artifact_path, int8_onnx) = match path.is_dir() {
+            true => (path.join(ARTIFACT), read_if_there(&path.join(INT8_ONNX))?),
+            false => (path.to_path_buf(), None),
+        };
+        let model = Self {
+            path: path.to_path_buf(),
+            artifact: read(&artifact_path)?,
+            signature: read_signature(path)?,
+            int8_onnx,
+        };
+        let block = model.signature.as_deref();
+        let block = block.ok_or(model.signature_error(SignatureError::Unsigned))?;
+        let verified = signature::verify(&model.artifact, block, trusted);
+        verified.map_err(|error| model.signature_error(error))?;
+        Ok(model)
+    }
+
+    /// What the signature beside the artifact states, if there is one: of this artifact, but
+    /// made by the key that it names only where [`open_trusted`](Self::open_trusted) found so.
+    ///
+    /// # Errors
+    /// [`LoadError::Signature`] for a signature of other bytes, and what is none.
+    pub fn signature(&self) -> Result<Option<Manifest>, LoadError> {
+        let Some(block) = &self.signature else {
+            return Ok(None);
+        };
+        let manifest = Manifest::stated(block)
+            .and_then(|manifest| manifest.check(&self.artifact).map(|()| manifest));
+        let manifest = manifest.map_err(|error| self.signature_error(error))?;
+        Ok(Some(manifest))
+    }
+
+    /// The artifact's bytes and, behind them, its signature block if there is one: what a
+    /// board is sent.
+    ///
+    /// # Errors
+    /// As [`signature`](Self::signature).
+    pub fn signed_bytes(&self) -> Result<Vec<u8>, LoadError> {
+        self.signature()?;
+        let block = self.signature.as_deref().unwrap_or_default();
+        Ok([&self.artifact, block].concat())
+    }
+
+    fn signature_error(&self, error: SignatureError) -> LoadError {
+        LoadError::Signature {
+            path: self.path.clone(),
+            error,
+        }
     }
 
     /// The checked artifact.
@@ -128,14 +201,11 @@ impl Model {
         Ok(LinuxEngine::Int8(Box::new(engine)))
     }
 
-    /// The tract engine. Its file must be the one that the artifact was exported with:
-    /// tract's parser must not see bytes that nobody vouches for.
+    /// The quantized ONNX file, if it is the one that the artifact was exported with.
     ///
     /// # Errors
-    /// [`LoadError::Artifact`], [`LoadError::NoOnnx`], [`LoadError::OtherFile`],
-    /// [`LoadError::Engine`].
-    #[cfg(feature = "tract")]
-    pub fn tract_engine(&self) -> Result<LinuxEngine<'_>, LoadError> {
+    /// [`LoadError::Artifact`], [`LoadError::NoOnnx`], [`LoadError::OtherFile`].
+    pub fn int8_onnx(&self) -> Result<&[u8], LoadError> {
         let artifact = self.artifact()?;
         let onnx = self.int8_onnx.as_ref().ok_or_else(|| LoadError::NoOnnx {
             path: self.path.clone(),
@@ -151,6 +221,17 @@ impl Model {
                 found,
             });
         }
+        Ok(onnx)
+    }
+
+    /// The tract engine: tract's parser must not see bytes that the artifact does not vouch
+    /// for.
+    ///
+    /// # Errors
+    /// As [`int8_onnx`](Self::int8_onnx), and [`LoadError::Engine`].
+    #[cfg(feature = "tract")]
+    pub fn tract_engine(&self) -> Result<LinuxEngine<'_>, LoadError> {
+        let (artifact, onnx) = (self.artifact()?, self.int8_onnx()?);
         Ok(LinuxEngine::Tract(TractEngine::load(onnx, &artifact)?))
     }
 
@@ -233,90 +314,22 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     })
 }
 
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
+    match read(path) {
+        Err(LoadError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// The signature beside the artifact that `path` is or holds.
+fn read_signature(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
+    let path = match path.is_dir() {
+        true => path.join(SIGNATURE),
+        false => path.with_extension("sig"),
+    };
+    read_if_there(&path)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-/// Why a model cannot be loaded.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// A file is missing or cannot be read.
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The card is malformed.
-    Card {
-        /// The card.
-        path: PathBuf,
-        /// What is wrong.
-        found: String,
-    },
-    /// A file is not the one that is listed.
-    OtherFile {
-        /// The file.
-        path: PathBuf,
-        /// SHA-256 listed.
-        expected: String,
-        /// SHA-256 of the file.
-        found: String,
-    },
-    /// The artifact is damaged.
-    Artifact {
-        /// The model.
-        path: PathBuf,
-        /// What is wrong.
-        error: ArtifactError,
-    },
-    /// tract was asked to run an artifact alone.
-    NoOnnx {
-        /// The artifact.
-        path: PathBuf,
-    },
-    /// The engine does not take the model.
-    Engine(EngineError),
-}
-
-impl From<EngineError> for LoadError {
-    fn from(error: EngineError) -> Self {
-        Self::Engine(error)
-    }
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read { path, source } => write!(
-                f,
-                "{}: expected a file of a model (--model names a model folder or a model.bin), found: {source}",
-                path.display()
-            ),
-            Self::Card { path, found } => write!(
-                f,
-                "{}: expected a model card that lists the model's files, found: {found}; copy the folder again",
-                path.display()
-            ),
-            Self::OtherFile {
-                path,
-                expected,
-                found,
-            } => write!(
-                f,
-                "{}: expected SHA-256 {expected}, found {found}: take all files from one model folder",
-                path.display()
-            ),
-            Self::Artifact { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::NoOnnx { path } => write!(
-                f,
-                "{}: expected a model folder with {INT8_ONNX} for the tract engine, found an artifact alone: name the folder, or use --engine int8",
-                path.display()
-            ),
-            Self::Engine(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for LoadError {}

@@ -7,10 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use edge_runtime::keys::file;
 #[cfg(feature = "device")]
 use edge_runtime::link::PublicKey;
+use edge_runtime::loader::Model;
 
 #[cfg(feature = "device")]
 use crate::device::Device;
 use crate::pictures;
+use crate::trust::TrustArguments;
 
 /// Enrol, verify and identify on the device
 ///
@@ -61,17 +63,20 @@ pub(crate) struct ModelArguments {
     /// The model folder, or a model.bin alone; a device (--device) has its own
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArguments,
     /// What runs the model; the answers are the same
     #[arg(long, value_enum, default_value = "int8")]
     pub(crate) engine: EngineName,
 }
 
 impl ModelArguments {
-    /// Where the model is.
-    pub(crate) fn folder(&self) -> Result<&Path> {
-        self.model.as_deref().context(
+    /// The model, if it is trusted.
+    pub(crate) fn open(&self) -> Result<Model> {
+        let folder = self.model.as_deref().context(
             "expected --model FOLDER, found none: name a model folder, or a --device that has one",
-        )
+        )?;
+        self.trust.open(folder)
     }
 }
 
@@ -91,7 +96,7 @@ pub(crate) struct RecognizerArguments {
     pub(crate) far: Option<f32>,
     /// Where this runs: local, tcp:HOST:PORT, serial:PATH or qemu:BOARD
     #[cfg(feature = "device")]
-    #[arg(long, value_name = "DEVICE", default_value = "local", conflicts_with_all = ["model", "store", "far"])]
+    #[arg(long, value_name = "DEVICE", default_value = "local", conflicts_with_all = ["model", "trust", "store", "far"])]
     pub(crate) device: Device,
 }
 
@@ -156,6 +161,8 @@ pub(crate) struct Info {
     /// The model folder, or a model.bin alone
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -320,7 +327,7 @@ pub(crate) struct SelfTest {
         long,
         value_name = "DEVICE",
         default_value = "local",
-        conflicts_with = "model"
+        conflicts_with_all = ["model", "trust"]
     )]
     pub(crate) device: Device,
     #[command(flatten)]
@@ -362,6 +369,8 @@ pub(crate) struct Flash {
     /// The model folder, or a model.bin alone
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -382,6 +391,8 @@ pub(crate) struct Doctor {
     /// A model to check
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
     /// A template store to check
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,

@@ -7,6 +7,7 @@ mod arguments;
 mod device;
 mod model;
 mod pictures;
+mod trust;
 mod verbs;
 
 use std::io::{self, Write};

@@ -16,7 +16,7 @@ use crate::Outcome;
 use crate::arguments::Flash;
 
 pub(crate) fn run(arguments: &Flash, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.model)?;
+    let model = arguments.trust.open(&arguments.model)?;
     match (&arguments.board, &arguments.device) {
         (_, Some(device)) => send(arguments, device, &model, out),
         (Some(board), None) => begin_anew(arguments, board, &model, out),
@@ -33,7 +33,8 @@ fn send(
 ) -> Result<Outcome> {
     let artifact = model.identified_artifact()?;
     let name = artifact.card().name;
-    let (board, running) = remote::send_model(device, &arguments.keys, &artifact, model.bytes())?;
+    let bytes = model.signed_bytes()?;
+    let (board, running) = remote::send_model(device, &arguments.keys, &artifact, &bytes)?;
     if running != artifact.model_id().to_string() {
         bail!(
             "expected model {} to run on {board} now, found model {running}: try again",
@@ -44,7 +45,7 @@ fn send(
         let flashed = json!({
             "board": board,
             "model_id": running,
-            "bytes": model.artifact_len(),
+            "bytes": bytes.len(),
         });
         writeln!(out, "{flashed}")?;
     } else {
@@ -52,7 +53,7 @@ fn send(
             out,
             "{board}: runs {name}, model {}, {} bytes; templates of other models are kept as stale",
             artifact.model_id().short(),
-            model.artifact_len()
+            bytes.len()
         )?;
     }
     Ok(Outcome::Yes)
@@ -66,19 +67,20 @@ fn begin_anew(
     out: &mut impl Write,
 ) -> Result<Outcome> {
     let artifact = model.identified_artifact()?;
+    let bytes = model.signed_bytes()?;
     let real = Board::named(board);
     let limits = real.map_or(EMULATED, |board| board.limits);
-    limits.check(&artifact, model.artifact_len())?;
+    limits.check(&artifact, bytes.len())?;
     let (firmware, flash) = match real {
         Some(real) => {
             programmer::check(real)?;
             let firmware = firmware_of(real.target, real.name)?;
-            programmer::write(real, &firmware, model.bytes())?;
+            programmer::write(real, &firmware, &bytes)?;
             (firmware, None)
         }
         None => {
             let (firmware, flash) = files(machine(board)?)?;
-            make_flash(&flash, model.bytes())
+            make_flash(&flash, &bytes)
                 .with_context(|| format!("{}: expected to write the flash", flash.display()))?;
             // It goes by another key from now on.
             HostKeys::new(arguments.keys.folder()?).forget(&Device::Qemu(board.to_owned()))?;
@@ -87,7 +89,7 @@ fn begin_anew(
     };
     let arena = artifact.plan().arena_len();
     let needs = [
-        ("flash for the model", model.artifact_len(), limits.model()),
+        ("flash for the model", bytes.len(), limits.model()),
         ("memory for activations", arena, limits.arena),
     ];
     if arguments.json {

@@ -7,7 +7,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use edge_runtime::keys::file::FileKeys;
 use edge_runtime::link::{HostSet, Identity, KeyPair};
-use edge_runtime::loader::Model;
 use edge_runtime::server::{Answer, Board, Device, NoRandomness, Respond, Running, Server};
 use edge_runtime::store::{State, StateStore};
 use shared::wire::{Frames, Refusal};
@@ -49,7 +48,7 @@ impl Board for Linux {
 }
 
 pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
-    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let model = arguments.recognizer.model.open()?;
     let artifact = model.identified_artifact()?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
     let secret = FileKeys::open_or_begin(&arguments.recognizer.keys.device_key()?)?.current;

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use edge_runtime::Engine;
-use edge_runtime::loader::Model;
 use serde_json::json;
 use shared::artifact::golden::fill_input;
 use shared::preprocess::Image;
@@ -24,7 +23,7 @@ struct Stages {
 }
 
 pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.model.folder()?)?;
+    let model = arguments.model.open()?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
     let stages = measure(&mut engine, arguments.runs)?;

@@ -10,9 +10,11 @@ use edge_runtime::store::file::{FileStore, SHOTS};
 use serde_json::{Value, json};
 use shared::embedding::MAX_DIM;
 
+use super::info;
 use crate::Outcome;
 use crate::arguments::{Doctor, EngineName};
 use crate::model::{engine, keys};
+use crate::trust::{Signature, TrustArguments};
 
 /// What one check found.
 struct Finding {
@@ -133,28 +135,22 @@ fn engines() -> Finding {
 }
 
 fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
-    let fix = "copy the model folder again, or name another by --model";
-    let model = match Model::open(path) {
+    let failure = |error: &dyn std::fmt::Display| {
+        let fix = "copy the model folder again, or name another by --model";
+        vec![Finding::new(
+            "model",
+            State::Failure,
+            error.to_string(),
+            fix,
+        )]
+    };
+    let model = match arguments.trust.open(path) {
         Ok(model) => model,
-        Err(error) => {
-            return vec![Finding::new(
-                "model",
-                State::Failure,
-                error.to_string(),
-                fix,
-            )];
-        }
+        Err(error) => return failure(&error),
     };
     let artifact = match model.identified_artifact() {
         Ok(artifact) => artifact,
-        Err(error) => {
-            return vec![Finding::new(
-                "model",
-                State::Failure,
-                error.to_string(),
-                fix,
-            )];
-        }
+        Err(error) => return failure(&error),
     };
     let mut findings = vec![Finding::new(
         "model",
@@ -166,6 +162,7 @@ fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
         ),
         "",
     )];
+    findings.push(signature(&model, &arguments.trust));
     findings.push(golden(&model, EngineName::Int8));
     if cfg!(feature = "tract") && model.has_onnx() {
         findings.push(golden(&model, EngineName::Tract));
@@ -195,6 +192,20 @@ fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
         findings.push(writable(store));
     }
     findings
+}
+
+/// Whose the model is.
+fn signature(model: &Model, trust: &TrustArguments) -> Finding {
+    match trust.signature(model) {
+        Ok(found @ Signature::Unfit(_)) => Finding::new(
+            "signature",
+            State::Failure,
+            info::words(&found),
+            "sign the model again by `host-trainer sign`, or remove its model.sig",
+        ),
+        Ok(found) => Finding::new("signature", State::Good, info::words(&found), ""),
+        Err(error) => Finding::new("signature", State::Failure, error.to_string(), ""),
+    }
 }
 
 /// Whether an engine answers the model's golden vectors on this machine.

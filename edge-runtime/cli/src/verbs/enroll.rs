@@ -2,7 +2,6 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use edge_runtime::loader::Model;
 use serde_json::{Value, json};
 use shared::template::SubjectId;
 
@@ -13,7 +12,7 @@ use crate::model::recognizer;
 use crate::pictures;
 
 pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let model = arguments.recognizer.model.open()?;
     // Templates are bound to an identity, which had better be the content's.
     model.identified_artifact()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;

@@ -2,7 +2,6 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
 use serde_json::{Value, json};
 use shared::decision::{Identification, Unknown};
@@ -15,7 +14,7 @@ use crate::model::recognizer;
 use crate::pictures;
 
 pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let model = arguments.recognizer.model.open()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let (mut answers, mut all) = (vec![], true);
     for file in arguments.samples.files()? {

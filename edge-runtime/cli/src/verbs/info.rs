@@ -1,15 +1,17 @@
 use std::io::Write;
 
 use anyhow::Result;
-use edge_runtime::loader::Model;
 use serde_json::{Value, json};
+use shared::artifact::signature::Manifest;
 
 use super::operating_point;
 use crate::Outcome;
 use crate::arguments::Info;
+use crate::trust::Signature;
 
 pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(&arguments.model)?;
+    let model = arguments.trust.open(&arguments.model)?;
+    let signature = arguments.trust.signature(&model)?;
     let artifact = model.artifact()?;
     let (contract, plan, card) = (artifact.contract(), artifact.plan(), artifact.card());
     let (preprocess, comparison) = (contract.preprocess, contract.comparison);
@@ -23,6 +25,7 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
             "task": contract.task,
             "data": card.data,
             "terms": card.terms,
+            "signature": as_json(&signature),
             "preprocess": preprocess,
             "comparison": comparison,
             "macs": plan.macs(),
@@ -40,6 +43,7 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
     writeln!(out, "{}  model {}", card.name, artifact.model_id())?;
     writeln!(out, "trained on   {}", card.data)?;
     writeln!(out, "terms        {}", card.terms)?;
+    writeln!(out, "signature    {}", words(&signature))?;
     writeln!(
         out,
         "input        {} x {} pixels, {:?}, tone {:?}, crop {:?}, fit {:?}",
@@ -90,4 +94,32 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
         )?;
     }
     Ok(Outcome::Yes)
+}
+
+/// Whose signature it is, for people.
+pub(super) fn words(signature: &Signature) -> String {
+    match signature {
+        Signature::Absent => "none".into(),
+        Signature::Unchecked(Manifest { version, key, .. }) => format!(
+            "version {version}, by key {key} as it states: --trust the public key to check that"
+        ),
+        Signature::By(file, Manifest { version, key, .. }) => {
+            format!("version {version}, by {} (key {key})", file.display())
+        }
+        Signature::Unfit(error) => format!("does not fit: {error}"),
+    }
+}
+
+fn as_json(signature: &Signature) -> Value {
+    let (manifest, trusted) = match signature {
+        Signature::Absent => return Value::Null,
+        Signature::Unchecked(manifest) => (manifest, None),
+        Signature::By(file, manifest) => (manifest, Some(file.display().to_string())),
+        Signature::Unfit(error) => return json!({ "error": error.to_string() }),
+    };
+    json!({
+        "version": manifest.version,
+        "key": manifest.key.to_string(),
+        "trusted": trusted,
+    })
 }

@@ -1,7 +1,6 @@
 use std::io::Write;
 
 use anyhow::Result;
-use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
 use serde_json::json;
 
@@ -11,7 +10,7 @@ use crate::arguments::List;
 use crate::model::recognizer;
 
 pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let model = arguments.recognizer.model.open()?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
     let templates = recognizer.store().templates();
     if arguments.json {

@@ -1,7 +1,6 @@
 use std::io::Write;
 
 use anyhow::Result;
-use edge_runtime::loader::Model;
 use serde_json::json;
 
 use crate::Outcome;
@@ -9,7 +8,7 @@ use crate::arguments::Remove;
 use crate::model::recognizer;
 
 pub(super) fn run(arguments: &Remove, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let model = arguments.recognizer.model.open()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let gone = recognizer.remove(&arguments.subject)?;
     removed(arguments, gone, out)

@@ -2,7 +2,6 @@ use std::io::Write;
 
 use anyhow::Result;
 use edge_runtime::engine::self_test;
-use edge_runtime::loader::Model;
 use serde_json::json;
 
 use crate::Outcome;
@@ -10,7 +9,7 @@ use crate::arguments::SelfTest;
 use crate::model::engine;
 
 pub(super) fn run(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.model.folder()?)?;
+    let model = arguments.model.open()?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
     let mut output = vec![0; artifact.plan().output().len()];

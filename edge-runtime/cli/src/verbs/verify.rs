@@ -1,7 +1,6 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ use crate::model::recognizer;
 use crate::pictures;
 
 pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
-    let model = Model::open(arguments.recognizer.model.folder()?)?;
+    let model = arguments.recognizer.model.open()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let mut probes = vec![];
     let mut enrolled = 0;

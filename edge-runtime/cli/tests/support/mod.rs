@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use ed25519_dalek::pkcs8::EncodePublicKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::{Signer, SigningKey};
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::keys::Keys;
@@ -19,6 +22,7 @@ use edge_runtime::store::TemplateStore;
 use edge_runtime::store::file::{FileStore, SHOTS};
 use sha2::{Digest, Sha256};
 use shared::artifact::plan::{Conv2d, Place, PlanHeader};
+use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, golden::fill_input, write,
 };
@@ -124,6 +128,25 @@ impl Fixture {
     pub fn store(&self) -> Vec<u8> {
         fs::read(self.path("store")).unwrap_or_default()
     }
+}
+
+/// Writes the public key of `seed` as others write it; where.
+pub fn write_key(folder: &Path, seed: u8) -> PathBuf {
+    let path = folder.join(format!("{seed}.pub"));
+    let key = SigningKey::from_bytes(&[seed; 32]).verifying_key();
+    let pem = key.to_public_key_pem(LineEnding::LF).unwrap();
+    fs::write(&path, pem).unwrap();
+    path
+}
+
+/// Signs a model folder with the key of `seed`.
+pub fn sign(model: &Path, seed: u8, version: u32) {
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let artifact = fs::read(model.join("model.bin")).unwrap();
+    let public = PublicKey(key.verifying_key().to_bytes());
+    let manifest = Manifest::of(&artifact, version, &public);
+    let signature = key.sign(&manifest.encode()).to_bytes();
+    fs::write(model.join("model.sig"), manifest.with_signature(&signature)).unwrap();
 }
 
 pub fn text(path: &Path) -> &str {
