@@ -5,11 +5,13 @@ pub mod cross_validate;
 pub mod evaluate;
 pub mod finetune;
 pub mod import;
+pub mod keygen;
 pub mod picture;
 pub mod quantize;
 pub mod report;
 #[cfg(feature = "libtorch")]
 pub mod settings;
+pub mod sign;
 pub mod synthesize;
 #[cfg(feature = "libtorch")]
 pub mod train;
@@ -41,6 +43,10 @@ pub enum Cli {
     Report(report::ReportArgs),
     /// Fit a trained model to new classes of a few samples each
     Finetune(finetune::FinetuneArgs),
+    /// Make a key pair to sign models with
+    Keygen(keygen::KeygenArgs),
+    /// Sign a model, for devices that run only what a key they trust has signed
+    Sign(sign::SignArgs),
     /// Generate signatures of people who do not exist
     Synthesize(synthesize::SynthesizeArgs),
 }
@@ -75,6 +81,8 @@ impl Cli {
             Self::CrossValidate(args) => cross_validate::run(args, out),
             Self::Report(args) => report::run(args, out),
             Self::Finetune(args) => finetune::run(args, out),
+            Self::Keygen(args) => keygen::run(args, out),
+            Self::Sign(args) => sign::run(args, out),
             Self::Synthesize(args) => synthesize::run(args, out),
         }
     }

@@ -10,6 +10,7 @@ pub mod model;
 pub mod onnx;
 pub mod plan;
 pub mod program;
+pub mod signature;
 #[cfg(test)]
 mod tests;
 

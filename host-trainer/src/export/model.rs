@@ -13,7 +13,7 @@ use super::artifact::{Draft, Measured};
 use super::card::{Costs, ModelCard, OperatingPoint, Quantization, sha256};
 use super::plan::{low_memory, plan};
 use super::quantized::quantized;
-use super::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX, onnx};
+use super::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX, onnx, signature};
 use crate::checkpoint::{Run, write_whole};
 use crate::config::RunConfig;
 use crate::dataset::{Dataset, Part};
@@ -116,7 +116,8 @@ impl Source {
 }
 
 /// Quantizes a network and writes its model folder: artifact, both ONNX files and, last,
-/// the card. The same network, data and build give the same bytes.
+/// the card. The same network, data and build give the same bytes. A signature of another
+/// model that lies there is removed.
 ///
 /// # Errors
 /// When the data set is not the one that was trained on, has too few samples, int8
@@ -199,6 +200,7 @@ pub fn export(
     };
 
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    signature::remove_stale(folder, &artifact, say)?;
     let files = [
         (ARTIFACT, &artifact),
         (FLOAT_ONNX, &float_onnx),
