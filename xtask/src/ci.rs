@@ -2,10 +2,16 @@
 
 use anyhow::Result;
 
-use crate::test;
 use crate::workspace::Workspace;
+use crate::{fuzz, test};
 
-/// Everything that `test` does, on the lock file.
+/// Everything that `test` does, on the lock file; then a minute of made-up bytes for
+/// everything that reads bytes.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    test::run(workspace, test::Arguments::locked())
+    test::run(workspace, test::Arguments::locked())?;
+    if !fuzz::has_compiler(workspace) {
+        eprintln!("\n*** SKIPPED: made-up bytes\n*** `cargo xtask fuzz` needs a C++ compiler");
+        return Ok(());
+    }
+    fuzz::run(workspace, &fuzz::Arguments::usual())
 }

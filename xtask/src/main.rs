@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod demo;
 mod firmware;
+mod fuzz;
 mod golden;
 mod process;
 mod setup;
@@ -45,7 +46,9 @@ enum Verb {
     Demo,
     Test(test::Arguments),
     Bench(bench::Arguments),
-    /// What must pass before a merge: `test` on the locked dependencies
+    Fuzz(fuzz::Arguments),
+    /// What must pass before a merge: `test` on the locked dependencies, a minute of `fuzz`
+    /// for each target that is quickly built
     Ci,
     /// Rewrite the golden files from what the code does now
     ///
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Demo => demo::run(&workspace),
         Verb::Test(arguments) => test::run(&workspace, arguments),
         Verb::Bench(arguments) => bench::run(&workspace, &arguments),
+        Verb::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Verb::Ci => ci::run(&workspace),
         Verb::Golden => golden::run(&workspace),
         Verb::Tidy => tidy::run(&workspace),

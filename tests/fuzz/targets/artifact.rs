@@ -1,0 +1,70 @@
+//! Whoever makes an artifact makes its checksum fit: what is read then runs within its
+//! bounds, and every kernel gives the same bytes.
+#![no_main]
+
+use edge_runtime::Engine;
+use edge_runtime::engine::int8::Int8Engine;
+use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::kernels::InstructionSet;
+use libfuzzer_sys::fuzz_target;
+use shared::artifact::signature::{Manifest, split};
+use shared::artifact::{Artifact, MAGIC, VERSION};
+
+/// More work, or memory, is a matter of time, and finds nothing new.
+const MOST_MACS: u64 = 20_000;
+const LARGEST_ARENA: usize = 1 << 14;
+
+fuzz_target!(|bytes: &[u8]| {
+    read(bytes);
+    let mut sealed = bytes.to_vec();
+    if seal(&mut sealed).is_some() {
+        read(&sealed);
+    }
+});
+
+/// Makes magic, version, length and checksum fit, where there is room for them.
+fn seal(bytes: &mut [u8]) -> Option<()> {
+    let length = u32::try_from(bytes.len()).ok()?;
+    bytes.get_mut(..8)?.copy_from_slice(&MAGIC);
+    bytes
+        .get_mut(8..10)?
+        .copy_from_slice(&VERSION.to_le_bytes());
+    bytes
+        .get_mut(12..16)?
+        .copy_from_slice(&length.to_le_bytes());
+    let checksum = crc32fast::hash(bytes.get(20..)?);
+    bytes
+        .get_mut(16..20)?
+        .copy_from_slice(&checksum.to_le_bytes());
+    Some(())
+}
+
+fn read(bytes: &[u8]) {
+    let (front, block) = split(bytes);
+    if let Some(Ok(manifest)) = block.map(|block| Manifest::stated(block)) {
+        let _ = manifest.check(front);
+    }
+    let Ok(artifact) = Artifact::parse(front) else {
+        return;
+    };
+    let _ = artifact.check_model_id();
+    artifact.operating_points().usual_target();
+    let plan = artifact.plan();
+    if plan.macs() > MOST_MACS || plan.arena_len() > LARGEST_ARENA {
+        return;
+    }
+    let input = vec![7; plan.input().len()];
+    let mut expected = vec![0; plan.output().len()];
+    let arena = vec![0; plan.arena_len()];
+    let mut engine = Int8Engine::new(artifact.clone(), arena).expect("a checked plan runs");
+    engine
+        .run(&input, &mut expected)
+        .expect("a checked plan runs");
+    let mut output = vec![0; expected.len()];
+    let fastest = InstructionSet::fastest();
+    let mut packed = PackedInt8Engine::new(artifact, fastest).expect("a checked plan runs");
+    packed
+        .run(&input, &mut output)
+        .expect("a checked plan runs");
+    assert_eq!(output, expected);
+}
