@@ -407,6 +407,24 @@ fn what_no_layer_computes_is_named() {
     }
 }
 
+/// A small file may ask for maps that no memory holds.
+#[test]
+fn maps_of_a_picture_fit_memory() {
+    let vast = |layers: usize| {
+        let mut net = Exported::new(1, [1, 3, 2048, 2048]);
+        let mut last = "input".to_owned();
+        for layer in 0..layers {
+            let channels = if layer == 0 { 3 } else { 16 };
+            let filters = [16, channels, 1, 1];
+            last = net.conv(&format!("conv{layer}"), &last, filters, &[]);
+        }
+        read(&net.finish(&last).file, &faces())
+    };
+    assert!(vast(4).is_ok());
+    let message = format!("{:#}", vast(5).unwrap_err());
+    assert!(message.contains("268435456 numbers in all"), "{message}");
+}
+
 /// Some exporters give weights by nodes, however many there are.
 #[test]
 fn weights_may_be_given_by_nodes() {

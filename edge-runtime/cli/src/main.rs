@@ -28,6 +28,8 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
+    #[cfg(panic = "abort")]
+    std::panic::set_hook(Box::new(give_up));
     match run(Arguments::parse()) {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
@@ -37,6 +39,17 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Where nothing catches panics, as in what ships, one ends the program: a library that gives
+/// up on strange input is an error all the same.
+#[cfg(panic = "abort")]
+fn give_up(panic: &std::panic::PanicHookInfo<'_>) {
+    let _ = writeln!(
+        io::stderr(),
+        "error: expected input that can be handled, found that a library gives up on it: {panic}; is the model from somebody you trust?"
+    );
+    std::process::exit(2);
 }
 
 /// Prints a verb's answer, all of it or nothing.

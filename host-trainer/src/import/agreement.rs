@@ -67,10 +67,11 @@ struct Original<'a> {
 impl<'a> Original<'a> {
     fn load(onnx: &[u8], reading: &'a Reading) -> Result<Self> {
         let file = File::read(onnx, reading)?;
+        let pruned = file.pruned(onnx)?;
         let input = file.input;
         let shape = dims(&input);
         let load = || -> TractResult<_> {
-            let mut model = tract_onnx::onnx().model_for_read(&mut &onnx[..])?;
+            let mut model = tract_onnx::onnx().model_for_proto_model(&pruned)?;
             model.select_outputs_by_name([file.output.as_str()])?;
             let place = model
                 .input_outlets()?

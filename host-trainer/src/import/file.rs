@@ -105,9 +105,7 @@ impl File {
             "expected an ONNX file of at most {MAX_LEN} bytes, found {}",
             onnx.len()
         );
-        let model = ModelProto::decode(onnx)
-            .map_err(|error| anyhow::anyhow!("{error}"))
-            .context("expected an ONNX file, found bytes that are none")?;
+        let model = decode(onnx)?;
         ensure!(
             model.functions.is_empty(),
             "expected plain operators, found functions defined in the file: export the model with its functions inlined"
@@ -162,6 +160,25 @@ impl File {
         })
     }
 
+    /// The file without what its embedding does not depend on, which nobody has looked at:
+    /// what other programs may be given.
+    ///
+    /// # Errors
+    /// When the bytes are another file's.
+    pub(super) fn pruned(&self, onnx: &[u8]) -> Result<ModelProto> {
+        let mut model = decode(onnx)?;
+        let graph = model.graph.as_mut().context("expected a graph")?;
+        graph.node.clone_from(&self.nodes);
+        let is_constant = |name: &str| self.constants.contains_key(name);
+        graph.initializer.retain(|tensor| is_constant(&tensor.name));
+        graph.sparse_initializer.clear();
+        let is_picture = |name: &str| name == self.input.name;
+        let inputs = &mut graph.input;
+        inputs.retain(|input| is_picture(&input.name) || is_constant(&input.name));
+        graph.output.retain(|output| output.name == self.output);
+        Ok(model)
+    }
+
     /// The operators, each after what it reads.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         self.nodes.iter().map(Node::new)
@@ -171,6 +188,12 @@ impl File {
     pub(super) fn is_read_once(&self, name: &str) -> bool {
         self.readers.get(name) == Some(&1)
     }
+}
+
+fn decode(onnx: &[u8]) -> Result<ModelProto> {
+    ModelProto::decode(onnx)
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .context("expected an ONNX file, found bytes that are none")
 }
 
 /// The output that is the embedding.

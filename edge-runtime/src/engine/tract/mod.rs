@@ -1,20 +1,26 @@
 //! The tract engine: runs the quantized ONNX file of the same model.
 //!
 //! tract reads the file, infers shapes and orders the work; what our kernels compute, they
-//! compute, and what they do not know stays tract's own.
+//! compute, and what they do not know stays tract's own. Before that, [`check`] refuses what no
+//! model here holds.
 
+mod check;
 mod kernel;
 mod operators;
 mod recognize;
 
+use core::panic::AssertUnwindSafe;
 use std::format;
-use std::string::String;
+use std::panic::catch_unwind;
+use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
 
 use shared::ModelId;
 use shared::artifact::{Artifact, Contract};
+use tract_onnx::Onnx;
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::planes::{planes, shape};
@@ -43,10 +49,16 @@ impl TractEngine {
     ///
     /// # Errors
     /// [`EngineError::OtherModel`] when the file states another identity,
-    /// [`EngineError::Tract`] when tract cannot load it.
+    /// [`EngineError::Tract`] when it holds what no quantized network does, takes more memory
+    /// than it may, or tract cannot load it.
     pub fn load(onnx: &[u8], artifact: &Artifact<'_>) -> Result<Self, EngineError> {
         let contract = *artifact.contract();
-        let model = read(onnx).map_err(tract_error)?;
+        let model = guarded(|| {
+            let reader = reader();
+            let model = reader.proto_model_for_read(&mut &onnx[..])?;
+            check::check(&model).map_err(TractError::msg)?;
+            from_proto(&reader, model)
+        })?;
         let model_id = stated_identity(&model)?;
         if model_id != artifact.model_id() {
             return Err(EngineError::OtherModel {
@@ -55,7 +67,7 @@ impl TractEngine {
             });
         }
         let preprocess = contract.preprocess;
-        let plan = plan(model, &shape(&preprocess, 1)).map_err(tract_error)?;
+        let plan = guarded(|| plan(model, &shape(&preprocess, 1)))?;
         Ok(Self {
             model_id,
             contract,
@@ -71,9 +83,19 @@ impl TractEngine {
 /// # Errors
 /// What tract says of the file.
 pub fn read(onnx: &[u8]) -> TractResult<InferenceModel> {
-    let mut reader = tract_onnx::onnx();
+    let reader = reader();
+    let model = reader.proto_model_for_read(&mut &onnx[..])?;
+    from_proto(&reader, model)
+}
+
+/// tract's reader, which knows our operators too.
+fn reader() -> Onnx {
+    let mut reader = onnx();
     operators::register(&mut reader.op_register);
-    let mut model = reader.proto_model_for_read(&mut &onnx[..])?;
+    reader
+}
+
+fn from_proto(reader: &Onnx, mut model: ModelProto) -> TractResult<InferenceModel> {
     if let Some(graph) = &mut model.graph {
         recognize::recognize(graph);
     }
@@ -83,7 +105,17 @@ pub fn read(onnx: &[u8]) -> TractResult<InferenceModel> {
 fn plan(mut model: InferenceModel, shape: &[usize]) -> TractResult<Arc<TypedRunnableModel>> {
     model.select_outputs_by_name([OUTPUT])?;
     model.set_input_fact(0, u8::fact(shape).into())?;
-    model.into_optimized()?.into_runnable()
+    let model = model.into_optimized()?;
+    check::check_memory(&model)?;
+    model.into_runnable()
+}
+
+/// What is strange enough makes tract panic instead of saying so.
+fn guarded<T>(load: impl FnOnce() -> TractResult<T>) -> Result<T, EngineError> {
+    match catch_unwind(AssertUnwindSafe(load)) {
+        Ok(loaded) => loaded.map_err(tract_error),
+        Err(_) => Err(EngineError::Tract("that tract gave up on it".to_string())),
+    }
 }
 
 fn stated_identity(model: &InferenceModel) -> Result<ModelId, EngineError> {

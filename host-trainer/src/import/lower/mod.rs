@@ -82,6 +82,8 @@ struct Lowering<'a> {
     graph: Graph,
     parameters: Parameters,
     values: HashMap<&'a str, Value>,
+    /// Numbers that further maps may have.
+    room: usize,
     /// What a picture's bytes mean to the first layer; decided by the first that reads them.
     quantization: Option<Quantization>,
 }
@@ -91,6 +93,10 @@ struct Lowering<'a> {
 /// memory stop there.
 const CONSTANTS_BY_STORED: usize = 3;
 const MORE_CONSTANTS: usize = 1 << 16;
+
+/// The most that the maps of one picture may take, real numbers: 1 GiB. They are all there at
+/// once when the layers are compared with the file.
+const MOST_VALUES: usize = (1 << 30) / size_of::<f32>();
 
 /// Makes a network of a file's operators.
 ///
@@ -151,6 +157,7 @@ impl<'a> Lowering<'a> {
             graph: Graph::new(Shape { channels, ..input }),
             parameters: Parameters::new(),
             values,
+            room: MOST_VALUES,
             quantization: None,
         })
     }
@@ -270,6 +277,15 @@ impl<'a> Lowering<'a> {
     fn push(&mut self, name: &str, layer: Layer, inputs: &[NodeId]) -> Result<Output> {
         let name = self.free_name(name);
         let node = self.graph.push(&name, layer, inputs)?;
+        // Each side is bounded, so that no product overflows.
+        let shape = self.graph.shape(node);
+        let room = self.room.checked_sub(shape.len());
+        self.room = room.with_context(|| {
+            format!(
+                "expected maps of at most {MOST_VALUES} numbers in all, found {} x {} x {} after as many as leave room for {}",
+                shape.channels, shape.height, shape.width, self.room
+            )
+        })?;
         Ok(Output {
             node,
             is_row: false,
