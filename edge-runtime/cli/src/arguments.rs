@@ -279,11 +279,15 @@ pub(crate) struct Pair {
     /// Take that from a host; after the last one, the device is the next one's that comes
     #[arg(long, value_name = "HOSTKEY", value_parser = host_key)]
     pub(crate) drop: Option<PublicKey>,
+    /// Have it run, from now on and for good, only models that this key has signed: a public
+    /// key in a PEM file
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["add", "drop"])]
+    pub(crate) trust: Option<PathBuf>,
     /// List the hosts that may
     #[arg(long)]
     pub(crate) list: bool,
     /// Forget what the device at this address goes by, where it is another one now
-    #[arg(long, conflicts_with_all = ["add", "drop", "list"])]
+    #[arg(long, conflicts_with_all = ["add", "drop", "list", "trust"])]
     pub(crate) forget: bool,
     /// Print one JSON object
     #[arg(long)]

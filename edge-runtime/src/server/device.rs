@@ -1,6 +1,8 @@
 //! What carries out requests, apart from the frames they come in.
 
 use shared::artifact::Golden;
+#[cfg(feature = "flash")]
+use shared::artifact::signature::PublicKey;
 use shared::decision::{Identification, Unknown, Verification};
 use shared::lockout::{Claim, Lockout};
 use shared::template::{SubjectId, TemplateError};
@@ -13,6 +15,8 @@ use crate::engine::{Engine, Memory};
 use crate::link::Role;
 use crate::recognizer::{Recognizer, RecognizerError};
 use crate::sensor::{Captured, SensorError};
+#[cfg(feature = "flash")]
+use crate::slots::Trust;
 use crate::store::{State, StateStore, TemplateStore};
 
 /// A device that a host talks to, with a model or without.
@@ -185,6 +189,8 @@ where
             Request::ModelChunk { offset, bytes } => {
                 return self.model.put(offset, bytes).map(|()| Response::Done);
             }
+            #[cfg(feature = "flash")]
+            Request::Trust { key } => return self.trust(key),
             _ => {}
         }
         let (recognizer, golden) = match &mut self.running {
@@ -294,6 +300,27 @@ where
                 Ok(Response::Done)
             }
             _ => Err(Refusal::Unsupported),
+        }
+    }
+
+    /// Trusts a key, for good: whoever is paired later cannot undo it.
+    #[cfg(feature = "flash")]
+    fn trust(&mut self, key: &[u8]) -> Result<Response<'_>, Refusal> {
+        if self.model.room() == 0 {
+            return Err(Refusal::Unsupported);
+        }
+        let key = PublicKey(key.try_into().map_err(|_| Refusal::Malformed)?);
+        let store = self.running.store()?;
+        let trust = Trust::decode(store.state(State::Trust)).ok_or(Refusal::Store)?;
+        match trust.key {
+            Some(other) if other != key => Err(Refusal::Trust),
+            Some(_) => Ok(Response::Done),
+            None => {
+                let key = Some(key);
+                let kept = Trust { key, ..trust }.encode();
+                self.keep(State::Trust, kept.as_ref().map_or(&[], |kept| kept))?;
+                Ok(Response::Done)
+            }
         }
     }
 

@@ -102,7 +102,8 @@ pub(super) fn is_guarded(request: &Request<'_>) -> bool {
         | Request::ModelCommit
         | Request::PairHost { .. }
         | Request::UnpairHost { .. }
-        | Request::ListHosts { .. } => true,
+        | Request::ListHosts { .. }
+        | Request::Trust { .. } => true,
     }
 }
 

@@ -104,6 +104,11 @@ pub enum Request<'a> {
         /// From 0.
         index: u16,
     },
+    /// Runs, from now on and for good, only models that this key has signed.
+    Trust {
+        /// An Ed25519 public key, 32 bytes.
+        key: &'a [u8],
+    },
 }
 
 impl Sealed for Request<'_> {
@@ -314,4 +319,6 @@ pub enum Refusal {
     ModelUnsigned,
     /// The device has had a later version of the model.
     ModelRollback,
+    /// The device trusts another key, for good.
+    Trust,
 }

@@ -98,6 +98,8 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a model that is signed by the key which the device trusts, found another: `host-trainer sign` it with that key",
         Refusal::ModelRollback =>
             "expected a model of no earlier version than the device has had, found one: sign it as a later version",
+        Refusal::Trust =>
+            "expected a device that trusts no other key yet, found one that does, for good: sign models with that one",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use edge_runtime::link::PublicKey;
+use edge_runtime::loader::read_public_key;
 use serde_json::json;
 use shared::wire::{Request, Response};
 
@@ -18,9 +19,15 @@ pub(crate) fn run(arguments: &Pair, out: &mut impl Write) -> Result<Outcome> {
         return forget(arguments, out);
     }
     let mut device = Connected::new(&arguments.device, &arguments.keys)?;
-    let change = match (&arguments.add, &arguments.drop) {
-        (Some(key), _) => Some(Request::PairHost { key }),
-        (_, Some(key)) => Some(Request::UnpairHost { key }),
+    let trusted = arguments
+        .trust
+        .as_deref()
+        .map(read_public_key)
+        .transpose()?;
+    let change = match (&arguments.add, &arguments.drop, &trusted) {
+        (Some(key), _, _) => Some(Request::PairHost { key }),
+        (_, Some(key), _) => Some(Request::UnpairHost { key }),
+        (_, _, Some(key)) => Some(Request::Trust { key: &key.0 }),
         _ => None,
     };
     if let Some(change) = change {

@@ -12,7 +12,7 @@ use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{
     Answer, Board, Device, NoRandomness, Received, Respond, Running, Server,
 };
-use edge_runtime::slots::{MappedFlash, Slots};
+use edge_runtime::slots::{MappedFlash, Slots, Trust};
 use edge_runtime::store::flash::{self, FlashStore};
 use edge_runtime::store::{Held, State, StateStore, TemplateStore};
 use embedded_io::{Error, ErrorKind, Read, Write};
@@ -150,6 +150,14 @@ where
         server,
         identity: &mut identity,
     };
+    // Who cannot say whom it trusts has a store that cannot be read, and runs nothing.
+    let trust = |store: &Result<FlashStore<'_, F, _, SUBJECTS, SHOTS, DIM>, Refusal>| {
+        let kept = store
+            .as_ref()
+            .map_or(&[][..], |store| store.state(State::Trust));
+        Trust::decode(kept).unwrap_or_default()
+    };
+    slots.trust(trust(&store));
     let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
     // Once for each model that runs.
     loop {
@@ -171,7 +179,18 @@ where
         let mut device = Device::new(running, capacity, [], &mut board, incoming);
         let received = host.serve(&mut device)?;
         drop(device);
+        let mut trusted = trust(&store);
+        slots.trust(trusted);
         let committed = slots.commit(received, &limits, arena);
+        // No earlier model is gone back to, even where this one is erased.
+        if let (Ok(()), Some(version), Ok(store)) = (committed, slots.version(&limits), &mut store)
+        {
+            trusted.least_version = trusted.least_version.max(version);
+            if let Some(kept) = trusted.encode() {
+                // It runs all the same: the slot in use says its version, too.
+                let _ = store.set_state(State::Trust, &kept);
+            }
+        }
         host.settle(committed.map_err(Refusal::from))?;
     }
 }
