@@ -17,6 +17,7 @@
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 pub mod preprocess;
+pub mod quality;
 
 pub mod artifact;
 pub mod model_id;
@@ -26,6 +27,7 @@ pub mod embedding;
 pub mod support_set;
 
 pub mod decision;
+pub mod drift;
 pub mod lockout;
 
 pub mod seal;

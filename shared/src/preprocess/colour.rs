@@ -40,3 +40,9 @@ pub(super) enum Component {
     Green,
     Blue,
 }
+
+/// The luma of a pixel, 0..=255.
+pub(crate) fn luma(red: u8, green: u8, blue: u8) -> u8 {
+    let sum = 77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue);
+    ((sum + 128) >> 8) as u8
+}

@@ -1,7 +1,7 @@
 //! A borrowed picture and the numbers of its pixels.
 
 use super::PreprocessError;
-use super::colour::Component;
+use super::colour::{Component, luma};
 
 /// The largest accepted picture side, pixels.
 pub const MAX_SIDE: u32 = 8192;
@@ -65,6 +65,12 @@ impl<'a> Image<'a> {
         self.pixels
     }
 
+    /// The luma of every pixel, row by row.
+    pub(crate) fn lumas(&self) -> impl Iterator<Item = u8> {
+        let places = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
+        places.map(|(x, y)| self.value(Component::Luma, x, y))
+    }
+
     /// A number of a pixel, 0..=255. Outside the picture: 0.
     pub(super) fn value(&self, component: Component, x: u32, y: u32) -> u8 {
         let pixel = (y * self.width + x) as usize * usize::from(self.channels);
@@ -74,11 +80,7 @@ impl<'a> Image<'a> {
                 Component::Red => *red,
                 Component::Green => *green,
                 Component::Blue => *blue,
-                Component::Luma => {
-                    let weigh = |weight: u32, value: &u8| weight * u32::from(*value);
-                    let sum = weigh(77, red) + weigh(150, green) + weigh(29, blue);
-                    ((sum + 128) >> 8) as u8
-                }
+                Component::Luma => luma(*red, *green, *blue),
             },
             _ => 0,
         }

@@ -21,6 +21,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use colour::Colour;
+pub(crate) use colour::luma;
 pub use image::{Image, MAX_SIDE};
 pub use placement::{Crop, Fit};
 use resample::resample;
