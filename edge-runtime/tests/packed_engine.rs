@@ -254,6 +254,7 @@ impl Network {
                 terms: "",
                 onnx_sha256: [0; 32],
             },
+            quality: None,
         };
         let mut bytes = vec![0; self.weights.len() + 4096 + 64 * self.steps.len()];
         let (length, _) = write(&contents, &mut bytes).unwrap();

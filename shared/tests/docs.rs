@@ -46,6 +46,7 @@ fn check(document: &str, vectors: &[Vec<u8>]) {
 fn golden_vectors_of_the_documents() {
     let artifacts = [
         samples::artifact(),
+        samples::artifact_with_quality(),
         samples::signature_block(),
         samples::trailer(),
     ];

@@ -5,7 +5,7 @@
 mod samples;
 
 use proptest::prelude::*;
-use samples::{artifact, frame, learned_template, template};
+use samples::{artifact, artifact_with_quality, frame, learned_template, template};
 use shared::ModelId;
 use shared::artifact::plan::{MaxPool, Place, Plan, PlanHeader};
 use shared::artifact::{Artifact, ArtifactError, MAGIC, Step};
@@ -24,27 +24,70 @@ fn an_artifact_is_read_as_it_was_written() {
     assert_eq!(artifact.operating_points().iter().count(), 2);
     assert_eq!(artifact.golden().iter().next().unwrap(), (7, &[1, 2][..]));
     assert_eq!(artifact.weights().len(), 40);
+    assert_eq!(artifact.quality(), None);
+}
+
+#[test]
+fn what_pictures_measure_is_no_part_of_the_identity() {
+    let (without, with) = (artifact(), artifact_with_quality());
+    assert_eq!((without[8], with[8]), (3, 4));
+    let (without, with) = (
+        Artifact::parse(&without).unwrap(),
+        Artifact::parse(&with).unwrap(),
+    );
+    assert_eq!(with.quality().unwrap().most_sharpness, 3000);
+    assert_eq!(with.model_id(), without.model_id());
+    with.check_model_id().unwrap();
+}
+
+#[test]
+fn a_version_says_which_sections_there_are() {
+    for (mut bytes, expected) in [(artifact(), 7), (artifact_with_quality(), 6)] {
+        let found = u16::from(bytes[10]);
+        // The other version, and a checksum that fits.
+        bytes[8] = 7 - bytes[8];
+        let crc = crc32(&bytes[20..]);
+        bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+        let refused = ArtifactError::Sections { expected, found };
+        assert_eq!(Artifact::parse(&bytes).unwrap_err(), refused);
+    }
+}
+
+#[test]
+fn bounds_that_no_picture_is_within_are_refused() {
+    let mut bytes = artifact_with_quality();
+    // The seventh entry of the table, its second word.
+    let quality = 56 + 6 * 12 + 4;
+    let quality = u32::from_le_bytes(bytes[quality..][..4].try_into().unwrap()) as usize;
+    // Contrast takes two bytes, the least sharpness one: more of it than the most.
+    bytes[quality + 3..quality + 5].copy_from_slice(&[0x80 | 1, 0]);
+    let crc = crc32(&bytes[20..]);
+    bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+    let refused = Artifact::parse(&bytes).unwrap_err();
+    assert_eq!(refused, ArtifactError::Encoding("quality"));
 }
 
 #[test]
 fn a_cut_artifact_is_refused_at_every_length() {
-    let bytes = artifact();
-    for end in 0..bytes.len() {
-        assert!(Artifact::parse(&bytes[..end]).is_err(), "{end}");
+    for bytes in [artifact(), artifact_with_quality()] {
+        for end in 0..bytes.len() {
+            assert!(Artifact::parse(&bytes[..end]).is_err(), "{end}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        let refused = Artifact::parse(&longer).unwrap_err();
+        assert!(matches!(refused, ArtifactError::CutOff { .. }), "{refused}");
     }
-    let mut longer = bytes.clone();
-    longer.push(0);
-    let refused = Artifact::parse(&longer).unwrap_err();
-    assert!(matches!(refused, ArtifactError::CutOff { .. }), "{refused}");
 }
 
 #[test]
 fn every_flipped_bit_of_an_artifact_is_noticed() {
-    let bytes = artifact();
-    for bit in 0..8 * bytes.len() {
-        let mut flipped = bytes.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(Artifact::parse(&flipped).is_err(), "bit {bit}");
+    for bytes in [artifact(), artifact_with_quality()] {
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Artifact::parse(&flipped).is_err(), "bit {bit}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use shared::ModelId;
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, golden::fill_input, write,
 };
+use shared::quality::Bounds;
 
 use super::plan::DevicePlan;
 
@@ -32,6 +33,8 @@ pub struct Measured<'a> {
     pub operating_points: &'a [OperatingPoint],
     /// Facts for people.
     pub card: &'a Card<'a>,
+    /// What pictures of the data measure, where there are enough to know.
+    pub quality: Option<Bounds>,
 }
 
 impl Draft {
@@ -93,6 +96,7 @@ impl Draft {
             data: "",
             operating_points: &[nothing],
             card: &card,
+            quality: None,
         })
     }
 
@@ -119,6 +123,7 @@ impl Draft {
             operating_points: measured.operating_points,
             golden: &golden,
             card: measured.card,
+            quality: measured.quality,
         };
         // Weights, and ample room for all the small sections.
         let room = self.plan.weights.len() + (64 << 10) + 128 * self.plan.steps.len();

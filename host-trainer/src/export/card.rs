@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use shared::quality::Bounds;
 use shared::{Distance, Preprocess};
 
 use super::CARD;
@@ -39,6 +40,10 @@ pub struct ModelCard {
     pub rebuild: Vec<String>,
     /// Costs on a device.
     pub costs: Costs,
+    /// What training pictures measure, of which enrolment refuses what is outside; missing
+    /// where they are too few, and in older cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Bounds>,
     /// What was done to the weights.
     pub quantization: Quantization,
     /// SHA-256 of each file beside the card.

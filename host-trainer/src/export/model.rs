@@ -25,6 +25,7 @@ use crate::import::{self, Reading};
 use crate::quantize::calibrate::Method;
 use crate::quantize::fused::{FusedGraph, check_embedding};
 use crate::quantize::int8::QuantizedGraph;
+use crate::quantize::quality;
 use crate::tower::Tower;
 
 /// Validation samples that int8 and float embeddings are compared on.
@@ -140,6 +141,7 @@ pub fn export(
     check_embedding(fused)?;
     say("calibrating on training samples");
     let (quantized, summary) = quantized(fused, dataset, &config.preprocess, options)?;
+    let quality = quality::bounds(dataset, &config.preprocess)?;
     let (plan, patches) = match options.low_memory {
         true => low_memory(&quantized)?,
         false => (plan(&quantized)?, None),
@@ -188,6 +190,7 @@ pub fn export(
         data: &data,
         operating_points: &points,
         card: &card,
+        quality,
     })?;
     let parsed = Artifact::parse(&artifact).context("the artifact made here is refused")?;
     parsed.check_model_id()?;
@@ -220,6 +223,7 @@ pub fn export(
         distance: config.distance,
         rebuild: options.rebuild.clone(),
         costs,
+        quality,
         quantization,
         files: files
             .iter()

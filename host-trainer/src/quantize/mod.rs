@@ -8,7 +8,8 @@
 //!
 //! [`recipe`] chooses what is done; [`fidelity`] says how near the result is, by way of
 //! [`float`] and [`interpret`], which have every value of both towers in reach. `aware`
-//! is the tower as int8 will compute it, to learn what makes up for the rounding.
+//! is the tower as int8 will compute it, to learn what makes up for the rounding. [`quality`]
+//! looks at the same training pictures for what enrolment may ask of a picture.
 
 mod agreement;
 
@@ -23,6 +24,7 @@ pub mod fused;
 pub mod histogram;
 pub mod int8;
 pub mod interpret;
+pub mod quality;
 pub mod recipe;
 
 /// Index of a value in a [`fused::FusedGraph`] or [`int8::QuantizedGraph`]: 0 is the

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{MAX_LEN, VERSION};
+use super::{MAX_LEN, QUALITY_VERSION, VERSION};
 use crate::model_id::ModelId;
 
 /// Why bytes are not an artifact that this build can run.
@@ -35,8 +35,10 @@ pub enum ArtifactError {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// Another number of sections than there are.
+    /// Another number of sections than the version has.
     Sections {
+        /// The version's number.
+        expected: usize,
         /// Found number.
         found: u16,
     },
@@ -74,7 +76,7 @@ impl fmt::Display for ArtifactError {
             ),
             Self::Version { found } => write!(
                 f,
-                "expected artifact version {VERSION}, found {found}: export the model again with this release, or update this program"
+                "expected artifact version {VERSION} or {QUALITY_VERSION}, found {found}: export the model again with this release, or update this program"
             ),
             Self::CutOff { expected, found } => write!(
                 f,
@@ -88,12 +90,10 @@ impl fmt::Display for ArtifactError {
                 f,
                 "expected checksum {stored:08x}, found {computed:08x}: the file is damaged; copy it again"
             ),
-            Self::Sections { found } => {
-                write!(
-                    f,
-                    "expected 6 sections, found {found}: the file is malformed"
-                )
-            }
+            Self::Sections { expected, found } => write!(
+                f,
+                "expected {expected} sections, found {found}: the file is malformed"
+            ),
             Self::Section { kind } => write!(
                 f,
                 "expected section {kind} inside the file and aligned, found none: the file is malformed"

@@ -8,6 +8,7 @@
 //! operating points: thresholds with measured error rates         (postcard)
 //! golden: what the network must answer to made-up inputs         (raw)
 //! card: name, data, terms                                        (postcard)
+//! quality: what pictures measure that the tower learnt from      (postcard; may be absent)
 //! ```
 //!
 //! [`Artifact::parse`] checks everything that running the network relies on, and borrows:
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::{Reader, crc32};
 use crate::model_id::ModelId;
 use crate::preprocess::Preprocess;
+use crate::quality::Bounds;
 use crate::support_set::Comparison;
 
 pub use error::ArtifactError;
@@ -41,8 +43,11 @@ pub use write::{Contents, write};
 /// The first bytes of an artifact.
 pub const MAGIC: [u8; 8] = *b"SEMBLANC";
 
-/// The version of the format that this crate reads and writes.
+/// The version of an artifact without a section on quality.
 pub const VERSION: u16 = 3;
+
+/// The version of one that has it.
+pub const QUALITY_VERSION: u16 = 4;
 
 /// Every section begins at a multiple of this.
 pub const ALIGNMENT: usize = 16;
@@ -95,17 +100,28 @@ enum SectionKind {
     OperatingPoints = 4,
     Golden = 5,
     Card = 6,
+    Quality = 7,
 }
 
-/// The sections, in the order in which they lie in the file.
-const SECTIONS: [SectionKind; 6] = [
+/// The sections, in the order in which they lie in the file. The last one may be absent.
+const SECTIONS: [SectionKind; 7] = [
     SectionKind::Contract,
     SectionKind::Plan,
     SectionKind::Weights,
     SectionKind::OperatingPoints,
     SectionKind::Golden,
     SectionKind::Card,
+    SectionKind::Quality,
 ];
+
+/// How many sections an artifact of a version has.
+fn section_count(version: u16) -> Option<usize> {
+    match version {
+        VERSION => Some(SECTIONS.len() - 1),
+        QUALITY_VERSION => Some(SECTIONS.len()),
+        _ => None,
+    }
+}
 
 /// A checked artifact, borrowing its bytes.
 #[derive(Clone, Debug)]
@@ -119,6 +135,7 @@ pub struct Artifact<'a> {
     operating_points: OperatingPoints<'a>,
     golden: Golden<'a>,
     card: Card<'a>,
+    quality: Option<Bounds>,
 }
 
 impl<'a> Artifact<'a> {
@@ -129,22 +146,33 @@ impl<'a> Artifact<'a> {
     /// [`ArtifactError`] says what was expected and found.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ArtifactError> {
         let (model_id, sections) = read_container(bytes)?;
-        let [contract, plan, weights, operating_points, golden, card] = sections;
+        let [
+            contract,
+            plan,
+            weights,
+            operating_points,
+            golden,
+            card,
+            quality,
+        ] = sections;
+        let required = |section: Option<&'a [u8]>| section.unwrap_or_default();
+        let [contract, plan, weights] = [contract, plan, weights].map(required);
         let identified = [contract, plan, weights];
         let contract: Contract = from_postcard(contract, "contract")?;
         check_contract(&contract)?;
         let plan = Plan::parse(plan, weights)?;
         check_agreement(&contract, &plan)?;
-        let golden = Golden::parse(golden, plan.output().len())?;
+        let golden = Golden::parse(required(golden), plan.output().len())?;
         Ok(Self {
             model_id,
             identified,
             contract,
             plan,
             weights,
-            operating_points: OperatingPoints::parse(operating_points)?,
+            operating_points: OperatingPoints::parse(required(operating_points))?,
             golden,
-            card: from_postcard(card, "card")?,
+            card: from_postcard(required(card), "card")?,
+            quality: quality.map(parse_quality).transpose()?,
         })
     }
 
@@ -202,6 +230,19 @@ impl<'a> Artifact<'a> {
     pub fn card(&self) -> &Card<'a> {
         &self.card
     }
+
+    /// What pictures measure that the tower learnt from, where that is known.
+    pub fn quality(&self) -> Option<Bounds> {
+        self.quality
+    }
+}
+
+fn parse_quality(section: &[u8]) -> Result<Bounds, ArtifactError> {
+    let bounds: Bounds = from_postcard(section, "quality")?;
+    match bounds.is_valid() {
+        true => Ok(bounds),
+        false => Err(ArtifactError::Encoding("quality")),
+    }
 }
 
 fn check_contract(contract: &Contract) -> Result<(), ArtifactError> {
@@ -233,8 +274,11 @@ fn check_agreement(contract: &Contract, plan: &Plan<'_>) -> Result<(), ArtifactE
     Ok(())
 }
 
-/// Header and section table: the stored identity and the six sections.
-fn read_container(bytes: &[u8]) -> Result<(ModelId, [&[u8]; 6]), ArtifactError> {
+/// Each section that there is.
+type Sections<'a> = [Option<&'a [u8]>; SECTIONS.len()];
+
+/// Header and section table: the stored identity and the sections.
+fn read_container(bytes: &[u8]) -> Result<(ModelId, Sections<'_>), ArtifactError> {
     let cut_off = ArtifactError::CutOff {
         expected: HEADER_LEN,
         found: bytes.len(),
@@ -244,26 +288,27 @@ fn read_container(bytes: &[u8]) -> Result<(ModelId, [&[u8]; 6]), ArtifactError> 
         return Err(ArtifactError::Magic);
     }
     let version = reader.u16().ok_or(cut_off)?;
-    if version != VERSION {
-        return Err(ArtifactError::Version { found: version });
-    }
+    let expected = section_count(version).ok_or(ArtifactError::Version { found: version })?;
     let count = reader.u16().ok_or(cut_off)?;
     let length = reader.u32().ok_or(cut_off)?;
     check_length(length, bytes.len())?;
     let stored = reader.u32().ok_or(cut_off)?;
     let model_id = ModelId(reader.array().ok_or(cut_off)?);
     let _reserved = reader.u32().ok_or(cut_off)?;
-    if usize::from(count) != SECTIONS.len() {
-        return Err(ArtifactError::Sections { found: count });
+    if usize::from(count) != expected {
+        return Err(ArtifactError::Sections {
+            expected,
+            found: count,
+        });
     }
     let computed = crc32(bytes.get(CRC_START..).unwrap_or_default());
     if stored != computed {
         return Err(ArtifactError::Checksum { stored, computed });
     }
-    let mut sections = [&bytes[..0]; SECTIONS.len()];
-    for (kind, section) in SECTIONS.iter().zip(&mut sections) {
-        *section = read_section(bytes, &mut reader, *kind)
-            .ok_or(ArtifactError::Section { kind: *kind as u16 })?;
+    let mut sections = [None; SECTIONS.len()];
+    for (kind, section) in SECTIONS.iter().zip(&mut sections).take(expected) {
+        let found = read_section(bytes, &mut reader, *kind);
+        *section = Some(found.ok_or(ArtifactError::Section { kind: *kind as u16 })?);
     }
     Ok((model_id, sections))
 }

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    ALIGNMENT, CRC_START, Card, Contract, ENTRY_LEN, HEADER_LEN, MAGIC, OperatingPoint, SECTIONS,
-    Step, VERSION, plan::PlanHeader,
+    ALIGNMENT, CRC_START, Card, Contract, ENTRY_LEN, HEADER_LEN, MAGIC, OperatingPoint,
+    QUALITY_VERSION, SECTIONS, SectionKind, Step, VERSION, plan::PlanHeader, section_count,
 };
 use crate::bytes::crc32;
 use crate::model_id::ModelId;
+use crate::quality::Bounds;
 
 /// All that goes into an artifact.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,17 @@ pub struct Contents<'a> {
     pub golden: &'a [(u32, &'a [u8])],
     /// Facts for people.
     pub card: &'a Card<'a>,
+    /// What pictures measure that the tower learnt from, where that is known.
+    pub quality: Option<Bounds>,
+}
+
+impl Contents<'_> {
+    fn version(&self) -> u16 {
+        match self.quality {
+            None => VERSION,
+            Some(_) => QUALITY_VERSION,
+        }
+    }
 }
 
 /// Why an artifact cannot be written.
@@ -67,11 +79,13 @@ impl core::error::Error for WriteError {}
 /// # Errors
 /// [`WriteError`].
 pub fn write(contents: &Contents<'_>, buffer: &mut [u8]) -> Result<(usize, ModelId), WriteError> {
-    let mut end = align(HEADER_LEN + SECTIONS.len() * ENTRY_LEN);
+    let version = contents.version();
+    let count = section_count(version).unwrap_or_default();
+    let mut end = align(HEADER_LEN + count * ENTRY_LEN);
     let mut sections = [(0usize, 0usize); SECTIONS.len()];
-    for (index, section) in sections.iter_mut().enumerate() {
+    for (kind, section) in SECTIONS.iter().zip(&mut sections).take(count) {
         let space = buffer.get_mut(end..).ok_or(WriteError::BufferFull)?;
-        let length = write_section(contents, index, space)?;
+        let length = write_section(contents, *kind, space)?;
         *section = (end, length);
         let padded = align(end + length);
         buffer
@@ -83,7 +97,8 @@ pub fn write(contents: &Contents<'_>, buffer: &mut [u8]) -> Result<(usize, Model
     let [contract, plan, weights, ..] =
         sections.map(|(start, length)| buffer.get(start..start + length).unwrap_or_default());
     let model_id = ModelId::of(&[contract, plan, weights]);
-    write_header(buffer, &sections, end, model_id).ok_or(WriteError::BufferFull)?;
+    let table = sections.get(..count).unwrap_or_default();
+    write_header(buffer, version, table, end, model_id).ok_or(WriteError::BufferFull)?;
     Ok((end, model_id))
 }
 
@@ -97,13 +112,13 @@ fn align(offset: usize) -> usize {
 
 fn write_section(
     contents: &Contents<'_>,
-    index: usize,
+    kind: SectionKind,
     space: &mut [u8],
 ) -> Result<usize, WriteError> {
     let mut section = Section { space, written: 0 };
-    match index {
-        0 => section.encode(contents.contract)?,
-        1 => {
+    match kind {
+        SectionKind::Contract => section.encode(contents.contract)?,
+        SectionKind::Plan => {
             section.encode(&PlanHeader {
                 steps: count("steps", contents.steps.len())?,
                 ..*contents.plan
@@ -112,15 +127,15 @@ fn write_section(
                 section.encode(step)?;
             }
         }
-        2 => section.put(contents.weights)?,
-        3 => {
+        SectionKind::Weights => section.put(contents.weights)?,
+        SectionKind::OperatingPoints => {
             let points = count("operating points", contents.operating_points.len())?;
             section.encode(&(contents.measured_on, points))?;
             for point in contents.operating_points {
                 section.encode(point)?;
             }
         }
-        4 => {
+        SectionKind::Golden => {
             let vectors = count("golden vectors", contents.golden.len())?;
             section.put(&u32::from(vectors).to_le_bytes())?;
             for (seed, expected) in contents.golden {
@@ -128,7 +143,12 @@ fn write_section(
                 section.put(expected)?;
             }
         }
-        _ => section.encode(contents.card)?,
+        SectionKind::Card => section.encode(contents.card)?,
+        SectionKind::Quality => {
+            if let Some(bounds) = &contents.quality {
+                section.encode(bounds)?;
+            }
+        }
     }
     Ok(section.written)
 }
@@ -163,14 +183,15 @@ impl Section<'_> {
 
 fn write_header(
     buffer: &mut [u8],
-    sections: &[(usize, usize); SECTIONS.len()],
+    version: u16,
+    sections: &[(usize, usize)],
     length: usize,
     model_id: ModelId,
 ) -> Option<()> {
     let mut header = crate::bytes::Writer::new(buffer);
     header.put(&MAGIC)?;
-    header.put(&VERSION.to_le_bytes())?;
-    header.put(&(SECTIONS.len() as u16).to_le_bytes())?;
+    header.put(&version.to_le_bytes())?;
+    header.put(&(sections.len() as u16).to_le_bytes())?;
     header.put(&(length as u32).to_le_bytes())?;
     header.put(&[0; 4])?;
     header.put(&model_id.0)?;
@@ -183,7 +204,7 @@ fn write_header(
     }
     let end = header.written();
     buffer
-        .get_mut(end..align(HEADER_LEN + SECTIONS.len() * ENTRY_LEN))?
+        .get_mut(end..align(HEADER_LEN + sections.len() * ENTRY_LEN))?
         .fill(0);
     let crc = crc32(buffer.get(CRC_START..length)?);
     buffer

@@ -11,6 +11,7 @@ use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, Trailer, write};
 use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::quality::Bounds;
 use shared::seal::{CONTENT, Label, OVERHEAD, Sealer};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, SubjectId, Template};
@@ -19,6 +20,21 @@ use shared::{Distance, EmbeddingFormat, ModelId, Secret};
 
 /// A 4 x 4 picture, two 3 x 3 filters with padding, a pool over everything.
 pub fn artifact() -> Vec<u8> {
+    artifact_with(None)
+}
+
+/// The same model, and what pictures measure.
+pub fn artifact_with_quality() -> Vec<u8> {
+    artifact_with(Some(Bounds {
+        least_contrast: 200,
+        least_sharpness: 100,
+        most_sharpness: 3000,
+        most_dark: 60_000,
+        most_bright: 9000,
+    }))
+}
+
+fn artifact_with(quality: Option<Bounds>) -> Vec<u8> {
     let place = |offset, side, channels| Place {
         offset,
         height: side,
@@ -111,6 +127,7 @@ pub fn artifact() -> Vec<u8> {
             terms: "none",
             onnx_sha256: [0; 32],
         },
+        quality,
     };
     let mut bytes = vec![0; 4096];
     let (length, _) = write(&contents, &mut bytes).unwrap();

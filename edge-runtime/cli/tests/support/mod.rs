@@ -336,6 +336,7 @@ fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u
                 terms: "none",
                 onnx_sha256: Sha256::digest(ONNX).into(),
             },
+            quality: None,
         },
         &mut bytes,
     )

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use shared::quality::Bounds;
 
 use crate::cli::percent;
 use crate::export::card::{ModelCard, Quantization};
@@ -25,6 +26,13 @@ pub(super) fn card(folder: &Path, card: &ModelCard, out: &mut impl Write) -> Res
             grid[0], grid[1]
         )?;
     }
+    match &card.quality {
+        Some(bounds) => quality(bounds, out)?,
+        None => writeln!(
+            out,
+            "enrolment refuses blank and small pictures only: too few training pictures to bound others"
+        )?,
+    }
     quantization(&card.quantization, out)?;
     for figures in &card.templates {
         writeln!(
@@ -38,6 +46,21 @@ pub(super) fn card(folder: &Path, card: &ModelCard, out: &mut impl Write) -> Res
         )?;
     }
     operating_points(card, out)
+}
+
+fn quality(bounds: &Bounds, out: &mut impl Write) -> Result<()> {
+    let percent = |share: u16| 100.0 * f64::from(share) / f64::from(u16::MAX);
+    let sharpness = |value: u16| f64::from(value) / 256.0;
+    writeln!(
+        out,
+        "enrolment takes pictures with contrast from {}, sharpness {:.2} to {:.2}, at most {:.1} % of pixels 0 and {:.1} % of them 255",
+        bounds.least_contrast,
+        sharpness(bounds.least_sharpness),
+        sharpness(bounds.most_sharpness),
+        percent(bounds.most_dark),
+        percent(bounds.most_bright)
+    )?;
+    Ok(())
 }
 
 fn quantization(quantization: &Quantization, out: &mut impl Write) -> Result<()> {
