@@ -2,17 +2,22 @@
 //!
 //! Every template is compared; [`search`](crate::search) is for servers with very many.
 
-use core::fmt;
+mod enrolment;
+mod error;
 
 use shared::ModelId;
 use shared::artifact::{Artifact, Golden, OperatingPoint, OperatingPoints};
 use shared::decision::{Identification, Policy, Verification, identify, probability};
-use shared::preprocess::{Image, PreprocessError};
+use shared::preprocess::{Image, Preprocess};
+use shared::quality::{self, Bounds, Unfit};
 use shared::support_set::{Comparison, claimed};
-use shared::template::{SubjectId, Template, TemplateError};
+use shared::template::{SubjectId, Template};
 
 use crate::engine::{Engine, EngineError, Memory, self_test};
 use crate::store::TemplateStore;
+
+pub use enrolment::{Close, Unlike};
+pub use error::RecognizerError;
 
 /// What to look at.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +50,8 @@ pub struct Recognizer<'a, E, S, const SHOTS: usize, const DIM: usize> {
     engine: E,
     operating_points: OperatingPoints<'a>,
     far_target: f32,
+    /// What pictures measure that the tower learnt from, where that is known.
+    quality: Option<Bounds>,
     store: S,
 }
 
@@ -93,6 +100,7 @@ where
             engine,
             operating_points,
             far_target,
+            quality: artifact.quality(),
             store,
         })
     }
@@ -172,11 +180,43 @@ where
         &mut self,
         picture: impl Into<Sample<'s>>,
     ) -> Result<[i8; DIM], RecognizerError<S::Error>> {
-        let contract = *self.engine.contract();
-        let format = contract.comparison.embedding;
+        self.prepare(picture.into(), |image, preprocess, input| {
+            let preprocessed = preprocess.run(image, input);
+            preprocessed.map_err(RecognizerError::Picture)
+        })?;
+        self.run()
+    }
+
+    /// The embedding of a picture that is good enough to enrol: not blank or small, and
+    /// like the pictures that the tower learnt from, as far as the model knows them.
+    ///
+    /// # Errors
+    /// [`RecognizerError::Quality`]; as [`embed`](Self::embed).
+    pub fn embed_to_enroll<'s>(
+        &mut self,
+        picture: impl Into<Sample<'s>>,
+    ) -> Result<[i8; DIM], RecognizerError<S::Error>> {
+        let quality = self.quality;
+        self.prepare(picture.into(), |image, preprocess, input| {
+            let prepared = quality::prepare(image, preprocess, quality.as_ref(), input);
+            prepared.map_err(|unfit| match unfit {
+                Unfit::Picture(error) => RecognizerError::Picture(error),
+                Unfit::Flawed(flaw) => RecognizerError::Quality(flaw),
+            })
+        })?;
+        self.run()
+    }
+
+    /// Lets `fill` make the tower's input of a picture.
+    fn prepare(
+        &mut self,
+        picture: Sample<'_>,
+        fill: impl FnOnce(&Image<'_>, &Preprocess, &mut [u8]) -> Result<(), RecognizerError<S::Error>>,
+    ) -> Result<(), RecognizerError<S::Error>> {
+        let preprocess = self.engine.contract().preprocess;
         let Memory { input, idle } = self.engine.memory();
-        let preprocessed = match picture.into() {
-            Sample::Picture(image) => contract.preprocess.run(&image, input),
+        let image = match picture {
+            Sample::Picture(image) => Ok(image),
             Sample::Idle {
                 width,
                 height,
@@ -186,10 +226,18 @@ where
                 let length = columns * rows * usize::from(channels);
                 let pixels = idle.get(..length).unwrap_or_default();
                 Image::new(width.into(), height.into(), channels, pixels)
-                    .and_then(|image| contract.preprocess.run(&image, input))
             }
         };
-        preprocessed.map_err(RecognizerError::Picture)?;
+        fill(
+            &image.map_err(RecognizerError::Picture)?,
+            &preprocess,
+            input,
+        )
+    }
+
+    /// Runs the tower on its input.
+    fn run(&mut self) -> Result<[i8; DIM], RecognizerError<S::Error>> {
+        let format = self.comparison().embedding;
         let (mut raw, mut embedding) = ([0u8; DIM], [0i8; DIM]);
         let dim = usize::from(format.dim).min(DIM);
         let (raw, stored) = (
@@ -212,67 +260,12 @@ where
         Ok(self.engine.run_in_place(raw)?)
     }
 
-    /// An empty template to add samples to. `enrolled_at` is in seconds since 1970, 0
-    /// without a clock.
-    ///
-    /// # Errors
-    /// [`RecognizerError::Template`].
-    pub fn begin(
-        &self,
-        subject: SubjectId,
-        enrolled_at: u64,
-    ) -> Result<Template<SHOTS, DIM>, RecognizerError<S::Error>> {
-        let model = self.engine.model_id();
-        Ok(Template::new(model, subject, enrolled_at, self.dim())?)
-    }
-
-    /// Adds a picture to a template.
-    ///
-    /// # Errors
-    /// As [`embed`](Self::embed); [`RecognizerError::Template`] when it is full.
-    pub fn add<'s>(
-        &mut self,
-        template: &mut Template<SHOTS, DIM>,
-        picture: impl Into<Sample<'s>>,
-    ) -> Result<(), RecognizerError<S::Error>> {
-        let embedding = self.embed(picture)?;
-        let embedding = embedding.get(..self.dim()).unwrap_or_default();
-        Ok(template.push(embedding)?)
-    }
-
-    /// For each sample of a template, its distance to the subject as the other samples
-    /// show it, in order; nothing for a single sample. One beyond the threshold of an
-    /// enrolment with the others hints at a wrong or bad picture.
-    pub fn self_distances(&self, template: &Template<SHOTS, DIM>) -> impl Iterator<Item = f32> {
-        let comparison = self.comparison();
-        let count = template.shots().count();
-        template
-            .shots()
-            .enumerate()
-            .filter(move |_| count > 1)
-            .map(move |(index, shot)| {
-                let others = template.shots().enumerate();
-                let others = others.filter(move |(other, _)| *other != index);
-                comparison.distance_to(shot, others.map(|(_, shot)| shot))
-            })
-    }
-
-    /// Keeps a template, in place of the subject's earlier one. When this returns
-    /// without error, the store holds it.
-    ///
-    /// # Errors
-    /// [`RecognizerError::NoSample`] for an empty template, [`RecognizerError::Store`].
-    pub fn enroll(
-        &mut self,
-        template: Template<SHOTS, DIM>,
-    ) -> Result<(), RecognizerError<S::Error>> {
-        if template.shot_count() == 0 {
-            return Err(RecognizerError::NoSample);
-        }
-        self.store.put(template).map_err(RecognizerError::Store)
-    }
-
     /// Is this the claimed subject? Also says with how many samples it is enrolled.
+    ///
+    /// Templates stay as they are. How near to the threshold a subject is accepted is noted in
+    /// its [`Drift`], as far as the store can keep that.
+    ///
+    /// [`Drift`]: shared::drift::Drift
     ///
     /// # Errors
     /// [`RecognizerError::NotEnrolled`]; as [`embed`](Self::embed).
@@ -289,7 +282,19 @@ where
             distance,
             threshold: self.policy(shots).threshold,
         };
+        if verification.accepted() {
+            self.note(subject, &verification);
+        }
         Ok((verification, shots))
+    }
+
+    /// Notes how near to the threshold a subject was accepted.
+    fn note(&mut self, subject: &str, accepted: &Verification) {
+        let mut drift = self.store.drift(subject).unwrap_or_default();
+        if drift.note(accepted) {
+            // The verdict stands, whether this can be kept or not.
+            let _ = self.store.keep_drift(subject, drift);
+        }
     }
 
     /// Who is this? The answer borrows from the store. Where prototypes were learnt, a
@@ -348,63 +353,3 @@ where
         self.store.remove(subject).map_err(RecognizerError::Store)
     }
 }
-
-/// Why a recognizer has no answer. `S` is the store's error.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum RecognizerError<S> {
-    /// The picture is not accepted.
-    Picture(PreprocessError),
-    /// The engine cannot be used or did not run.
-    Engine(EngineError),
-    /// The template cannot be made or is full.
-    Template(TemplateError),
-    /// No operating point is as strict as asked.
-    FarTarget {
-        /// The false-accept rate that was asked for.
-        asked: f32,
-        /// The strictest that the model has a threshold for.
-        strictest: f32,
-    },
-    /// A template without samples was to be enrolled.
-    NoSample,
-    /// The claimed subject is not enrolled.
-    NotEnrolled,
-    /// The store cannot be read or written.
-    Store(S),
-}
-
-impl<S> From<EngineError> for RecognizerError<S> {
-    fn from(error: EngineError) -> Self {
-        Self::Engine(error)
-    }
-}
-
-impl<S> From<TemplateError> for RecognizerError<S> {
-    fn from(error: TemplateError) -> Self {
-        Self::Template(error)
-    }
-}
-
-impl<S: fmt::Display> fmt::Display for RecognizerError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Picture(error) => error.fmt(f),
-            Self::Engine(error) => error.fmt(f),
-            Self::Template(error) => error.fmt(f),
-            Self::FarTarget { asked, strictest } => write!(
-                f,
-                "expected a false-accept rate of at least {strictest}, the strictest that this model has a measured threshold for, found {asked}: ask for more, or measure the model on more classes"
-            ),
-            Self::NoSample => {
-                f.write_str("expected at least one sample to enrol, found none: add pictures")
-            }
-            Self::NotEnrolled => f.write_str(
-                "expected an enrolled subject, found no such name in the store: enrol first, or see `list`",
-            ),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<S: fmt::Debug + fmt::Display> core::error::Error for RecognizerError<S> {}

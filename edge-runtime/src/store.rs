@@ -7,6 +7,7 @@ pub mod flash;
 mod held;
 mod state;
 
+use shared::drift::Drift;
 use shared::support_set::{SupportSet, SupportSetError};
 use shared::template::Template;
 
@@ -45,6 +46,21 @@ pub trait TemplateStore<const SHOTS: usize, const DIM: usize> {
     /// # Errors
     /// When the store cannot be changed.
     fn remove_stale(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// What is known of how near to the threshold a subject is accepted; `None` where
+    /// nothing is.
+    fn drift(&self, _subject: &str) -> Option<Drift> {
+        None
+    }
+
+    /// Keeps what is known of an enrolled subject, beside the templates, which stay as they
+    /// are; as long as the store can. It goes when the subject is removed.
+    ///
+    /// # Errors
+    /// When it cannot be kept. Nothing depends on it.
+    fn keep_drift(&mut self, _subject: &str, _drift: Drift) -> Result<(), Self::Error> {
         Ok(())
     }
 }
@@ -102,6 +118,14 @@ impl<S: TemplateStore<SHOTS, DIM>, const SHOTS: usize, const DIM: usize> Templat
     fn remove_stale(&mut self) -> Result<(), S::Error> {
         (**self).remove_stale()
     }
+
+    fn drift(&self, subject: &str) -> Option<Drift> {
+        (**self).drift(subject)
+    }
+
+    fn keep_drift(&mut self, subject: &str, drift: Drift) -> Result<(), S::Error> {
+        (**self).keep_drift(subject, drift)
+    }
 }
 
 /// Memory only: nothing outlives the program.
@@ -120,5 +144,14 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> TemplateStore<
 
     fn remove(&mut self, subject: &str) -> Result<bool, SupportSetError> {
         Ok(SupportSet::remove(self, subject))
+    }
+
+    fn drift(&self, subject: &str) -> Option<Drift> {
+        SupportSet::drift(self, subject)
+    }
+
+    fn keep_drift(&mut self, subject: &str, drift: Drift) -> Result<(), SupportSetError> {
+        SupportSet::keep_drift(self, subject, drift);
+        Ok(())
     }
 }

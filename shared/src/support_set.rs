@@ -6,6 +6,7 @@ use core::hint::black_box;
 use serde::{Deserialize, Serialize};
 
 use crate::distance::Distance;
+use crate::drift::Drift;
 use crate::embedding::{Embedding, EmbeddingFormat, MAX_DIM, prototype};
 use crate::model_id::ModelId;
 use crate::template::{MAX_SUBJECT, SubjectId, Template};
@@ -158,6 +159,8 @@ pub struct SupportSet<const SUBJECTS: usize, const SHOTS: usize, const DIM: usiz
     model: ModelId,
     comparison: Comparison,
     templates: heapless::Vec<Template<SHOTS, DIM>, SUBJECTS>,
+    /// In the order of the templates.
+    drifts: heapless::Vec<Drift, SUBJECTS>,
 }
 
 impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUBJECTS, SHOTS, DIM> {
@@ -177,6 +180,7 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
                 fusion: Fusion::Prototype,
             },
             templates: heapless::Vec::new(),
+            drifts: heapless::Vec::new(),
         }
     }
 
@@ -185,12 +189,14 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
         self.model = model;
         self.comparison = comparison;
         self.templates.clear();
+        self.drifts.clear();
     }
 
     /// Ends, empty, of no model.
     pub fn end(&mut self) {
         self.model = ModelId([0; 32]);
         self.templates.clear();
+        self.drifts.clear();
     }
 
     /// An empty support set of `model`.
@@ -199,6 +205,7 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
             model,
             comparison,
             templates: heapless::Vec::new(),
+            drifts: heapless::Vec::new(),
         }
     }
 
@@ -253,16 +260,17 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
     /// As [`accepts`](Self::accepts); the set is unchanged then.
     pub fn insert(&mut self, template: Template<SHOTS, DIM>) -> Result<(), SupportSetError> {
         self.accepts(&template)?;
-        let enrolled = self
-            .templates
-            .iter_mut()
-            .find(|t| t.subject() == template.subject());
-        match enrolled {
-            Some(earlier) => *earlier = template,
-            None => self
-                .templates
-                .push(template)
-                .map_err(|_| SupportSetError::Full { capacity: SUBJECTS })?,
+        let full = SupportSetError::Full { capacity: SUBJECTS };
+        let mut enrolled = self.templates.iter_mut().zip(&mut self.drifts);
+        match enrolled.find(|(t, _)| t.subject() == template.subject()) {
+            Some((earlier, drift)) => {
+                *earlier = template;
+                *drift = Drift::default();
+            }
+            None => {
+                self.templates.push(template).map_err(|_| full)?;
+                self.drifts.push(Drift::default()).map_err(|_| full)?;
+            }
         }
         Ok(())
     }
@@ -270,8 +278,28 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
     /// Removes a subject; whether it was enrolled.
     pub fn remove(&mut self, subject: &str) -> bool {
         let before = self.templates.len();
+        let mut places = self.templates.iter();
+        let removed = places.position(|t| t.subject() == subject);
+        let mut places = 0..;
+        self.drifts.retain(|_| places.next() != removed);
         self.templates.retain(|t| t.subject() != subject);
         self.templates.len() < before
+    }
+
+    /// How near to the threshold a subject is accepted, if enrolled.
+    pub fn drift(&self, subject: &str) -> Option<Drift> {
+        let mut enrolled = self.templates.iter().zip(&self.drifts);
+        let (_, drift) = enrolled.find(|(t, _)| t.subject() == subject)?;
+        Some(*drift)
+    }
+
+    /// Keeps how near to the threshold an enrolled subject is accepted, until it is enrolled
+    /// anew or removed.
+    pub fn keep_drift(&mut self, subject: &str, drift: Drift) {
+        let mut enrolled = self.templates.iter().zip(&mut self.drifts);
+        if let Some((_, kept)) = enrolled.find(|(t, _)| t.subject() == subject) {
+            *kept = drift;
+        }
     }
 
     /// The distance of `probe` to every enrolled subject, in order of enrolment.

@@ -200,6 +200,9 @@ pub(crate) struct Enroll {
     pub(crate) subject: String,
     #[command(flatten)]
     pub(crate) samples: Samples,
+    /// Enrol pictures that are bad, or unlike each other, all the same
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

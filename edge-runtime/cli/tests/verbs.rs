@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 
+use shared::drift::WINDOW;
 use support::{Fixture, code, json, refused, semblance, text};
 
 #[test]
@@ -197,17 +198,156 @@ fn folders_stand_for_their_pictures() {
 }
 
 #[test]
-fn a_sample_of_somebody_else_is_warned_about() {
+fn a_sample_of_somebody_else_is_refused_unless_somebody_insists() {
     let fixture = Fixture::new();
     // Enough own samples that one of somebody else does not pull their mean away.
     let own = (0..8).map(|sample| fixture.picture(1, sample / 2));
     let pictures: Vec<_> = own.chain([fixture.picture(6, 0)]).collect();
-    let mut arguments = vec!["enroll", "--subject", "ada"];
-    arguments.extend(pictures.iter().map(|path| text(path)));
-    let enrolled = fixture.run(&arguments);
+    let enroll = |flags: &[&str]| {
+        let mut arguments = vec!["enroll", "--subject", "ada"];
+        arguments.extend(flags);
+        arguments.extend(pictures.iter().map(|path| text(path)));
+        fixture.run(&arguments)
+    };
+    refused(&enroll(&[]), &["subject-6-0.png", "of the same subject"]);
+    assert!(fixture.store().is_empty());
+    let enrolled = enroll(&["--force", "--json"]);
     let warning = String::from_utf8_lossy(&enrolled.stderr).into_owned();
     assert!(warning.contains("subject-6-0.png"), "{warning}");
     assert!(!warning.contains("subject-1"), "{warning}");
+    assert_eq!(json(&enrolled)["shots"], 9);
+}
+
+#[test]
+fn a_picture_of_bad_quality_is_refused_unless_somebody_insists() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let before = fixture.store();
+    let paper = fixture.path("paper.png");
+    let speck = |x: u32, y: u32| image::Luma([250 + (x * y % 3) as u8]);
+    image::GrayImage::from_fn(40, 40, speck)
+        .save(&paper)
+        .unwrap();
+    let small = fixture.path("small.png");
+    image::GrayImage::from_fn(7, 7, |x, _| image::Luma([40 * x as u8]))
+        .save(&small)
+        .unwrap();
+    for (picture, what) in [
+        (&paper, "something on it"),
+        (&small, "a quarter of the pixels"),
+    ] {
+        let own = fixture.picture(1, 0);
+        let enroll = |flags: &[&str]| {
+            let mut arguments = vec!["enroll", "--subject", "eve"];
+            arguments.extend(flags);
+            arguments.extend([text(&own), text(picture)]);
+            fixture.run(&arguments)
+        };
+        refused(&enroll(&[]), &[text(picture), what]);
+        assert_eq!(fixture.store(), before);
+    }
+    let forced = ["enroll", "--force", "--subject", "eve", text(&small)];
+    let forced = fixture.run(&forced);
+    let warning = String::from_utf8_lossy(&forced.stderr).into_owned();
+    assert!(
+        code(&forced) == 0 && warning.contains("small.png"),
+        "{warning}"
+    );
+    // To compare asks for less than to enrol.
+    let identified = fixture.run(&["identify", text(&small)]);
+    assert_eq!(code(&identified), 0);
+}
+
+#[test]
+fn a_subject_close_to_another_is_told() {
+    let fixture = Fixture::new();
+    let close = |output: &std::process::Output| {
+        let warning = String::from_utf8_lossy(&output.stderr).into_owned();
+        warning.contains("ada close").then_some(code(output))
+    };
+    assert_eq!(close(&fixture.enroll("ada", 1)), None);
+    assert_eq!(close(&fixture.enroll("grace", 2)), None);
+    // It is done all the same: twins exist.
+    assert_eq!(close(&fixture.enroll("ada again", 1)), Some(0));
+    // Enrolling anew is no other subject.
+    fixture.run(&["remove", "--subject", "ada again"]);
+    assert_eq!(close(&fixture.enroll("ada", 1)), None);
+    let own = fixture.picture(1, 2);
+    let second = ["enroll", "--json", "--subject", "eve", text(&own)];
+    assert_eq!(json(&fixture.run(&second))["close_to"], "ada");
+    let other = fixture.picture(3, 2);
+    let third = ["enroll", "--json", "--subject", "bob", text(&other)];
+    assert!(json(&fixture.run(&third))["close_to"].is_null());
+}
+
+#[test]
+fn nothing_but_enrolment_changes_templates_and_drift_is_told() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let before = fixture.store();
+    let own = fixture.picture(1, 3);
+    let verify = || fixture.run(&["verify", "--json", "--subject", "ada", text(&own)]);
+    let drift = || json(&fixture.run(&["list", "--json"]))["subjects"][0]["drift"].clone();
+    assert_eq!(
+        (&drift()["accepted"], &drift()["reenrol"]),
+        (&0.into(), &false.into())
+    );
+    for accepted in 1..=3 {
+        assert_eq!(json(&verify())["verdict"], "accept");
+        assert_eq!(drift()["accepted"], accepted);
+    }
+    let other = fixture.picture(2, 0);
+    fixture.run(&["verify", "--subject", "ada", text(&other)]);
+    fixture.run(&["identify", text(&own)]);
+    assert_eq!(drift()["accepted"], 3);
+    assert_eq!(fixture.store(), before);
+
+    // Sixteen accepted nearly at the threshold: the record says so, as if they had been.
+    fixture.keep_drift("ada", [1, 64, WINDOW, 250]);
+    let advised = verify();
+    let warning = String::from_utf8_lossy(&advised.stderr).into_owned();
+    assert!(
+        code(&advised) == 0 && warning.contains("enrol anew"),
+        "{warning}"
+    );
+    assert_eq!(drift()["reenrol"], true);
+    let list = fixture.run(&["list"]);
+    let listed = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(
+        listed.contains("25 % at enrolment): enrol anew"),
+        "{listed}"
+    );
+    assert_eq!(fixture.store(), before);
+    // Enrolled anew it begins anew, and of who is removed nothing is left.
+    fixture.enroll("ada", 1);
+    assert_eq!(
+        (&drift()["accepted"], &drift()["reenrol"]),
+        (&0.into(), &false.into())
+    );
+    fixture.run(&["remove", "--subject", "ada"]);
+    let left = fs::read(fixture.path("store.drift")).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_is_known_of_drift_is_sealed_and_begun_anew_when_it_is_damaged() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let whole = fs::read(fixture.path("store.drift")).unwrap();
+    assert!(!whole.windows(3).any(|bytes| bytes == b"ada"));
+    let own = fixture.picture(1, 3);
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 1] ^= 1;
+    for damaged in [&flipped[..], &whole[..whole.len() - 1], b"", b"\xff\xfe"] {
+        fs::write(fixture.path("store.drift"), damaged).unwrap();
+        let verified = fixture.run(&["verify", "--json", "--subject", "ada", text(&own)]);
+        let drift = &json(&verified)["drift"];
+        assert_eq!((code(&verified), &drift["accepted"]), (0, &1.into()));
+        assert!(drift["enrolled"].is_null());
+    }
+    fs::write(fixture.path("store.drift"), &whole).unwrap();
+    let verified = fixture.run(&["verify", "--json", "--subject", "ada", text(&own)]);
+    assert!(json(&verified)["drift"]["enrolled"].is_number());
 }
 
 #[test]

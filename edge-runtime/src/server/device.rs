@@ -216,13 +216,22 @@ where
                 let Memory { idle, .. } = recognizer.memory();
                 capture(&mut self.board, &mut self.upload, idle)
             }
-            Request::Enroll { subject, anew } => {
+            Request::Enroll {
+                subject,
+                anew,
+                anyway,
+            } => {
                 let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
                 check_place(recognizer.store(), &subject, self.capacity.into())?;
                 let sample = self.upload.take()?;
-                let embedding = recognizer.embed(sample).map_err(refusal)?;
-                let shots = enroll(recognizer, subject, anew, &embedding)?;
-                Ok(Response::Enrolled { shots })
+                let embedding = match anyway {
+                    true => recognizer.embed(sample),
+                    false => recognizer.embed_to_enroll(sample),
+                };
+                let embedding = embedding.map_err(refusal)?;
+                let shots = enroll(recognizer, &subject, (anew, anyway), &embedding)?;
+                let close_to = close_to(recognizer, &subject);
+                Ok(Response::Enrolled { shots, close_to })
             }
             Request::Verify { subject } => {
                 let sample = self.upload.take()?;
@@ -267,8 +276,9 @@ where
             Request::List { index } => {
                 let mut templates = recognizer.store().templates();
                 let entry = templates.nth(index.into()).map(|template| {
-                    let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
-                    (template.subject(), shots)
+                    let (subject, shots) = (template.subject(), template.shot_count());
+                    let drift = recognizer.store().drift(subject).unwrap_or_default();
+                    (subject, u8::try_from(shots).unwrap_or(u8::MAX), drift)
                 });
                 Ok(Response::Subject { entry })
             }
@@ -423,13 +433,13 @@ where
 }
 
 /// Adds an embedding to the subject's samples, or makes it the first and, when `anew`, the
-/// only one: how many there are then.
+/// only one: how many there are then. One that is unlike the others is added when `anyway`.
 // Templates are large, and not needed while the engine runs.
 #[inline(never)]
 fn enroll<E, S, const SHOTS: usize, const DIM: usize>(
     recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
-    subject: SubjectId,
-    anew: bool,
+    subject: &SubjectId,
+    (anew, anyway): (bool, bool),
     embedding: &[i8; DIM],
 ) -> Result<u8, Refusal>
 where
@@ -438,20 +448,40 @@ where
 {
     let known = {
         let mut templates = recognizer.store().templates();
-        let known = templates.find(|template| !anew && *template.subject_id() == subject);
+        let known = templates.find(|template| !anew && template.subject_id() == subject);
         known.cloned()
     };
     let mut template = match known {
         Some(template) => template,
         // Boards have no clock.
-        None => recognizer.begin(subject, 0).map_err(refusal)?,
+        None => recognizer.begin(subject.clone(), 0).map_err(refusal)?,
     };
     let embedding = embedding.get(..recognizer.dim()).unwrap_or_default();
     let added = template.push(embedding);
     added.map_err(|error| refusal::<S::Error>(error.into()))?;
-    let shots = u8::try_from(template.shot_count()).unwrap_or(u8::MAX);
-    recognizer.enroll(template).map_err(refusal)?;
-    Ok(shots)
+    let count = template.shot_count();
+    if !anyway {
+        // The others were taken already.
+        let checked = recognizer.check_shot(&template, count.saturating_sub(1));
+        checked.map_err(|_| Refusal::Unlike)?;
+    }
+    recognizer.enroll_anyway(template).map_err(refusal)?;
+    Ok(u8::try_from(count).unwrap_or(u8::MAX))
+}
+
+/// Another subject that is hard to tell from an enrolled one.
+fn close_to<'r, E, S, const SHOTS: usize, const DIM: usize>(
+    recognizer: &'r Recognizer<'_, E, S, SHOTS, DIM>,
+    subject: &SubjectId,
+) -> Option<&'r str>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+{
+    let mut templates = recognizer.store().templates();
+    let template = templates.find(|template| template.subject_id() == subject)?;
+    let close = recognizer.close_to(template)?;
+    Some(close.subject.as_str())
 }
 
 /// The verdict, and for a paired host what it rests on.
@@ -498,6 +528,8 @@ fn refusal<S>(error: RecognizerError<S>) -> Refusal {
         RecognizerError::Template(TemplateError::Shots { .. }) => Refusal::Full,
         RecognizerError::Template(TemplateError::Closed) => Refusal::Learned,
         RecognizerError::Template(_) => Refusal::Subject,
+        RecognizerError::Quality(flaw) => Refusal::Quality(flaw),
+        RecognizerError::Unlike(_) => Refusal::Unlike,
         RecognizerError::NoSample => Refusal::NoImage,
         RecognizerError::NotEnrolled => Refusal::NotEnrolled,
         RecognizerError::Store(_) => Refusal::Store,

@@ -6,6 +6,9 @@
 //! folder. Whoever reads finds the old file or the new one. A file that is damaged or
 //! of another model is never written to. Templates are biometric data: a new store is
 //! readable by its owner alone, and a replaced one keeps owner and permissions.
+//!
+//! What is known of how near to the threshold subjects are accepted lies in a file beside it,
+//! sealed too.
 
 use core::time::Duration;
 use std::fs::{File, TryLockError};
@@ -16,15 +19,18 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use shared::ModelId;
+use shared::drift::Drift;
 use shared::template::Template;
 
 use super::{State, StateStore, TemplateStore};
 use crate::file::{self, ReplaceError};
 use crate::keys::Keys;
 
+mod drift;
 mod error;
 mod format;
 
+use drift::Drifts;
 pub use error::FileStoreError;
 use format::{Content, check, encode, encode_unsealed, read, read_unsealed};
 
@@ -44,6 +50,7 @@ pub struct FileStore<const SHOTS: usize, const DIM: usize> {
     model: ModelId,
     keys: Keys,
     content: Content<SHOTS, DIM>,
+    drifts: Drifts,
 }
 
 impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
@@ -57,6 +64,7 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
     pub fn open(path: &Path, model: ModelId, keys: Keys) -> Result<Self, FileStoreError> {
         let path = file::follow_links(path);
         Ok(Self {
+            drifts: drift::read(&path, &keys),
             content: read(&path, model, &keys)?,
             path,
             model,
@@ -70,11 +78,12 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
     /// As [`open`](Self::open), and when it cannot be written. The file is as it was then.
     pub fn seal(path: &Path, model: ModelId, keys: Keys) -> Result<Self, FileStoreError> {
         let path = file::follow_links(path);
-        let lock = lock(&path)?;
+        let lock = lock(&path, PATIENCE)?;
         let mut content = Content::none();
         content.templates = read_unsealed(&path, model)?;
         let mut store = Self {
             content: Content::none(),
+            drifts: Drifts::new(),
             path,
             model,
             keys,
@@ -89,7 +98,11 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
     /// # Errors
     /// When it cannot be written.
     pub fn reseal(&mut self) -> Result<(), FileStoreError> {
-        self.transact(|_| true).map(|_| ())
+        self.transact(|_| true)?;
+        match self.drifts.is_empty() {
+            true => Ok(()),
+            false => self.change_drifts(PATIENCE, |_| ()),
+        }
     }
 
     /// Makes a store of `templates`, all at once.
@@ -106,6 +119,7 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         let path = file::follow_links(path);
         let mut store = Self {
             content: Content::none(),
+            drifts: Drifts::new(),
             path,
             model,
             keys,
@@ -148,12 +162,32 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         &self.path
     }
 
+    /// Changes what is known of drift and writes it, unless another program has the lock for
+    /// longer than `patience`.
+    fn change_drifts(
+        &mut self,
+        patience: Duration,
+        change: impl FnOnce(&mut Drifts),
+    ) -> Result<(), FileStoreError> {
+        let _lock = lock(&self.path, patience)?;
+        self.drifts = drift::read(&self.path, &self.keys);
+        change(&mut self.drifts);
+        // Of whoever was removed by a program that knows nothing of this.
+        let templates = &self.content.templates;
+        self.drifts
+            .retain(|subject, _| templates.iter().any(|t| t.subject() == subject));
+        drift::write(&self.path, &self.keys, &self.drifts).map_err(|source| FileStoreError::Write {
+            path: drift::path(&self.path),
+            source,
+        })
+    }
+
     /// Changes the content and writes it, unless `change` answers `false`.
     fn transact(
         &mut self,
         change: impl FnOnce(&mut Content<SHOTS, DIM>) -> bool,
     ) -> Result<bool, FileStoreError> {
-        let _lock = lock(&self.path)?;
+        let _lock = lock(&self.path, PATIENCE)?;
         // Another program may have written since this one read.
         let mut content = read(&self.path, self.model, &self.keys)?;
         let changed = change(&mut content);
@@ -211,7 +245,24 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
         Ok(())
     }
 
+    fn drift(&self, subject: &str) -> Option<Drift> {
+        self.drifts.get(subject).copied()
+    }
+
+    fn keep_drift(&mut self, subject: &str, drift: Drift) -> Result<(), FileStoreError> {
+        // Not worth waiting for.
+        self.change_drifts(Duration::ZERO, |drifts| {
+            drifts.insert(subject.into(), drift);
+        })
+    }
+
     fn remove(&mut self, subject: &str) -> Result<bool, FileStoreError> {
+        // First, so that nothing of a removed subject is left.
+        if drift::read(&self.path, &self.keys).contains_key(subject) {
+            self.change_drifts(PATIENCE, |drifts| {
+                drifts.remove(subject);
+            })?;
+        }
         self.transact(|content| {
             let templates = &mut content.templates;
             let before = templates.len();
@@ -244,8 +295,8 @@ impl<const SHOTS: usize, const DIM: usize> StateStore for FileStore<SHOTS, DIM> 
 
 /// Waits for the lock, a file beside the store: the store itself is replaced by every
 /// change. It is given back when it is dropped, or when the program dies. A change takes
-/// milliseconds; whoever holds the lock for longer than [`PATIENCE`] is stuck.
-fn lock(path: &Path) -> Result<File, FileStoreError> {
+/// milliseconds; whoever holds the lock for longer than `patience` is stuck.
+fn lock(path: &Path, patience: Duration) -> Result<File, FileStoreError> {
     let error = |source| FileStoreError::Write {
         path: path.to_path_buf(),
         source,
@@ -260,7 +311,7 @@ fn lock(path: &Path) -> Result<File, FileStoreError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
+            Err(TryLockError::WouldBlock) if started.elapsed() < patience => {
                 thread::sleep(Duration::from_millis(5));
             }
             Err(TryLockError::WouldBlock) => {

@@ -21,6 +21,7 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use shared::ModelId;
 use shared::bytes::copy_front;
+use shared::drift::Drift;
 use shared::support_set::Comparison;
 use shared::template::Template;
 use zeroize::Zeroize;
@@ -302,6 +303,16 @@ where
         self.slots.retain(|other| *other != slot);
         // The subject is gone, but what is left of it must go too.
         moved.erased.map(|()| true)
+    }
+
+    fn drift(&self, subject: &str) -> Option<Drift> {
+        self.held.templates.drift(subject)
+    }
+
+    /// In memory only.
+    fn keep_drift(&mut self, subject: &str, drift: Drift) -> Result<(), Self::Error> {
+        self.held.templates.keep_drift(subject, drift);
+        Ok(())
     }
 
     fn stale_count(&self) -> usize {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use edge_runtime::client::{Client, ClientError};
 use edge_runtime::server::Server;
+use shared::drift::WINDOW;
 use shared::preprocess::Image;
+use shared::quality::Flaw;
 use shared::template::SubjectId;
 use shared::wire::{self, Frames, MAX_FRAME, Refusal, Request, Response, Scores, Verdict};
 
@@ -16,6 +18,18 @@ use line::*;
 
 fn image(pixels: &[u8]) -> Image<'_> {
     Image::new(SIDE as u32, SIDE as u32, 1, pixels).unwrap()
+}
+
+fn enroll(subject: &str, anew: bool) -> Request<'_> {
+    Request::Enroll {
+        subject,
+        anew,
+        anyway: false,
+    }
+}
+
+fn enrolled(shots: u8, close_to: Option<&str>) -> Response<'_> {
+    Response::Enrolled { shots, close_to }
 }
 
 fn upload(client: &mut Client<Wire>, pixels: &[u8]) {
@@ -50,13 +64,8 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
         for which in 0..3 {
             let pixels = drawing(subject, which);
             upload(&mut client, &pixels);
-            let answer = client
-                .ask(&Request::Enroll {
-                    subject: name,
-                    anew: false,
-                })
-                .unwrap();
-            assert_eq!(answer, Response::Enrolled { shots: which + 1 });
+            let answer = client.ask(&enroll(name, false)).unwrap();
+            assert_eq!(answer, enrolled(which + 1, None));
             local.add(&mut template, &image(&pixels)).unwrap();
         }
         local.enroll(template).unwrap();
@@ -96,7 +105,7 @@ fn a_host_enrols_verifies_identifies_lists_and_removes() {
     assert_eq!(distance, Some(expected));
 
     let list = |client: &mut Client<Wire>, index| match client.ask(&Request::List { index }) {
-        Ok(Response::Subject { entry }) => entry.map(|(name, shots)| (name.to_owned(), shots)),
+        Ok(Response::Subject { entry }) => entry.map(|(name, shots, _)| (name.to_owned(), shots)),
         other => panic!("{other:?}"),
     };
     assert_eq!(list(&mut client, 0), Some(("ada".into(), 3)));
@@ -184,25 +193,13 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
         assert_eq!(refusal(&gap), Refusal::Chunk);
     }
     // Announced, but not here.
-    assert_eq!(
-        refusal(&Request::Enroll {
-            subject: "a",
-            anew: false
-        }),
-        Refusal::NoImage
-    );
+    assert_eq!(refusal(&enroll("a", false)), Refusal::NoImage);
     upload(&mut client, &drawing(0, 0));
     let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
         Response::Refused(refusal) => refusal,
         other => panic!("{request:?}: {other:?}"),
     };
-    assert_eq!(
-        refusal(&Request::Enroll {
-            subject: "",
-            anew: false
-        }),
-        Refusal::Subject
-    );
+    assert_eq!(refusal(&enroll("", false)), Refusal::Subject);
     let unknown = Response::Verified {
         verdict: Verdict::Unknown,
         scores: None,
@@ -210,44 +207,23 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
     let nobody = Request::Verify { subject: "nobody" };
     assert_eq!(client.ask(&nobody).unwrap(), unknown);
     for subject in ["a", "b", "c", "d"] {
-        let answer = client
-            .ask(&Request::Enroll {
-                subject,
-                anew: false,
-            })
-            .unwrap();
-        assert_eq!(answer, Response::Enrolled { shots: 1 });
+        let answer = client.ask(&enroll(subject, false)).unwrap();
+        // The same picture under another name.
+        let first = (subject != "a").then_some("a");
+        assert_eq!(answer, enrolled(1, first));
     }
-    let fifth = client
-        .ask(&Request::Enroll {
-            subject: "e",
-            anew: false,
-        })
-        .unwrap();
+    let fifth = client.ask(&enroll("e", false)).unwrap();
     assert_eq!(fifth, Response::Refused(Refusal::Full));
     for shots in 2..=SHOTS as u8 {
-        let answer = client
-            .ask(&Request::Enroll {
-                subject: "a",
-                anew: false,
-            })
-            .unwrap();
-        assert_eq!(answer, Response::Enrolled { shots });
+        let answer = client.ask(&enroll("a", false)).unwrap();
+        assert_eq!(answer, enrolled(shots, Some("b")));
     }
-    let anew = Request::Enroll {
-        subject: "b",
-        anew: true,
-    };
+    let anew = enroll("b", true);
     for _ in 0..2 {
         let answer = client.ask(&anew).unwrap();
-        assert_eq!(answer, Response::Enrolled { shots: 1 });
+        assert_eq!(answer, enrolled(1, Some("a")));
     }
-    let sixth = client
-        .ask(&Request::Enroll {
-            subject: "a",
-            anew: false,
-        })
-        .unwrap();
+    let sixth = client.ask(&enroll("a", false)).unwrap();
     assert_eq!(sixth, Response::Refused(Refusal::Full));
 }
 
@@ -355,7 +331,7 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
     // One byte of a hundred.
     let mut client = client(655, 0x5EED);
     let names = ["ada", "bob", "cyd", "dot"];
-    let mut enrolled: BTreeMap<&str, u8> = BTreeMap::new();
+    let mut known: BTreeMap<&str, u8> = BTreeMap::new();
     let mut order: Vec<&str> = vec![];
     let mut choice = Noise(77);
     let mut silent = 0;
@@ -364,12 +340,9 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
     }
     for _ in 0..requests {
         let subject = names[choice.next() as usize % names.len()];
-        let shots = enrolled.get(subject).copied();
+        let shots = known.get(subject).copied();
         let request = match choice.next() % 5 {
-            0 => Request::Enroll {
-                subject,
-                anew: false,
-            },
+            0 => enroll(subject, false),
             1 => Request::Remove { subject },
             2 => Request::List {
                 index: (choice.next() % 5) as u16,
@@ -388,21 +361,27 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
                     if shots == 1 {
                         order.push(subject);
                     }
-                    enrolled.insert(subject, shots);
-                    Response::Enrolled { shots }
+                    known.insert(subject, shots);
+                    // All show the same.
+                    let other = order.iter().find(|name| **name != subject);
+                    enrolled(shots, other.copied())
                 }
             },
-            Request::Remove { .. } => match enrolled.remove(subject) {
+            Request::Remove { .. } => match known.remove(subject) {
                 Some(_) => {
                     order.retain(|name| *name != subject);
                     Response::Done
                 }
                 None => Response::Refused(Refusal::NotEnrolled),
             },
-            Request::List { index } => Response::Subject {
-                entry: order
-                    .get(usize::from(index))
-                    .map(|name| (*name, enrolled[name])),
+            Request::List { index } => match client.ask(&request) {
+                Ok(Response::Subject { entry }) => {
+                    let name = order.get(usize::from(index)).copied();
+                    let expected = name.map(|name| (name, known[name]));
+                    assert_eq!(entry.map(|(name, shots, _)| (name, shots)), expected);
+                    continue;
+                }
+                other => panic!("{other:?}"),
             },
             Request::Verify { .. } if shots.is_none() => Response::Verified {
                 verdict: Verdict::Unknown,
@@ -460,4 +439,74 @@ fn whatever_comes_over_the_line_the_device_answers_and_goes_on() {
         wire::decode(&mut answer).unwrap(),
         (1, Response::Hello { .. })
     ));
+}
+
+#[test]
+fn bad_pictures_and_pictures_of_others_are_refused_unless_somebody_insists() {
+    let mut client = client(0, 1);
+    let mut ask = |pixels: &[u8], anyway| {
+        upload(&mut client, pixels);
+        let request = Request::Enroll {
+            subject: "ada",
+            anew: false,
+            anyway,
+        };
+        match client.ask(&request).unwrap() {
+            Response::Enrolled { shots, .. } => Ok(shots),
+            Response::Refused(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut paper = drawing(0, 0);
+    paper
+        .iter_mut()
+        .for_each(|pixel| *pixel = 255 - *pixel / 255);
+    paper[7] = 255;
+    let blank = Refusal::Quality(Flaw::Blank);
+    assert_eq!(ask(&paper, false), Err(blank));
+    assert_eq!(ask(&drawing(0, 0), false), Ok(1));
+    assert_eq!(ask(&drawing(0, 1), false), Ok(2));
+    let stranger = drawing(3, 0);
+    assert_eq!(ask(&stranger, false), Err(Refusal::Unlike));
+    // Nothing of what was refused is there.
+    assert_eq!(ask(&drawing(0, 2), false), Ok(3));
+    assert_eq!(ask(&stranger, true), Ok(4));
+    // It does not stand in the way of good ones.
+    assert_eq!(ask(&drawing(0, 3), false), Ok(5));
+}
+
+#[test]
+fn verifying_changes_no_template_and_is_told_in_the_list() {
+    let mut client = client(0, 1);
+    let drift = |client: &mut Client<Wire>| match client.ask(&Request::List { index: 0 }) {
+        Ok(Response::Subject {
+            entry: Some(("ada", 3, drift)),
+        }) => drift,
+        other => panic!("{other:?}"),
+    };
+    for which in 0..3 {
+        upload(&mut client, &drawing(0, which));
+        client.ask(&enroll("ada", false)).unwrap();
+    }
+    let enrolled = drift(&mut client);
+    assert!(enrolled.count() == 0 && enrolled.enrolled().is_some());
+    let verify = |client: &mut Client<Wire>, pixels: &[u8]| {
+        upload(client, pixels);
+        match client.ask(&Request::Verify { subject: "ada" }).unwrap() {
+            Response::Verified { verdict, scores } => (verdict, scores),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (own, stranger) = (drawing(0, 3), drawing(3, 0));
+    let first = [&own, &stranger].map(|pixels| verify(&mut client, pixels));
+    let verdicts = first.map(|(verdict, _)| verdict);
+    assert_eq!(verdicts, [Verdict::Accept, Verdict::Reject]);
+    for _ in 0..40 {
+        verify(&mut client, &own);
+    }
+    let last = [&own, &stranger].map(|pixels| verify(&mut client, pixels));
+    assert_eq!(last, first);
+    let found = drift(&mut client);
+    assert_eq!(found.count(), WINDOW);
+    assert_eq!(found.enrolled(), enrolled.enrolled());
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Sealed;
+use crate::drift::Drift;
 use crate::model_id::ModelId;
+use crate::quality::Flaw;
 
 /// From the host to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub enum Request<'a> {
         subject: &'a str,
         /// Whether it takes the place of all shots that the subject has.
         anew: bool,
+        /// Whether somebody insists, though the picture is bad or unlike the other shots.
+        anyway: bool,
     },
     /// Is the uploaded picture of this subject?
     Verify {
@@ -143,6 +147,8 @@ pub enum Response<'a> {
     Enrolled {
         /// Shots the subject has now.
         shots: u8,
+        /// Another subject that is hard to tell from this one, if there is one.
+        close_to: Option<&'a str>,
     },
     /// Answers [`Request::Verify`].
     Verified {
@@ -160,8 +166,8 @@ pub enum Response<'a> {
     },
     /// Answers [`Request::List`]; absent past the last one.
     Subject {
-        /// Who, and how many shots.
-        entry: Option<(&'a str, u8)>,
+        /// Who, how many shots, and how near to the threshold the subject is accepted.
+        entry: Option<(&'a str, u8, Drift)>,
     },
     /// Answers [`Request::SelfTest`].
     SelfTested {
@@ -321,4 +327,8 @@ pub enum Refusal {
     ModelRollback,
     /// The device trusts another key, for good.
     Trust,
+    /// The picture is not good enough to enrol.
+    Quality(Flaw),
+    /// The picture is too far from the subject's other shots to be of the same subject.
+    Unlike,
 }

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use anyhow::{Error, Result, anyhow};
 use serde_json::{Value, json};
+use shared::drift::Drift;
 use shared::wire::{Refusal, Response, Scores};
 
 use crate::Outcome;
 use crate::arguments::{Enroll, Identify, List, Remove, SelfTest, Verify};
-use crate::verbs::number;
+use crate::verbs::{drift, number, warn_of_close};
 
 /// A picture that was verified.
 pub(super) struct Verified {
@@ -100,6 +101,9 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a model of no earlier version than the device has had, found one: sign it as a later version",
         Refusal::Trust =>
             "expected a device that trusts no other key yet, found one that does, for good: sign models with that one",
+        Refusal::Quality(flaw) => return anyhow!(flaw),
+        Refusal::Unlike =>
+            "expected a picture like the subject's others, found one that is too far from them: is it of the same subject? Take it again",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }
@@ -119,16 +123,20 @@ pub(super) fn enrolled(
     arguments: &Enroll,
     board: &str,
     model: &str,
-    shots: u8,
+    (shots, close_to): (u8, Option<&str>),
     out: &mut impl Write,
 ) -> Result<Outcome> {
     let subject = &arguments.subject;
+    if let Some(other) = close_to {
+        warn_of_close(subject, other, None);
+    }
     if arguments.json {
         let enrolled = json!({
             "subject": subject,
             "shots": shots,
             "model_id": model,
             "device": board,
+            "close_to": close_to,
         });
         writeln!(out, "{enrolled}")?;
     } else {
@@ -242,12 +250,12 @@ pub(super) fn listed(
     arguments: &List,
     board: &str,
     model: &str,
-    subjects: &[(String, u8)],
+    subjects: &[(String, u8, Drift)],
     stale: u16,
     out: &mut impl Write,
 ) -> Result<Outcome> {
     if arguments.json {
-        let subject = |(subject, shots): &(String, u8)| json!({"subject": subject, "shots": shots});
+        let subject = |(subject, shots, drift): &(String, u8, Drift)| json!({"subject": subject, "shots": shots, "drift": drift::as_json(*drift)});
         let list = json!({
             "model_id": model,
             "device": board,
@@ -256,8 +264,9 @@ pub(super) fn listed(
         });
         writeln!(out, "{list}")?;
     } else {
-        for (subject, shots) in subjects {
-            writeln!(out, "{subject}  {}", samples(*shots))?;
+        for (subject, shots, drift) in subjects {
+            let drift = drift::in_words(*drift);
+            writeln!(out, "{subject}  {}{drift}", samples(*shots))?;
         }
         if stale > 0 {
             writeln!(

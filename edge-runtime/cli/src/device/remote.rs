@@ -10,6 +10,7 @@ use edge_runtime::client::{Client, ClientError, Line, Paired};
 use edge_runtime::link::{KeyPair, PublicKey};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::artifact::Artifact;
+use shared::drift::Drift;
 use shared::wire::{Pairing, Refusal, Request, Response, Verdict};
 
 use super::answers::words;
@@ -142,14 +143,14 @@ impl Connected {
         Ok(())
     }
 
-    /// The enrolled subjects and how many samples each has.
-    fn subjects(&mut self) -> Result<Vec<(String, u8)>> {
+    /// The enrolled subjects, how many samples each has, and how near each is accepted.
+    fn subjects(&mut self) -> Result<Vec<(String, u8, Drift)>> {
         let mut subjects = vec![];
         for index in 0..=u16::MAX {
             match self.ask(&Request::List { index })? {
                 Response::Subject {
-                    entry: Some((subject, shots)),
-                } => subjects.push((subject.to_owned(), shots)),
+                    entry: Some((subject, shots, drift)),
+                } => subjects.push((subject.to_owned(), shots, drift)),
                 Response::Subject { entry: None } => break,
                 other => bail!("expected a subject, found {}", words(&other)),
             }
@@ -258,18 +259,26 @@ pub(super) fn send_model(
 pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     let subject = arguments.subject.as_str();
-    let mut enrolled = 0;
+    let anyway = arguments.force;
+    let (mut enrolled, mut close) = (0, None);
     for (index, sample) in Sample::all(&arguments.samples)?.iter().enumerate() {
         device.show(sample)?;
         // In place of an earlier enrolment, as everywhere.
         let anew = index == 0;
-        let answer = device.ask(&Request::Enroll { subject, anew });
+        let answer = device.ask(&Request::Enroll {
+            subject,
+            anew,
+            anyway,
+        });
         match answer.with_context(|| sample.name())? {
-            Response::Enrolled { shots } => enrolled = shots,
+            Response::Enrolled { shots, close_to } => {
+                (enrolled, close) = (shots, close_to.map(str::to_owned));
+            }
             other => bail!("expected an enrolment, found {}", words(&other)),
         }
     }
-    answers::enrolled(arguments, &device.board, &device.model, enrolled, out)
+    let (board, model) = (&device.board, &device.model);
+    answers::enrolled(arguments, board, model, (enrolled, close.as_deref()), out)
 }
 
 pub(crate) fn verify(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {

@@ -1,14 +1,18 @@
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use edge_runtime::recognizer::RecognizerError;
+use edge_runtime::store::file::SHOTS;
 use serde_json::{Value, json};
-use shared::template::SubjectId;
+use shared::embedding::MAX_DIM;
+use shared::template::{SubjectId, Template};
 
-use super::number;
+use super::{number, warn, warn_of_close};
 use crate::Outcome;
 use crate::arguments::Enroll;
-use crate::model::recognizer;
+use crate::model::{FileRecognizer, recognizer};
 use crate::pictures;
 
 pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
@@ -21,28 +25,20 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let mut template = recognizer.begin(subject, now.map_or(0, |now| now.as_secs()))?;
     let files = arguments.samples.files()?;
     for file in &files {
-        let picture = pictures::read(file)?;
-        let context = || file.display().to_string();
-        let image = picture.image().with_context(context)?;
-        recognizer
-            .add(&mut template, &image)
-            .with_context(context)?;
+        add(&mut recognizer, &mut template, file, arguments.force)
+            .with_context(|| file.display().to_string())?;
     }
+    check(&recognizer, &template, &files, arguments.force)?;
     let shots = template.shot_count();
-    let point = recognizer.operating_point(shots.saturating_sub(1).max(1));
-    let threshold = point.map_or(f32::INFINITY, |point| point.threshold);
+    let threshold = recognizer.self_threshold(shots.saturating_sub(1));
     let distances: Vec<f32> = recognizer.self_distances(&template).collect();
-    recognizer.enroll(template)?;
-    for (file, distance) in files.iter().zip(&distances) {
-        if *distance > threshold {
-            // A warning that nobody can see changes nothing.
-            let _ = writeln!(
-                std::io::stderr(),
-                "warning: {}: expected to be at most {threshold:.4} from the other samples, found {distance:.4}: is it of the same subject?",
-                file.display()
-            );
-        }
-    }
+    let close = recognizer.close_to(&template);
+    let close = close.map(|close| (close.subject.clone(), close.distance));
+    recognizer.enroll_anyway(template)?;
+    let close_to = close.map(|(other, distance)| {
+        warn_of_close(&arguments.subject, other.as_str(), Some(distance));
+        other.as_str().to_owned()
+    });
     if arguments.json {
         let distances: Vec<Value> = distances.iter().copied().map(number).collect();
         let enrolled = json!({
@@ -52,6 +48,7 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
             "engine": arguments.recognizer.model.engine.name(),
             "self_distances": distances,
             "threshold": number(threshold),
+            "close_to": close_to,
         });
         writeln!(out, "{enrolled}")?;
     } else {
@@ -64,4 +61,43 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
         )?;
     }
     Ok(Outcome::Yes)
+}
+
+/// Adds a picture; a bad one only by `force`, and not silently.
+fn add(
+    recognizer: &mut FileRecognizer<'_>,
+    template: &mut Template<SHOTS, MAX_DIM>,
+    file: &Path,
+    force: bool,
+) -> Result<()> {
+    let picture = pictures::read(file)?;
+    let image = picture.image()?;
+    match recognizer.add(template, &image) {
+        Err(RecognizerError::Quality(flaw)) if force => {
+            warn(format_args!("{}: {flaw}", file.display()));
+            Ok(recognizer.add_anyway(template, &image)?)
+        }
+        added => Ok(added?),
+    }
+}
+
+/// Whether the samples are of one subject; if they are not, `force` takes them all the same.
+fn check(
+    recognizer: &FileRecognizer<'_>,
+    template: &Template<SHOTS, MAX_DIM>,
+    files: &[PathBuf],
+    force: bool,
+) -> Result<()> {
+    let Err(unlike) = recognizer.check_consistency(template) else {
+        return Ok(());
+    };
+    let file = files
+        .get(unlike.shot)
+        .map_or_else(String::new, |file| file.display().to_string());
+    if force {
+        warn(format_args!("{file}: {unlike}"));
+        return Ok(());
+    }
+    let refused: Result<(), RecognizerError<anyhow::Error>> = Err(RecognizerError::Unlike(unlike));
+    refused.context(file)
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use edge_runtime::store::TemplateStore;
 use serde_json::json;
 
-use super::number;
+use super::{drift, number};
 use crate::Outcome;
 use crate::arguments::List;
 use crate::model::recognizer;
@@ -12,7 +12,9 @@ use crate::model::recognizer;
 pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
-    let templates = recognizer.store().templates();
+    let store = recognizer.store();
+    let templates = store.templates();
+    let drift_of = |subject: &str| store.drift(subject).unwrap_or_default();
     if arguments.json {
         let subject = |template: &shared::template::Template<_, _>| {
             json!({
@@ -20,6 +22,7 @@ pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
                 "shots": template.shot_count(),
                 "enrolled_at": template.enrolled_at(),
                 "scale": template.learned().map(|learned| number(learned.scale)),
+                "drift": drift::as_json(drift_of(template.subject())),
             })
         };
         let list = json!({
@@ -32,13 +35,14 @@ pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
     for template in templates {
         writeln!(
             out,
-            "{}  {} samples{}",
+            "{}  {} samples{}{}",
             template.subject(),
             template.shot_count(),
             match template.learned() {
                 Some(_) => ", a learnt prototype",
                 None => "",
-            }
+            },
+            drift::in_words(drift_of(template.subject()))
         )?;
     }
     Ok(Outcome::Yes)

@@ -2,6 +2,7 @@
 
 mod bench;
 mod doctor;
+pub(crate) mod drift;
 mod enroll;
 mod identify;
 mod info;
@@ -11,6 +12,7 @@ mod rotate_key;
 mod self_test;
 mod verify;
 
+use std::fmt::Display;
 use std::io::Write;
 
 use anyhow::Result;
@@ -69,6 +71,20 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome>
         Verb::Serve(arguments) => device::serve::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments, out),
     }
+}
+
+/// Tells what should be looked at, and does not stop anything.
+pub(crate) fn warn(what: impl Display) {
+    // A warning that nobody can see changes nothing.
+    let _ = writeln!(std::io::stderr(), "warning: {what}");
+}
+
+/// Tells that a subject is hard to tell from another; how far it is, where that is known.
+pub(crate) fn warn_of_close(subject: &str, other: &str, distance: Option<f32>) {
+    let found = distance.map_or_else(String::new, |distance| format!(", {distance:.4} away"));
+    warn(format_args!(
+        "{subject}: expected a subject unlike all others, found {other} close{found}: each may be accepted as the other; is it one person under two names?"
+    ));
 }
 
 /// Single precision, as people would write it: 0.1, not 0.10000000149011612.

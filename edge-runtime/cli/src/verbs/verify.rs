@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use edge_runtime::store::TemplateStore;
 use serde_json::{Value, json};
 
-use super::{LEARNED, basis, number, operating_point};
+use super::{LEARNED, basis, drift, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Verify;
 use crate::model::recognizer;
@@ -31,6 +31,9 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let point = recognizer.operating_point(enrolled);
     let mut templates = recognizer.store().templates();
     let is_learned = templates.any(|t| t.subject() == arguments.subject && t.learned().is_some());
+    let drift = recognizer.store().drift(&arguments.subject);
+    let drift = drift.unwrap_or_default();
+    drift::advise(&arguments.subject, drift);
     if arguments.json {
         let probe =
             |(file, verification): &(std::path::PathBuf, shared::decision::Verification)| {
@@ -49,6 +52,7 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
             "shots": enrolled,
             "learned": is_learned,
             "operating_point": point.as_ref().map_or(Value::Null, operating_point),
+            "drift": drift::as_json(drift),
             "probes": probes.iter().map(probe).collect::<Vec<_>>(),
         });
         if let [(_, verification)] = &probes[..] {

@@ -26,6 +26,7 @@ use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, golden::fill_input, write,
 };
+use shared::drift::Drift;
 use shared::embedding::{MAX_DIM, prototype};
 use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
@@ -118,6 +119,14 @@ impl Fixture {
         let templates: Vec<_> = store.templates().cloned().collect();
         fs::remove_file(&path).unwrap();
         FileStore::create_unsealed(&path, model, &templates).unwrap();
+    }
+
+    /// Puts what is known of a subject's drift in the place of what was, as it is encoded.
+    pub fn keep_drift(&self, subject: &str, encoded: [u8; 4]) {
+        let (path, model) = (self.path("store"), self.model_id());
+        let mut store = FileStore::<SHOTS, MAX_DIM>::open(&path, model, keys()).unwrap();
+        let drift = Drift::decode(encoded).unwrap();
+        store.keep_drift(subject, drift).unwrap();
     }
 
     fn model_id(&self) -> ModelId {
