@@ -14,7 +14,9 @@ use shared::artifact::{Artifact, MAX_LEN, OperatingPoint};
 use super::{DataArgs, count};
 use crate::dataset::{DatasetName, omniglot};
 use crate::engine::{self, Embedder, EngineName, Precision};
-use crate::evaluate::{Report, few_shot, koch_verification, omniglot_runs, open_set, verification};
+use crate::evaluate::{
+    Report, enrolment, few_shot, koch_verification, omniglot_runs, open_set, verification,
+};
 use crate::export::card::ModelCard;
 use crate::export::{ARTIFACT, CARD};
 use crate::head::{Head, HeadName, Tuning};
@@ -40,7 +42,7 @@ pub struct EvaluateArgs {
     /// Classes in a few-shot episode
     #[arg(long, default_value_t = 20, value_parser = count(2, 10_000))]
     ways: usize,
-    /// Enrolled samples per class [default: 5 in verification and open-set, 1 in few-shot]
+    /// Enrolled samples per class [default: 1 in few-shot, 5 in other protocols]
     #[arg(long, value_parser = count(1, 255))]
     shots: Option<usize>,
     /// Probes per class in a few-shot episode
@@ -95,6 +97,8 @@ pub enum Protocol {
     OmniglotRuns,
     /// Are two Omniglot drawings of one character? As Koch et al., 2015, ask
     KochVerification,
+    /// What of good and of spoilt pictures does enrolment refuse?
+    Enrolment,
 }
 
 /// Figures of these are figures of the same thing.
@@ -188,6 +192,13 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
             };
             open_set::evaluate(embedder, &dataset, &options)?
         }
+        Protocol::Enrolment => {
+            let dataset = trained.load(args.dataset, data)?;
+            let bytes = artifact(&args.model)?;
+            let artifact = Artifact::parse(&bytes)?;
+            let shots = args.shots.unwrap_or(5);
+            enrolment::evaluate(embedder, &artifact, &dataset, shots)?
+        }
     };
     if args.record {
         record(&args.model, &report)?;
@@ -206,13 +217,11 @@ fn operating_point(
     embedder: &dyn Embedder,
     shots: usize,
 ) -> Result<Option<OperatingPoint>> {
-    let path = args.model.join(ARTIFACT);
     if embedder.facts().model_id.is_none() || args.precision == Some(Precision::Float) {
         return Ok(None);
     }
-    let bytes = edge_runtime::file::read(&path, MAX_LEN.into())
-        .with_context(|| path.display().to_string())?;
-    let artifact = Artifact::parse(&bytes).with_context(|| path.display().to_string())?;
+    let bytes = artifact(&args.model)?;
+    let artifact = Artifact::parse(&bytes)?;
     let points = artifact.operating_points();
     let far = args.far.unwrap_or(points.usual_target());
     let point = points.choose(far, shots).with_context(|| {
@@ -222,6 +231,15 @@ fn operating_point(
         )
     })?;
     Ok(Some(point))
+}
+
+/// The checked artifact of a model folder.
+fn artifact(model: &Path) -> Result<Vec<u8>> {
+    let path = model.join(ARTIFACT);
+    let context = || path.display().to_string();
+    let bytes = edge_runtime::file::read(&path, MAX_LEN.into()).with_context(context)?;
+    Artifact::parse(&bytes).with_context(context)?;
+    Ok(bytes)
 }
 
 fn record(model: &Path, report: &Report) -> Result<()> {

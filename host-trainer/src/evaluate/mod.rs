@@ -6,6 +6,7 @@
 
 pub mod baselines;
 pub mod cross_validation;
+pub mod enrolment;
 pub mod few_shot;
 pub mod interval;
 pub mod koch_verification;
@@ -70,6 +71,8 @@ pub enum Details {
     KochVerification(koch_verification::Details),
     /// Of `open-set`.
     OpenSet(open_set::Details),
+    /// Of `enrolment`.
+    Enrolment(enrolment::Details),
 }
 
 /// The samples of one part of a data set, embedded.

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::cli::{percent, with_interval};
-use crate::evaluate::{Details, Report, few_shot, koch_verification, open_set, verification};
+use crate::evaluate::{
+    Details, Report, enrolment, few_shot, koch_verification, open_set, verification,
+};
 
 /// Prints a report.
 pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -26,6 +28,7 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         Details::KochVerification(details) => koch_verification(report, details, out),
         Details::OpenSet(details) => open_set(report, details, out),
+        Details::Enrolment(details) => enrolment(details, out),
     }
 }
 
@@ -171,4 +174,42 @@ fn few_shot(details: &few_shot::Details, out: &mut impl Write) -> io::Result<()>
         )?;
     }
     Ok(())
+}
+
+fn enrolment(details: &enrolment::Details, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} of {} pictures refused, of {} classes; bounds from {}",
+        details.refused.values().sum::<usize>(),
+        details.pictures,
+        details.classes,
+        details.bounds_from
+    )?;
+    for (flaw, count) in &details.refused {
+        writeln!(out, "  {flaw:<10} {count}")?;
+    }
+    writeln!(out, "refused of the same pictures, spoilt:")?;
+    for spoilt in &details.spoilt {
+        writeln!(out, "  {:<36} {}", spoilt.how, percent(spoilt.refused))?;
+    }
+    writeln!(
+        out,
+        "{} samples of one class: {} of enrolments refused ({} at the usual threshold); one of them of another class: {}, the right one named in {}",
+        details.shots,
+        percent(details.inconsistent),
+        percent(details.inconsistent_strictly),
+        percent(details.mixed),
+        percent(details.mixed_named)
+    )?;
+    writeln!(
+        out,
+        "enrolled again under another name: {} called close; a stranger: {} with one other enrolled",
+        percent(details.again_close),
+        percent(details.stranger_close)
+    )?;
+    writeln!(
+        out,
+        "advised to enrol anew without drift: {} of {} classes with enough accepted samples",
+        details.advised, details.watched
+    )
 }
