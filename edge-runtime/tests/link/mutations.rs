@@ -31,6 +31,7 @@ fn request<'b>(random: &mut Random, bytes: &'b [u8]) -> Request<'b> {
         2 => Request::Enroll {
             subject: "berta",
             anew: true,
+            anyway: false,
         },
         _ => Request::Identify,
     }

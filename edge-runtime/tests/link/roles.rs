@@ -10,7 +10,11 @@ fn requests() -> (Vec<Request<'static>>, Vec<Request<'static>>) {
     let (subject, anew) = ("ada", false);
     let key = &[3; 32];
     let guarded = vec![
-        Request::Enroll { subject, anew },
+        Request::Enroll {
+            subject,
+            anew,
+            anyway: false,
+        },
         Request::Remove { subject },
         Request::RemoveStale,
         Request::List { index: 0 },
@@ -25,6 +29,7 @@ fn requests() -> (Vec<Request<'static>>, Vec<Request<'static>>) {
         Request::PairHost { key },
         Request::UnpairHost { key },
         Request::ListHosts { index: 0 },
+        Request::Trust { key },
     ];
     let open = vec![
         Request::ImageBegin {

@@ -190,6 +190,7 @@ fn enrolled() -> Bench {
             let enroll = Request::Enroll {
                 subject,
                 anew: false,
+                anyway: true,
             };
             ask(&mut device, &drawing(who, which), &enroll, Role::Paired);
         }

@@ -10,6 +10,7 @@ use edge_runtime::recognizer::Recognizer;
 use edge_runtime::server::{self, Answer, Board, NoRandomness, Running, Server};
 use edge_runtime::store::Held;
 use shared::artifact::Artifact;
+use shared::drift::Drift;
 use shared::wire::{self, Frames, MAX_FRAME, Pairing, Refusal, Response};
 
 pub(crate) const MODEL: &[u8] = include_bytes!("../../../models/omniglot-vinyals/model.bin");
@@ -185,7 +186,7 @@ impl Wire {
         let mut bent = bytes.to_vec();
         let bit = self.noise.next() as usize % (8 * bent.len());
         bent[bit / 8] ^= 1 << (bit % 8);
-        let entry = Some(("mallory", 1));
+        let entry = Some(("mallory", 1, Drift::default()));
         let mut all: Vec<Vec<u8>> = recorded
             .iter()
             .rev()
