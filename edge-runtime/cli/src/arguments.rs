@@ -310,6 +310,8 @@ pub(crate) struct RotateKey {
     /// The model folder, or a model.bin alone, that the store is of
     #[arg(long, value_name = "FOLDER", required_unless_present = "retire")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
     /// The template store
     #[arg(long, value_name = "FILE", required_unless_present = "retire")]
     pub(crate) store: Option<PathBuf>,

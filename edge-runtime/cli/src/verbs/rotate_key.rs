@@ -3,7 +3,6 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use edge_runtime::keys::file::{FileKeys, fresh};
 use edge_runtime::keys::{DeviceSecrets, KeyProvider, Keys};
-use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
 use edge_runtime::store::file::{FileStore, SHOTS};
 use serde_json::json;
@@ -25,7 +24,8 @@ pub(super) fn run(arguments: &RotateKey, out: &mut impl Write) -> Result<Outcome
         }
         return Ok(Outcome::Yes);
     }
-    let model = Model::open(arguments.model.as_deref().context("expected --model")?)?;
+    let folder = arguments.model.as_deref().context("expected --model")?;
+    let model = arguments.trust.open(folder)?;
     let model = model.identified_artifact()?.model_id();
     let store = arguments.store.as_deref().context("expected --store")?;
     let secrets = FileKeys::open_or_begin(&path)?;
