@@ -33,11 +33,11 @@ fn main() {
             frame[..length].to_vec()
         });
         write("frames", name, &frames.collect::<Vec<_>>().concat());
-        // A length, the mark of a new request, the message.
+        // A length, the mark of what a paired host asks, the message.
         let messages = requests.iter().map(|request| {
             let mut message = [0; 127];
             let length = postcard::to_slice(request, &mut message).unwrap().len();
-            [&[length as u8 + 1, 1], &message[..length]].concat()
+            [&[length as u8 + 1, 2], &message[..length]].concat()
         });
         write("session", name, &messages.collect::<Vec<_>>().concat());
     }
@@ -89,6 +89,7 @@ fn enrolment() -> Vec<Request<'static>> {
     requests.push(Request::Enroll {
         subject,
         anew: true,
+        anyway: false,
     });
     requests.extend(upload);
     requests.push(Request::Verify { subject });
