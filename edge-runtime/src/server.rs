@@ -28,6 +28,7 @@ use crate::sensor::{Captured, SensorError};
 
 mod attempt;
 mod device;
+mod enrolment;
 mod model;
 mod session;
 mod upload;

@@ -9,6 +9,7 @@ use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
 
 use super::attempt::{self, Attempt};
+use super::enrolment::{check_place, close_to, enroll};
 use super::upload::Upload;
 use super::{Board, ModelSlot, NoRandomness, Received};
 use crate::engine::{Engine, Memory};
@@ -409,81 +410,6 @@ where
     })
 }
 
-/// Whether there is a place for the subject.
-fn check_place<S, const SHOTS: usize, const DIM: usize>(
-    store: &S,
-    subject: &SubjectId,
-    capacity: usize,
-) -> Result<(), Refusal>
-where
-    S: TemplateStore<SHOTS, DIM>,
-{
-    let enrolled = store.templates().count();
-    let mut templates = store.templates();
-    if templates.any(|template| template.subject_id() == subject) {
-        return Ok(());
-    }
-    if enrolled >= capacity {
-        return Err(Refusal::Full);
-    }
-    if enrolled + store.stale_count() >= capacity {
-        return Err(Refusal::Stale);
-    }
-    Ok(())
-}
-
-/// Adds an embedding to the subject's samples, or makes it the first and, when `anew`, the
-/// only one: how many there are then. One that is unlike the others is added when `anyway`.
-// Templates are large, and not needed while the engine runs.
-#[inline(never)]
-fn enroll<E, S, const SHOTS: usize, const DIM: usize>(
-    recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
-    subject: &SubjectId,
-    (anew, anyway): (bool, bool),
-    embedding: &[i8; DIM],
-) -> Result<u8, Refusal>
-where
-    E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
-{
-    let known = {
-        let mut templates = recognizer.store().templates();
-        let known = templates.find(|template| !anew && template.subject_id() == subject);
-        known.cloned()
-    };
-    let mut template = match known {
-        Some(template) => template,
-        // Boards have no clock.
-        None => recognizer.begin(subject.clone(), 0).map_err(refusal)?,
-    };
-    let embedding = embedding.get(..recognizer.dim()).unwrap_or_default();
-    let added = template.push(embedding);
-    added.map_err(|error| refusal::<S::Error>(error.into()))?;
-    let count = template.shot_count();
-    if !anyway {
-        // The others were taken already.
-        let checked = recognizer.check_shot(&template, count.saturating_sub(1));
-        checked.map_err(|_| Refusal::Unlike)?;
-    }
-    recognizer.enroll_anyway(template).map_err(refusal)?;
-    Ok(u8::try_from(count).unwrap_or(u8::MAX))
-}
-
-/// Another subject that is hard to tell from an enrolled one.
-fn close_to<'r, E, S, const SHOTS: usize, const DIM: usize>(
-    recognizer: &'r Recognizer<'_, E, S, SHOTS, DIM>,
-    subject: &SubjectId,
-) -> Option<&'r str>
-where
-    E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
-{
-    let mut templates = recognizer.store().templates();
-    let template = templates.find(|template| template.subject_id() == subject)?;
-    let close = recognizer.close_to(template)?;
-    Some(close.subject.as_str())
-}
-
 /// The verdict, and for a paired host what it rests on.
 fn verified(answer: Option<&Verification>, role: Role) -> Response<'static> {
     let scores = answer.map(|answer| Scores {
@@ -521,7 +447,7 @@ fn not_captured(error: SensorError) -> Refusal {
     }
 }
 
-fn refusal<S>(error: RecognizerError<S>) -> Refusal {
+pub(super) fn refusal<S>(error: RecognizerError<S>) -> Refusal {
     match error {
         RecognizerError::Picture(_) => Refusal::Image,
         RecognizerError::Engine(_) | RecognizerError::FarTarget { .. } => Refusal::Engine,

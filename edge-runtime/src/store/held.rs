@@ -1,6 +1,7 @@
 //! Templates and states in memory.
 
 use shared::ModelId;
+use shared::drift::Drift;
 use shared::support_set::{Comparison, SupportSet, SupportSetError};
 use shared::template::Template;
 
@@ -51,6 +52,15 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> TemplateStore<
 
     fn remove(&mut self, subject: &str) -> Result<bool, SupportSetError> {
         Ok(self.templates.remove(subject))
+    }
+
+    fn drift(&self, subject: &str) -> Option<Drift> {
+        self.templates.drift(subject)
+    }
+
+    fn keep_drift(&mut self, subject: &str, drift: Drift) -> Result<(), SupportSetError> {
+        self.templates.keep_drift(subject, drift);
+        Ok(())
     }
 }
 

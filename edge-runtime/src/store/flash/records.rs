@@ -102,6 +102,14 @@ struct Mark {
     count: u32,
 }
 
+/// A record that was opened, in the buffer.
+struct Found {
+    change: u32,
+    key: KeyId,
+    /// Where in the buffer its content is.
+    content: Range<usize>,
+}
+
 /// Writes a number of records.
 fn count_to(place: &mut [u8], count: u32) -> Option<usize> {
     *place.first_chunk_mut()? = count.to_le_bytes();
@@ -227,9 +235,14 @@ impl<F: NorFlash, B: AsMut<[u8]>> Records<F, B> {
         if is_blank(&mut self.flash, half.of(&self.region))? {
             return Ok(None);
         }
-        let Some((change, key, content)) = self.read(half, MARK)? else {
+        let Some(found) = self.read(half, MARK)? else {
             return Ok(None);
         };
+        let Found {
+            change,
+            key,
+            content,
+        } = found;
         let count = self.buffer.as_mut().get(content);
         let count = count.and_then(|count| <[u8; 4]>::try_from(count).ok());
         let count = u32::from_le_bytes(count.ok_or(FlashStoreError::Damaged)?);
@@ -276,7 +289,10 @@ impl<F: NorFlash, B: AsMut<[u8]>> Records<F, B> {
         &mut self,
         slot: u32,
     ) -> Result<Option<&mut [u8]>, FlashStoreError<F::Error>> {
-        let Some((change, _, content)) = self.read(self.half, slot)? else {
+        let Some(Found {
+            change, content, ..
+        }) = self.read(self.half, slot)?
+        else {
             return Ok(None);
         };
         // What is older than the half was brought here from elsewhere.
@@ -288,11 +304,7 @@ impl<F: NorFlash, B: AsMut<[u8]>> Records<F, B> {
     }
 
     /// Opens the record of a slot, in the buffer: its change and key, and where its content is.
-    fn read(
-        &mut self,
-        half: Half,
-        slot: u32,
-    ) -> Result<Option<(u32, KeyId, Range<usize>)>, FlashStoreError<F::Error>> {
+    fn read(&mut self, half: Half, slot: u32) -> Result<Option<Found>, FlashStoreError<F::Error>> {
         let buffer = self.buffer.as_mut();
         let begin = buffer.as_ptr().addr();
         let mut map = map(&mut self.flash, half.of(&self.region), Access::Read)?;
@@ -313,7 +325,11 @@ impl<F: NorFlash, B: AsMut<[u8]>> Records<F, B> {
             Ok(opened) if opened.label.slot == slot && opened.len == len => {
                 let content = from + seal::CONTENT;
                 let content = content..content + opened.content.len();
-                Ok(Some((opened.label.change, key, content)))
+                Ok(Some(Found {
+                    change: opened.label.change,
+                    key,
+                    content,
+                }))
             }
             _ => Err(FlashStoreError::Damaged),
         }
