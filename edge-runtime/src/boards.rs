@@ -103,7 +103,7 @@ pub const NRF52840_DK: Board = Board {
     description: "Nordic nRF52840 DK: nRF52840, Cortex-M4F",
     target: "thumbv7em-none-eabihf",
     limits: Limits {
-        slot: 392 * KIB,
+        slot: 352 * KIB,
         arena: 128 * KIB,
         dim: 128,
         shots: 10,
@@ -111,8 +111,8 @@ pub const NRF52840_DK: Board = Board {
     },
     flash: 0..MIB,
     page: 4 * KIB,
-    program: 0..128 * KIB,
-    map: in_a_row(128 * KIB, 392 * KIB, 104 * KIB, 8 * KIB),
+    program: 0..192 * KIB,
+    map: in_a_row(192 * KIB, 352 * KIB, 104 * KIB, 8 * KIB),
     programmer: Programmer::ProbeRs {
         chip: "nRF52840_xxAA",
     },

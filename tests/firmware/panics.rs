@@ -49,6 +49,44 @@ const ARGUED: &[(&str, &str)] = &[
         "the same: its first block is the key of Poly1305",
     ),
     (
+        "chacha20::",
+        "keys, nonces and blocks have their lengths by their types; its stream goes on for 256 GB, \
+         and a record is part of a page",
+    ),
+    ("<chacha20::", "the same"),
+    ("<cipher::", "the same"),
+    (
+        "hkdf::",
+        "32 bytes are asked for, and there may be 255 times as many",
+    ),
+    ("<hmac::", "a key of 32 bytes is part of a block of 64"),
+    (
+        "<hybrid_array::",
+        "a block's bytes, counted by the length of its type",
+    ),
+    (
+        "universal_hash::",
+        "what is left of a message is shorter than a block",
+    ),
+    (
+        "ed25519_compact::",
+        "digits, words and bytes of arrays, counted by the arrays' lengths",
+    ),
+    (
+        "edge_runtime::slots::fitting",
+        "the same, where the library's functions are part of ours",
+    ),
+    (
+        "edge_runtime::server::enrolment::enroll",
+        "sequential_storage, as above, where a store is part of it",
+    ),
+    ("<edge_runtime::store::flash::", "the same"),
+    ("<&mut S as edge_runtime::store::", "the same"),
+    (
+        "serde_core::ser::Serializer::collect_seq",
+        "as shared::wire::frame::serialize",
+    ),
+    (
         "postcard::",
         "as above; it reads numbers byte by byte and stops at their longest form",
     ),

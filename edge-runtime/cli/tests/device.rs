@@ -268,8 +268,8 @@ fn a_real_board_is_written_by_its_programmer() {
     // The model in the first slot, and nothing in the second.
     let slots = std::fs::read(tools.join("slots")).unwrap();
     let artifact = std::fs::read(model.join("model.bin")).unwrap();
-    assert_eq!(slots.len(), (2 * 392 + 112) * 1024);
-    let (first, second) = slots.split_at(392 * 1024);
+    assert_eq!(slots.len(), (2 * 352 + 104 + 8) * 1024);
+    let (first, second) = slots.split_at(352 * 1024);
     let trailer = shared::artifact::Trailer::of(first).unwrap();
     assert_eq!(trailer.artifact(first), Some(&artifact[..]));
     assert!(second.iter().all(|&byte| byte == 0xff));

@@ -177,7 +177,7 @@ fn what_is_no_model_for_this_board_is_refused_by_name() {
     };
     let good = model(2);
     let mut other_version = good.clone();
-    other_version[8] += 1;
+    other_version[8] += 9;
     assert!(matches!(
         refused(&other_version),
         SlotError::Artifact(ArtifactError::Version { .. })

@@ -57,7 +57,7 @@ pub(crate) fn measure(clock: &mut impl Clock) {
     // unit, a division and a root take a few instructions more or less by their operands.
     let allowed = match cfg!(target_abi = "eabihf") {
         true => 2,
-        false => least / 1000,
+        false => least / 500,
     };
     if most - least > allowed {
         eprintln!("error: {RUNS} verifications take {least} to {most} ticks");
