@@ -262,7 +262,7 @@ fn a_real_board_is_written_by_its_programmer() {
     let chip = "--chip nRF52840_xxAA";
     assert_eq!(asked.len(), 3);
     assert_eq!(asked[0], format!("download {chip} {}", firmware.display()));
-    let models = format!("download {chip} --binary-format bin --base-address 0x20000 ");
+    let models = format!("download {chip} --binary-format bin --base-address 0x30000 ");
     assert!(asked[1].starts_with(&models), "{}", asked[1]);
     assert_eq!(asked[2], format!("reset {chip}"));
     // The model in the first slot, and nothing in the second.
