@@ -114,6 +114,10 @@ const ARGUED: &[(&str, &str)] = &[
     ("<&semihosting::", "as above"),
     ("<semihosting::", "as above"),
     (
+        "<core::slice::iter::",
+        "chunks of a length that is a constant above zero",
+    ),
+    (
         "<core::ops::range::",
         "slices that the above take, in a function of their own",
     ),
