@@ -170,10 +170,11 @@ pub(crate) fn enroll(client: &mut Client<impl Line>, subject: &str, picture: &Pi
         .ask(&Request::Enroll {
             subject,
             anew: false,
+            anyway: true,
         })
         .unwrap()
     {
-        Response::Enrolled { shots } => shots,
+        Response::Enrolled { shots, .. } => shots,
         other => panic!("{subject}: {other:?}"),
     }
 }
@@ -196,7 +197,7 @@ pub(crate) fn identify(client: &mut Client<impl Line>, picture: &Picture) -> Opt
 
 pub(crate) fn list(client: &mut Client<impl Line>) -> Vec<(String, u8)> {
     let entry = |index| match client.ask(&Request::List { index }).unwrap() {
-        Response::Subject { entry } => entry.map(|(name, shots)| (name.to_owned(), shots)),
+        Response::Subject { entry } => entry.map(|(name, shots, _)| (name.to_owned(), shots)),
         other => panic!("{other:?}"),
     };
     (0..).map_while(entry).collect()

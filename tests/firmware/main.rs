@@ -175,6 +175,7 @@ fn a_board_without_power_keeps_what_it_acknowledged() {
             Request::Enroll {
                 subject: "clara",
                 anew: false,
+                anyway: true,
             },
             named(&[("ada", 1), ("berta", 1), ("clara", 1)]),
         ),
@@ -182,6 +183,7 @@ fn a_board_without_power_keeps_what_it_acknowledged() {
             Request::Enroll {
                 subject: "ada",
                 anew: false,
+                anyway: true,
             },
             named(&[("ada", 2), ("berta", 1)]),
         ),
