@@ -55,7 +55,7 @@ pub struct Details {
     /// Of classes that are enrolled again with further samples under another name, the share
     /// in which that is told.
     pub again_close: f64,
-    /// The same of another class.
+    /// The same of the class that follows, which in Omniglot is mostly of the same alphabet.
     pub stranger_close: f64,
     /// Classes of which enough further samples are accepted to see drift.
     pub watched: usize,
