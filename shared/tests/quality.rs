@@ -69,7 +69,7 @@ fn measures_are_what_they_are_defined_to_be() {
     // A chequerboard: every inner Laplacian is 8 times the half range, so 64 variances.
     let chequers: Vec<u8> = (0..SIDE * SIDE)
         .map(|at| {
-            if (at % SIDE + at / SIDE) % 2 == 0 {
+            if (at % SIDE + at / SIDE).is_multiple_of(2) {
                 0
             } else {
                 255
