@@ -1,6 +1,6 @@
 //! Enrolment at the request of a host.
 
-use shared::template::SubjectId;
+use shared::template::{SubjectId, Template};
 use shared::wire::Refusal;
 
 use super::device::refusal;
@@ -45,6 +45,25 @@ where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
 {
+    let template = joined(recognizer, subject, (anew, anyway), embedding)?;
+    let count = template.shot_count();
+    recognizer.enroll_anyway(template).map_err(refusal)?;
+    Ok(u8::try_from(count).unwrap_or(u8::MAX))
+}
+
+/// The subject's template with another embedding.
+// What it is made of is not needed while it is written.
+#[inline(never)]
+fn joined<E, S, const SHOTS: usize, const DIM: usize>(
+    recognizer: &Recognizer<'_, E, S, SHOTS, DIM>,
+    subject: &SubjectId,
+    (anew, anyway): (bool, bool),
+    embedding: &[i8; DIM],
+) -> Result<Template<SHOTS, DIM>, Refusal>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+{
     let known = {
         let mut templates = recognizer.store().templates();
         let known = templates.find(|template| !anew && template.subject_id() == subject);
@@ -64,8 +83,7 @@ where
         let checked = recognizer.check_shot(&template, count.saturating_sub(1));
         checked.map_err(|_| Refusal::Unlike)?;
     }
-    recognizer.enroll_anyway(template).map_err(refusal)?;
-    Ok(u8::try_from(count).unwrap_or(u8::MAX))
+    Ok(template)
 }
 
 /// Another subject that is hard to tell from an enrolled one.
