@@ -208,6 +208,8 @@ where
     }
 
     /// Lets `fill` make the tower's input of a picture.
+    // What it needs is gone when the tower runs, which needs the most.
+    #[inline(never)]
     fn prepare(
         &mut self,
         picture: Sample<'_>,

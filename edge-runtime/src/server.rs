@@ -121,12 +121,14 @@ impl<B: Board> Board for &mut B {
 }
 
 /// From frames to frames. It outlives the models that a device runs.
-#[derive(Default)]
-pub struct Server {
+///
+/// `B` is a buffer for its answers, borrowed or owned, of
+/// [`answer_len`](shared::wire::answer_len) bytes.
+pub struct Server<B = [u8; MAX_ANSWER]> {
     sessions: Sessions,
     /// The last request that was carried out.
     last: Option<Last>,
-    reply: Reply,
+    reply: Reply<B>,
     refusal: [u8; REFUSAL_LEN],
 }
 
@@ -138,8 +140,8 @@ struct Last {
 }
 
 /// The frame that answers it, which may be asked for again.
-struct Reply {
-    bytes: [u8; MAX_ANSWER],
+struct Reply<B> {
+    bytes: B,
     len: usize,
     /// Whether its message is, since the request was.
     is_sealed: bool,
@@ -158,27 +160,19 @@ pub enum Answer<'a> {
 /// What a frame that refuses takes at most: stuffing and end, number, variants, checksum.
 const REFUSAL_LEN: usize = 16;
 
-impl Reply {
-    const fn new() -> Self {
-        Self {
-            bytes: [0; MAX_ANSWER],
-            len: 0,
-            is_sealed: false,
-        }
-    }
-
+impl<B: AsRef<[u8]>> Reply<B> {
     fn frame(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.as_ref().get(..self.len).unwrap_or_default()
     }
 }
 
-impl Default for Reply {
+impl Default for Server {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Server {
+impl<B> fmt::Debug for Server<B> {
     /// Without what its sessions keep secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").finish_non_exhaustive()
@@ -186,16 +180,29 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server that answered nothing yet.
+    /// A server that answered nothing yet, with room for every answer there is.
     pub const fn new() -> Self {
+        Self::with_reply([0; MAX_ANSWER])
+    }
+}
+
+impl<B> Server<B> {
+    /// A server that answered nothing yet, and answers in this buffer.
+    pub const fn with_reply(bytes: B) -> Self {
         Self {
             sessions: Sessions::new(),
             last: None,
-            reply: Reply::new(),
+            reply: Reply {
+                bytes,
+                len: 0,
+                is_sealed: false,
+            },
             refusal: [0; REFUSAL_LEN],
         }
     }
+}
 
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Server<B> {
     /// What answers `frame`, which is decoded in place, on `device`, which goes by `identity`.
     pub fn answer(
         &mut self,
@@ -310,9 +317,9 @@ impl Server {
         let written = match self.sessions.current() {
             Some(session) if reply.is_sealed => {
                 let seal = |plain: &mut [u8]| session.seal(plain);
-                wire::encode_sealed(id, response, &mut reply.bytes, seal)
+                wire::encode_sealed(id, response, reply.bytes.as_mut(), seal)
             }
-            _ => wire::encode(id, response, &mut reply.bytes),
+            _ => wire::encode(id, response, reply.bytes.as_mut()),
         };
         reply.len = written.unwrap_or(0);
     }

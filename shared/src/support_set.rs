@@ -131,6 +131,15 @@ pub fn claimed<'a, const SHOTS: usize, const DIM: usize>(
     (found != 0).then(|| (f32::from_bits(distance), shots as usize))
 }
 
+/// Whether somebody of that name is among them, found in as many steps wherever that is.
+pub fn is_enrolled<'a, const SHOTS: usize, const DIM: usize>(
+    templates: impl Iterator<Item = &'a Template<SHOTS, DIM>>,
+    subject: &str,
+) -> bool {
+    let same = templates.map(|template| black_box(same_name(template.subject(), subject)));
+    same.fold(0, |found, same| found | same) != 0
+}
+
 /// All bits set for equal names, none for others.
 fn same_name(a: &str, b: &str) -> u32 {
     let (a, b) = (a.as_bytes(), b.as_bytes());

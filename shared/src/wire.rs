@@ -22,9 +22,23 @@ pub const MAX_FRAME: usize = 1024;
 /// What stands behind sealed bytes, so that nobody else made them, bytes.
 pub const TAG_LEN: usize = 16;
 
-/// The longest frame that answers, bytes: one with a sealed embedding of [`MAX_DIM`]
-/// components, variant, length and tag twice, its number and checksum, stuffing and end.
-pub const MAX_ANSWER: usize = MAX_DIM + 2 * (1 + 2) + TAG_LEN + 2 + 4 + 3 + 1;
+/// The longest frame that answers where embeddings have `dim` components, bytes: one with a
+/// sealed embedding, variant, length and tag twice, its number and checksum, stuffing and end.
+pub const fn answer_len(dim: usize) -> usize {
+    let content = if dim > LONGEST_OTHER {
+        dim
+    } else {
+        LONGEST_OTHER
+    };
+    content + 2 * (1 + 2) + TAG_LEN + 2 + 4 + 3 + 1
+}
+
+/// What answers take beside embeddings at most, bytes: a Hello with a board's name of 48, or a
+/// message of a handshake.
+const LONGEST_OTHER: usize = 2 + 33 + 3 * 3 + 2 * 5 + 1 + 48;
+
+/// The longest frame that answers, bytes.
+pub const MAX_ANSWER: usize = answer_len(MAX_DIM);
 
 /// The most bytes of a picture or a model in one chunk.
 pub const MAX_CHUNK: usize = 768;

@@ -12,8 +12,7 @@ use shared::wire::{Request, Response};
 use crate::board::*;
 
 /// The most memory beside the arena: stack, templates, frames, everything.
-// The goal is 16 KB, which the checks of signatures and pictures exceed by some hundred bytes.
-const MEMORY: u64 = 17 * 1024;
+const MEMORY: u64 = 16 * 1024;
 
 /// The most code of the engine: kernels, plan, and the reading of artifacts.
 const ENGINE: u64 = 20 * 1024;
@@ -125,14 +124,8 @@ fn figures_of_boards() {
         // Everything but activations and pictures.
         let memory = size.memory - EMULATED.arena as u64 + u64::from(stack.0);
         assert!(memory <= MEMORY, "{}: {memory} bytes", machine.board);
-        // Instructions of RISC-V do less each than Thumb's.
-        let most = if machine.target.starts_with("riscv") {
-            ENGINE * 5 / 4
-        } else {
-            ENGINE
-        };
         assert!(
-            (1..=most).contains(&size.engine),
+            (1..=ENGINE).contains(&size.engine),
             "{}: {} bytes",
             machine.board,
             size.engine

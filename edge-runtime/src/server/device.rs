@@ -5,6 +5,7 @@ use shared::artifact::Golden;
 use shared::artifact::signature::PublicKey;
 use shared::decision::{Identification, Unknown, Verification};
 use shared::lockout::{Claim, Lockout};
+use shared::support_set::is_enrolled;
 use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
 
@@ -62,11 +63,18 @@ pub enum Running<'a, E, S, const SHOTS: usize, const DIM: usize> {
     Nothing(Refusal),
 }
 
-impl<E, S, const SHOTS: usize, const DIM: usize> Running<'_, E, S, SHOTS, DIM>
+impl<'a, E, S, const SHOTS: usize, const DIM: usize> Running<'a, E, S, SHOTS, DIM>
 where
     E: Engine,
     S: TemplateStore<SHOTS, DIM>,
 {
+    fn model(&mut self) -> Result<(&mut Recognizer<'a, E, S, SHOTS, DIM>, &Golden<'a>), Refusal> {
+        match self {
+            Self::Model { recognizer, golden } => Ok((recognizer, golden)),
+            Self::Store { why, .. } | Self::Nothing(why) => Err(*why),
+        }
+    }
+
     pub(super) fn store(&mut self) -> Result<&mut S, Refusal> {
         match self {
             Self::Model { recognizer, .. } => Ok(recognizer.store_mut()),
@@ -194,10 +202,7 @@ where
             Request::Trust { key } => return self.trust(key),
             _ => {}
         }
-        let (recognizer, golden) = match &mut self.running {
-            Running::Model { recognizer, golden } => (recognizer, golden),
-            Running::Store { why, .. } | Running::Nothing(why) => return Err(*why),
-        };
+        let (recognizer, golden) = self.running.model()?;
         match *request {
             Request::ImageBegin {
                 width,
@@ -221,82 +226,16 @@ where
                 subject,
                 anew,
                 anyway,
-            } => {
-                let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
-                check_place(recognizer.store(), &subject, self.capacity.into())?;
-                let sample = self.upload.take()?;
-                let embedding = match anyway {
-                    true => recognizer.embed(sample),
-                    false => recognizer.embed_to_enroll(sample),
-                };
-                let embedding = embedding.map_err(refusal)?;
-                let shots = enroll(recognizer, &subject, (anew, anyway), &embedding)?;
-                let close_to = close_to(recognizer, &subject);
-                Ok(Response::Enrolled { shots, close_to })
-            }
-            Request::Verify { subject } => {
-                let sample = self.upload.take()?;
-                let mut templates = recognizer.store().templates();
-                let claim = match templates.any(|template| template.subject() == subject) {
-                    true => Claim::Subject(subject),
-                    false => Claim::Nobody,
-                };
-                drop(templates);
-                let mut attempt = Attempt::new(&mut self.lockout, claim, role, &mut self.board);
-                if let Some(locked) = attempt.begin(recognizer.store_mut())? {
-                    return Ok(locked);
-                }
-                let answer = match recognizer.verify(subject, sample) {
-                    Err(RecognizerError::NotEnrolled) => None,
-                    answer => Some(answer.map_err(refusal)?.0),
-                };
-                let is_accepted = answer.is_some_and(|answer| answer.accepted());
-                attempt.end(recognizer.store_mut(), is_accepted)?;
-                self.verdict = Some(is_accepted);
-                Ok(verified(answer.as_ref(), role))
-            }
-            Request::Identify => {
-                let sample = self.upload.take()?;
-                let claim = Claim::Nobody;
-                let mut attempt = Attempt::new(&mut self.lockout, claim, role, &mut self.board);
-                if let Some(locked) = attempt.begin(recognizer.store_mut())? {
-                    return Ok(locked);
-                }
-                let (answer, _) = recognizer.identify(sample).map_err(refusal)?;
-                let (subject, distance) = named(&answer);
-                // The answer borrows the store, to which the count is written.
-                let subject = subject.cloned();
-                let is_accepted = subject.is_some();
-                attempt.end(recognizer.store_mut(), is_accepted)?;
-                self.verdict = Some(is_accepted);
-                let distance = (role == Role::Paired).then_some(distance);
-                self.named = subject;
-                let subject = self.named.as_ref().map(SubjectId::as_str);
-                Ok(Response::Identified { subject, distance })
-            }
-            Request::List { index } => {
-                let mut templates = recognizer.store().templates();
-                let entry = templates.nth(index.into()).map(|template| {
-                    let (subject, shots) = (template.subject(), template.shot_count());
-                    let drift = recognizer.store().drift(subject).unwrap_or_default();
-                    (subject, u8::try_from(shots).unwrap_or(u8::MAX), drift)
-                });
-                Ok(Response::Subject { entry })
-            }
+            } => self.enroll(subject, anew, anyway),
+            Request::Verify { subject } => self.verify(subject, role),
+            Request::Identify => self.identify(role),
+            Request::List { index } => self.list(index),
             Request::Remove { subject } => match recognizer.remove(subject) {
                 Ok(true) => Ok(Response::Done),
                 Ok(false) => Err(Refusal::NotEnrolled),
                 Err(error) => Err(refusal(error)),
             },
-            Request::Embed => {
-                let sample = self.upload.take()?;
-                let embedding = recognizer.embed(sample).map_err(refusal)?;
-                let embedding = embedding.get(..recognizer.dim()).unwrap_or_default();
-                let places = self.embedding.iter_mut().zip(embedding);
-                places.for_each(|(byte, component)| *byte = component.cast_unsigned());
-                let components = self.embedding.get(..embedding.len()).unwrap_or_default();
-                Ok(Response::Embedding { components })
-            }
+            Request::Embed => self.embed(),
             Request::SelfTest => {
                 self.upload.clear_idle();
                 let (passed, total) = recognizer.self_test(golden).map_err(refusal)?;
@@ -312,6 +251,88 @@ where
             }
             _ => Err(Refusal::Unsupported),
         }
+    }
+
+    // Each by itself: what one of them needs is no burden on the stack of the others.
+    #[inline(never)]
+    fn enroll(&mut self, subject: &str, anew: bool, anyway: bool) -> Result<Response<'_>, Refusal> {
+        let (recognizer, _) = self.running.model()?;
+        let subject = SubjectId::new(subject).map_err(|_| Refusal::Subject)?;
+        check_place(recognizer.store(), &subject, self.capacity.into())?;
+        let sample = self.upload.take()?;
+        let embedding = match anyway {
+            true => recognizer.embed(sample),
+            false => recognizer.embed_to_enroll(sample),
+        };
+        let embedding = embedding.map_err(refusal)?;
+        let shots = enroll(recognizer, &subject, (anew, anyway), &embedding)?;
+        let close_to = close_to(recognizer, &subject);
+        Ok(Response::Enrolled { shots, close_to })
+    }
+
+    #[inline(never)]
+    fn verify(&mut self, subject: &str, role: Role) -> Result<Response<'_>, Refusal> {
+        let (recognizer, _) = self.running.model()?;
+        let sample = self.upload.take()?;
+        let claim = match is_enrolled(recognizer.store().templates(), subject) {
+            true => Claim::Subject(subject),
+            false => Claim::Nobody,
+        };
+        let mut attempt = Attempt::new(&mut self.lockout, claim, role, &mut self.board);
+        if let Some(locked) = attempt.begin(recognizer.store_mut())? {
+            return Ok(locked);
+        }
+        let answer = match recognizer.verify(subject, sample) {
+            Err(RecognizerError::NotEnrolled) => None,
+            answer => Some(answer.map_err(refusal)?.0),
+        };
+        let is_accepted = answer.is_some_and(|answer| answer.accepted());
+        attempt.end(recognizer.store_mut(), is_accepted)?;
+        self.verdict = Some(is_accepted);
+        Ok(verified(answer.as_ref(), role))
+    }
+
+    #[inline(never)]
+    fn identify(&mut self, role: Role) -> Result<Response<'_>, Refusal> {
+        let (recognizer, _) = self.running.model()?;
+        let sample = self.upload.take()?;
+        let claim = Claim::Nobody;
+        let mut attempt = Attempt::new(&mut self.lockout, claim, role, &mut self.board);
+        if let Some(locked) = attempt.begin(recognizer.store_mut())? {
+            return Ok(locked);
+        }
+        let (answer, _) = recognizer.identify(sample).map_err(refusal)?;
+        let (subject, distance) = named(&answer);
+        // The answer borrows the store, to which the count is written.
+        self.named = subject.cloned();
+        let subject = self.named.as_ref().map(SubjectId::as_str);
+        attempt.end(recognizer.store_mut(), subject.is_some())?;
+        self.verdict = Some(subject.is_some());
+        let distance = (role == Role::Paired).then_some(distance);
+        Ok(Response::Identified { subject, distance })
+    }
+
+    fn list(&mut self, index: u16) -> Result<Response<'_>, Refusal> {
+        let (recognizer, _) = self.running.model()?;
+        let store = recognizer.store();
+        let entry = store.templates().nth(index.into()).map(|template| {
+            let (subject, shots) = (template.subject(), template.shot_count());
+            let drift = store.drift(subject).unwrap_or_default();
+            (subject, u8::try_from(shots).unwrap_or(u8::MAX), drift)
+        });
+        Ok(Response::Subject { entry })
+    }
+
+    #[inline(never)]
+    fn embed(&mut self) -> Result<Response<'_>, Refusal> {
+        let (recognizer, _) = self.running.model()?;
+        let sample = self.upload.take()?;
+        let embedding = recognizer.embed(sample).map_err(refusal)?;
+        let embedding = embedding.get(..recognizer.dim()).unwrap_or_default();
+        let places = self.embedding.iter_mut().zip(embedding);
+        places.for_each(|(byte, component)| *byte = component.cast_unsigned());
+        let components = self.embedding.get(..embedding.len()).unwrap_or_default();
+        Ok(Response::Embedding { components })
     }
 
     /// Trusts a key, for good: whoever is paired later cannot undo it.

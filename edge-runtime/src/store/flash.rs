@@ -253,6 +253,8 @@ where
         self.enrolled().iter()
     }
 
+    // What calls it has made the template, and needs nothing of that any more.
+    #[inline(never)]
     fn put(&mut self, template: Template<SHOTS, DIM>) -> Result<(), Self::Error> {
         let subject = template.subject_id();
         let mut places = self.enrolled().iter().zip(&self.slots);

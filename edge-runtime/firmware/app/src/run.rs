@@ -62,17 +62,18 @@ pub struct Parts<
     /// Memory for activations, and for pictures between two runs, of as many bytes as the
     /// limits state.
     pub arena: &'a mut [u8],
+    /// Memory of [`answer_len`](shared::wire::answer_len) bytes for an answer.
+    pub answer: &'a mut [u8],
     /// Memory of [`record_len`](edge_runtime::store::flash::record_len) bytes for one record
     /// of the store.
     pub record: &'a mut [u8],
 }
 
-/// Templates, and frames from and to the host.
+/// Templates, and frames from the host.
 #[derive(Debug)]
 pub struct Memory<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> {
     held: Held<SUBJECTS, SHOTS, DIM>,
     frames: Frames,
-    server: Server,
 }
 
 impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Memory<SUBJECTS, SHOTS, DIM> {
@@ -81,7 +82,6 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> Memory<SUBJECT
         Self {
             held: Held::new(),
             frames: Frames::new(),
-            server: Server::new(),
         }
     }
 }
@@ -123,13 +123,10 @@ where
         limits,
         memory,
         arena,
+        answer,
         record,
     } = parts;
-    let Memory {
-        held,
-        frames,
-        server,
-    } = memory;
+    let Memory { held, frames } = memory;
     let mut slots = Slots::new(first, second);
     let mut board = Equipped { board, sensor };
     let begins = is_blank(&mut flash, store.clone());
@@ -147,7 +144,7 @@ where
         link: &mut link,
         indicator: &mut indicator,
         frames,
-        server,
+        server: Server::with_reply(answer),
         identity: &mut identity,
     };
     // Who cannot say whom it trusts has a store that cannot be read, and runs nothing.
@@ -312,7 +309,7 @@ struct Host<'a, L, I> {
     link: &'a mut L,
     indicator: &'a mut I,
     frames: &'a mut Frames,
-    server: &'a mut Server,
+    server: Server<&'a mut [u8]>,
     identity: &'a mut Identity,
 }
 

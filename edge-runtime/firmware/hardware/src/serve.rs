@@ -76,6 +76,7 @@ where
         limits: board.limits,
         memory: statics.memory,
         arena: statics.arena,
+        answer: statics.answer,
         record: statics.record,
     });
     match served {

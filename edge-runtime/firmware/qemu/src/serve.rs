@@ -29,6 +29,7 @@ pub fn serve<M: MappedFlash>(
         limits: EMULATED,
         memory: statics.memory,
         arena: statics.arena,
+        answer: statics.answer,
         record: statics.record,
     });
     match served {

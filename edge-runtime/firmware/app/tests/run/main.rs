@@ -21,7 +21,7 @@ use edge_runtime::store::flash::record_len;
 use embedded_hal::delay::DelayNs;
 use embedded_io::ErrorKind;
 use shared::artifact::Artifact;
-use shared::wire::{Pairing, Refusal, Request, Response, Verdict};
+use shared::wire::{Pairing, Refusal, Request, Response, Verdict, answer_len};
 
 use flash::Flash;
 use host::{Host, Link};
@@ -162,6 +162,7 @@ impl Kept {
                     limits: LIMITS,
                     memory: &mut memory,
                     arena: &mut vec![0; LIMITS.arena],
+                    answer: &mut [0; answer_len(DIM)],
                     record: &mut [0; record_len::<SHOTS, DIM>()],
                 })
             });
