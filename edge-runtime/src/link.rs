@@ -22,6 +22,8 @@ mod session;
 
 use core::fmt;
 
+use shared::Secret;
+
 pub use handshake::{FIRST_LEN, Initiator, Introduced, KeyPair, Responder, SECOND_LEN, THIRD_LEN};
 pub use hosts::{HostSet, Identity, MAX_HOSTS, Role};
 pub use session::Session;
@@ -31,6 +33,14 @@ pub const KEY_LEN: usize = 32;
 
 /// What a host or a device goes by: an X25519 public key.
 pub type PublicKey = [u8; KEY_LEN];
+
+/// What whoever has this secret goes by: the secret itself stays where it is.
+///
+/// # Errors
+/// [`NotGenuine`] for one that keeps nothing secret, which none is but by chance.
+pub fn key_pair(secret: &Secret) -> Result<KeyPair, NotGenuine> {
+    KeyPair::new(*secret.derive("link 1").expose())
+}
 
 /// Bytes that are not what the other end says next, or a key that nobody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -166,7 +166,10 @@ fn is_private(_: &Path) -> io::Result<bool> {
 }
 
 /// Makes a folder, and those it is in, that their owner alone can look into.
-fn make_folder(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn make_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -81,13 +81,7 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         let lock = lock(&path, PATIENCE)?;
         let mut content = Content::none();
         content.templates = read_unsealed(&path, model)?;
-        let mut store = Self {
-            content: Content::none(),
-            drifts: Drifts::new(),
-            path,
-            model,
-            keys,
-        };
+        let mut store = Self::empty(path, model, keys);
         store.write(content)?;
         drop(lock);
         Ok(store)
@@ -117,13 +111,7 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         templates: Vec<Template<SHOTS, DIM>>,
     ) -> Result<Self, FileStoreError> {
         let path = file::follow_links(path);
-        let mut store = Self {
-            content: Content::none(),
-            drifts: Drifts::new(),
-            path,
-            model,
-            keys,
-        };
+        let mut store = Self::empty(path, model, keys);
         check(&store.path, model, &templates)?;
         let made = store.transact(|there| {
             let is_empty = there.templates.is_empty();
@@ -155,6 +143,16 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
                 _ => FileStoreError::Write { path, source },
             }
         })
+    }
+
+    fn empty(path: PathBuf, model: ModelId, keys: Keys) -> Self {
+        Self {
+            content: Content::none(),
+            drifts: Drifts::new(),
+            path,
+            model,
+            keys,
+        }
     }
 
     /// Where it is.

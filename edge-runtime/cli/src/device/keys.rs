@@ -1,13 +1,13 @@
 //! What this machine goes by, and the devices that it knows.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use edge_runtime::file::{self, ReplaceError};
-use edge_runtime::link::{KEY_LEN, KeyPair, PublicKey};
+use edge_runtime::keys::file::{FileKeys, make_folder};
+use edge_runtime::link::{self, KeyPair, PublicKey};
 
 use super::Device;
 
@@ -30,22 +30,10 @@ impl HostKeys {
         Self { folder }
     }
 
-    /// What this machine goes by, made when it is first asked for.
+    /// What this machine goes by, of a secret that is made when it is first asked for.
     pub(super) fn host(&self) -> Result<KeyPair> {
-        let path = self.folder.join(HOST_KEY);
-        if read(&path)?.is_none() {
-            let fresh = random_key()?;
-            self.write(&path, &format!("{}\n", hex(&fresh)))?;
-        }
-        // Of two programs that begin at once, one's secret stays.
-        let secret = read(&path)?.and_then(|text| key(text.trim()));
-        let pair = secret.and_then(|secret| KeyPair::new(secret).ok());
-        pair.with_context(|| {
-            format!(
-                "{}: expected this machine's key, found other bytes: restore it, or remove it and pair with every device anew",
-                path.display()
-            )
-        })
+        let secrets = FileKeys::open_or_begin(&self.folder.join(HOST_KEY))?;
+        link::key_pair(&secrets.current).context("expected a key, found none that keeps a secret")
     }
 
     /// What the device at an address went by when it was first met.
@@ -96,28 +84,22 @@ impl HostKeys {
         for (address, key) in devices {
             writeln!(text, "{address} {}", hex(key))?;
         }
-        self.write(&self.folder.join(KNOWN_DEVICES), &text)
+        let path = self.folder.join(KNOWN_DEVICES);
+        make_folder(&self.folder)
+            .map_err(ReplaceError::Unchanged)
+            .and_then(|()| file::replace(&path, text.as_bytes()))
+            .map_err(|error| match error {
+                ReplaceError::Unchanged(error) | ReplaceError::Unsynced(error) => anyhow!(
+                    "{}: expected to write it, found: {error}; name a folder that can be written by --keys",
+                    path.display()
+                ),
+                _ => anyhow!("{}: expected to write it", path.display()),
+            })
     }
-
-    fn write(&self, path: &Path, text: &str) -> Result<()> {
-        make(&self.folder)?;
-        replace(path, text)
-    }
-}
-
-/// Replaces a file that its owner alone can read.
-pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
-    file::replace(path, text.as_bytes()).map_err(|error| match error {
-        ReplaceError::Unchanged(error) | ReplaceError::Unsynced(error) => anyhow!(
-            "{}: expected to write it, found: {error}; name a folder that can be written by --keys",
-            path.display()
-        ),
-        _ => anyhow!("{}: expected to write it", path.display()),
-    })
 }
 
 /// The text of a file, if there is one.
-pub(super) fn read(path: &Path) -> Result<Option<String>> {
+fn read(path: &Path) -> Result<Option<String>> {
     match file::read(path, MAX_LEN) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         bytes => {
@@ -125,24 +107,6 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
             Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
         }
     }
-}
-
-/// Makes a folder that its owner alone can look into.
-fn make(folder: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let made = builder.create(folder);
-    made.with_context(|| format!("{}: expected to make the folder", folder.display()))
-}
-
-/// A key that nobody had before.
-pub(super) fn random_key() -> Result<[u8; KEY_LEN]> {
-    let mut key = [0; KEY_LEN];
-    let filled = getrandom::fill(&mut key);
-    filled.context("expected random numbers of the operating system")?;
-    Ok(key)
 }
 
 /// A key as people write it.
@@ -169,6 +133,8 @@ pub(crate) fn key(hex: &str) -> Option<PublicKey> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -179,7 +145,7 @@ mod tests {
             Device::Tcp("[::1]:7".into()),
             Device::Serial("/dev/tty with a space".into()),
         ];
-        for (device, key) in devices.iter().zip([[3; KEY_LEN], [0xfe; KEY_LEN]]) {
+        for (device, key) in devices.iter().zip([[3; 32], [0xfe; 32]]) {
             assert_eq!(keys.known(device).unwrap(), None);
             keys.remember(device, &key).unwrap();
             assert_eq!(keys.known(device).unwrap(), Some(key));
@@ -187,7 +153,7 @@ mod tests {
         assert!(keys.forget(&devices[0]).unwrap());
         assert!(!keys.forget(&devices[0]).unwrap());
         assert_eq!(keys.known(&devices[0]).unwrap(), None);
-        assert_eq!(keys.known(&devices[1]).unwrap(), Some([0xfe; KEY_LEN]));
+        assert_eq!(keys.known(&devices[1]).unwrap(), Some([0xfe; 32]));
         fs::write(keys.folder.join(KNOWN_DEVICES), "tcp:a:1 zz\n").unwrap();
         assert!(keys.known(&devices[0]).is_err());
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use edge_runtime::keys::file::FileKeys;
-use edge_runtime::link::{HostSet, Identity, KeyPair};
+use edge_runtime::link::{self, HostSet, Identity};
 use edge_runtime::server::{Answer, Board, Device, NoRandomness, Respond, Running, Server};
 use edge_runtime::store::{State, StateStore};
 use shared::wire::{Frames, Refusal};
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<Outcome> {
     let artifact = model.identified_artifact()?;
     let recognizer = recognizer(&model, &arguments.recognizer)?;
     let secret = FileKeys::open_or_begin(&arguments.recognizer.keys.device_key()?)?.current;
-    let keys = KeyPair::new(*secret.derive("link 1").expose()).map_err(|_| Refusal::Secret);
+    let keys = link::key_pair(&secret).map_err(|_| Refusal::Secret);
     let hosts = HostSet::decode(recognizer.store().state(State::Hosts));
     let hosts = hosts.context("expected the hosts of this device in its store, found other bytes: restore the store from a copy")?;
     let mut identity = Identity { keys, hosts };

@@ -6,7 +6,7 @@ use core::ops::Range;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::keys::{DeviceSecrets, KeyProvider, Keys};
 use edge_runtime::limits::Limits;
-use edge_runtime::link::{HostSet, Identity, KeyPair};
+use edge_runtime::link::{self, HostSet, Identity, KeyPair};
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{
@@ -132,7 +132,8 @@ where
     let begins = is_blank(&mut flash, store.clone());
     let secrets = secrets(&mut keys, &mut board, begins);
     let keys = secrets.as_ref().map_err(|refusal| *refusal);
-    let keys = keys.and_then(link_keys);
+    let keys =
+        keys.and_then(|secrets| link::key_pair(&secrets.current).map_err(|_| Refusal::Secret));
     // A host is told, and nothing is written to a store that cannot be read.
     let mut store = secrets.and_then(|secrets| {
         let keys = Keys::new(&secrets);
@@ -233,12 +234,6 @@ fn identity<S: StateStore>(keys: Result<KeyPair, Refusal>, store: &Result<S, Ref
             hosts: HostSet::new(),
         },
     }
-}
-
-/// What the device goes by on its line.
-fn link_keys(secrets: &DeviceSecrets) -> Result<KeyPair, Refusal> {
-    let secret = secrets.current.derive("link 1");
-    KeyPair::new(*secret.expose()).map_err(|_| Refusal::Secret)
 }
 
 /// A board and its sensor.
