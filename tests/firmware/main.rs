@@ -62,9 +62,9 @@ fn boards_enrol_verify_identify_list_remove_and_remember() {
             let mut template = here.begin(subject, 0).unwrap();
             for (index, picture) in pictures[..3].iter().enumerate() {
                 assert_eq!(usize::from(enroll(&mut client, name, picture)), index + 1);
-                here.add(&mut template, &picture.image()).unwrap();
+                here.add_anyway(&mut template, &picture.image()).unwrap();
             }
-            here.enroll(template).unwrap();
+            here.enroll_anyway(template).unwrap();
         }
         let mut accepted = [0, 0];
         for (name, pictures) in names.iter().zip(&subjects) {
