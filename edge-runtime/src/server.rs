@@ -16,8 +16,8 @@
 //! host is taken for another's: [`Request::Hello`] ends it.
 //!
 //! Another model takes the place of the one in use when nothing borrows it any more: then
-//! [`Server::answer`] gives [`Answer::Commit`], and whoever holds both answers by
-//! [`Server::settle`].
+//! [`Server::answer`] gives [`Answer::Change`], and whoever holds both answers by
+//! [`Server::settle`]. So it is with the key that models are to be signed by.
 
 use core::fmt;
 
@@ -34,7 +34,7 @@ mod session;
 mod upload;
 
 pub use device::{Device, Outcome, Respond, Running};
-pub use model::{ModelSlot, Received};
+pub use model::{Change, ModelSlot, Received};
 
 use session::{Sessions, Step, manage};
 
@@ -152,9 +152,8 @@ struct Reply<B> {
 pub enum Answer<'a> {
     /// Send this frame.
     Frame(&'a [u8]),
-    /// Go over to the model that was received, and say by [`Server::settle`] whether that
-    /// succeeded.
-    Commit(Received),
+    /// Make this change, and say by [`Server::settle`] whether that succeeded.
+    Change(Change),
 }
 
 /// What a frame that refuses takes at most: stuffing and end, number, variants, checksum.
@@ -253,7 +252,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Server<B> {
         }
     }
 
-    /// The frame that answers the request to go over to another model.
+    /// The frame that answers the request for a change.
     pub fn settle(&mut self, committed: Result<(), Refusal>) -> &[u8] {
         self.keep(&committed.map_or_else(Response::Refused, |()| Response::Done));
         self.reply.frame()
@@ -303,7 +302,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Server<B> {
                 Some(response) => self.keep(&response),
                 None => match device.carry_out(&request, role) {
                     Outcome::Answer(response) => self.keep(&response),
-                    Outcome::Commit(received) => return Answer::Commit(received),
+                    Outcome::Change(change) => return Answer::Change(change),
                 },
             },
         }

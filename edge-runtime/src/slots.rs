@@ -17,6 +17,7 @@ mod error;
 mod trust;
 
 use embedded_storage::nor_flash::NorFlash;
+use shared::artifact::signature::SignatureError;
 use shared::artifact::trailer::TRAILER_LEN;
 use shared::artifact::{Artifact, Trailer, signature};
 use shared::embedding::MAX_DIM;
@@ -78,20 +79,24 @@ impl<M: MappedFlash> Slots<M> {
         (artifact, Incoming::new(other))
     }
 
-    /// The version of the model in use, if it was signed by the trusted key: a device that
-    /// keeps it as its least version goes back to no earlier model.
-    pub fn version(&self, limits: &Limits) -> Option<u32> {
-        let [first, second] = &self.slots;
-        let running = match self.in_use(limits)? {
-            Slot::First => first,
-            Slot::Second => second,
-        };
-        stated_version(running).filter(|_| self.trust.key.is_some())
+    /// As [`trust`](Self::trust), unless the model in use is none of those.
+    ///
+    /// # Errors
+    /// [`SlotError::Signature`]; everything is as before then.
+    pub fn go_over_to(&mut self, trust: Trust, limits: &Limits) -> Result<(), SlotError> {
+        let before = self.in_use(limits);
+        let earlier = core::mem::replace(&mut self.trust, trust);
+        if before.is_some() && self.in_use(limits) != before {
+            self.trust = earlier;
+            return Err(SlotError::Signature(SignatureError::Unsigned));
+        }
+        Ok(())
     }
 
     /// Goes over to the model that was received, if it is trusted, sound, fits, and answers
     /// its golden vectors when it is run in `arena`; else the model in use stays. Where a key
-    /// is trusted, no model is of an earlier version than the one in use.
+    /// is trusted, no model is of an earlier version than the one in use; the version of this
+    /// one is to be kept as the least.
     ///
     /// # Errors
     /// [`SlotError`].
@@ -100,7 +105,7 @@ impl<M: MappedFlash> Slots<M> {
         received: Received,
         limits: &Limits,
         arena: &mut [u8],
-    ) -> Result<(), SlotError> {
+    ) -> Result<Option<u32>, SlotError> {
         let in_use = self.in_use(limits);
         let mut trust = self.trust;
         let (running, other) = self.in_order(in_use);
@@ -121,7 +126,9 @@ impl<M: MappedFlash> Slots<M> {
         // Whatever the flash says of it: what is there decides at the next start.
         let _ = other.write(place, &trailer.encode());
         match Trailer::of(other.bytes()) {
-            Some(there) if there == trailer => Ok(()),
+            Some(there) if there == trailer => {
+                Ok(stated_version(&*other).filter(|_| trust.key.is_some()))
+            }
             _ => Err(SlotError::Flash),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Three failures in a row are free; then the wait is 30 s, and doubles with each further one,
 //! up to a day. Whoever claims to be a subject is counted by that claim, so that one subject's
-//! success does not forgive attempts at another; who asks to be identified claims nothing,
+//! success does not forgive attempts at another, as long as there are places for both; who asks to be identified claims nothing,
 //! and is counted with those who claim to be nobody enrolled.
 //!
 //! Counts are kept where they outlive a reset, and are counted *before* an attempt is looked
@@ -23,7 +23,7 @@ pub const FIRST_WAIT: u32 = 30;
 pub const LONGEST_WAIT: u32 = 24 * 60 * 60;
 
 /// Claims that are counted one by one; further ones share a count.
-pub const CLAIMS: usize = 12;
+pub const CLAIMS: usize = 16;
 
 /// The most bytes of [`Lockout::encode`].
 pub const ENCODED_LEN: usize = 2 + CLAIMS * 5;
@@ -120,11 +120,19 @@ impl Lockout {
         if let Some((_, count)) = claims.find(|(other, _)| *other == key) {
             return count.fail(now);
         }
-        let mut count = Count::default();
+        // It may have been among the others before.
+        let mut count = self.others;
         count.fail(now);
         if self.claims.push((key, count)).is_err() {
             self.others.fail(now);
         }
+    }
+
+    /// Forgets a subject's own count: it is enrolled anew, or gone. Whether there was one.
+    pub fn forget(&mut self, subject: &str) -> bool {
+        let (key, before) = (key(subject), self.claims.len());
+        self.claims.retain(|(other, _)| *other != key);
+        self.claims.len() < before
     }
 
     /// The attempt succeeded.
@@ -132,10 +140,7 @@ impl Lockout {
         match claim {
             Claim::Nobody => self.nobody = Count::default(),
             Claim::Subject(subject) => {
-                let key = key(subject);
-                let before = self.claims.len();
-                self.claims.retain(|(other, _)| *other != key);
-                if self.claims.len() == before {
+                if !self.forget(subject) {
                     self.others = Count::default();
                 }
             }

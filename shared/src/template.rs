@@ -6,6 +6,8 @@ mod error;
 
 use core::fmt;
 
+use zeroize::Zeroize;
+
 use crate::bytes::{Reader, Writer, crc32};
 use crate::model_id::ModelId;
 
@@ -92,6 +94,13 @@ pub struct Template<const SHOTS: usize, const DIM: usize> {
     dim: usize,
     shots: heapless::Vec<[i8; DIM], SHOTS>,
     learned: Option<Learned>,
+}
+
+/// Embeddings that nobody holds any more are overwritten where they lay.
+impl<const SHOTS: usize, const DIM: usize> Drop for Template<SHOTS, DIM> {
+    fn drop(&mut self) {
+        self.shots.iter_mut().for_each(Zeroize::zeroize);
+    }
 }
 
 impl<const SHOTS: usize, const DIM: usize> Template<SHOTS, DIM> {

@@ -70,6 +70,11 @@ fn claims_beyond_all_places_share_a_count() {
     }
     assert_eq!(lockout.left(Claim::Subject("somebody else"), 5), 30);
     assert_eq!(reset(&lockout).failures(Claim::Subject("x")), 3);
+    // A place that becomes free is no way out of the shared count.
+    assert!(lockout.forget(&names[0]) && !lockout.forget(&names[0]));
+    lockout.begin(Claim::Subject("x"), 5);
+    assert_eq!(lockout.failures(Claim::Subject("x")), 4);
+    assert_eq!(lockout.failures(Claim::Subject(&names[1])), 1);
 }
 
 #[derive(Clone, Debug)]

@@ -14,13 +14,17 @@ use shared::secret::SECRET_LEN;
 use zeroize::Zeroize;
 
 use super::{DeviceSecrets, KeyProvider};
+use crate::store::flash::{FlashStoreError, is_blank};
 
 /// The first bytes of a record.
 const MAGIC: [u8; 4] = *b"SMBK";
 
-/// Bytes of a record: magic, number, secret, the inverse of the secret, zeros to a multiple
-/// of the longest word.
+/// Bytes of a record: magic, number and secret, the inverse of both, zeros to a multiple of
+/// the longest word.
 const RECORD_LEN: usize = 96;
+
+/// Bytes of number and secret.
+const COVERED_LEN: usize = 4 + SECRET_LEN;
 
 /// Secrets in a region of a flash, of two equal parts of whole pages.
 #[derive(Debug)]
@@ -56,18 +60,6 @@ impl<F: NorFlash> FlashKeys<F> {
         read.map(|()| numbered).map_err(FlashKeysError::Flash)
     }
 
-    fn is_blank(&mut self) -> Result<bool, FlashKeysError<F::Error>> {
-        for part in self.parts() {
-            let mut record = [0; RECORD_LEN];
-            let read = self.flash.read(part.start, &mut record);
-            read.map_err(FlashKeysError::Flash)?;
-            if record.iter().any(|byte| *byte != 0xff) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     fn erase(&mut self, part: &Range<u32>) -> Result<(), FlashKeysError<F::Error>> {
         let erased = self.flash.erase(part.start, part.end);
         erased.map_err(FlashKeysError::Flash)
@@ -80,7 +72,7 @@ impl<F: NorFlash> KeyProvider for FlashKeys<F> {
     fn secrets(&mut self) -> Result<Option<DeviceSecrets>, Self::Error> {
         let [first, second] = self.parts();
         match (self.read(&first)?, self.read(&second)?) {
-            (None, None) if self.is_blank()? => Ok(None),
+            (None, None) if is_blank(&mut self.flash, self.region.clone())? => Ok(None),
             (None, None) => Err(FlashKeysError::Damaged),
             (Some(only), None) | (None, Some(only)) => Ok(Some(DeviceSecrets {
                 current: only.secret,
@@ -134,26 +126,27 @@ impl<F: NorFlash> KeyProvider for FlashKeys<F> {
 
 fn encode(number: u32, secret: &Secret) -> [u8; RECORD_LEN] {
     let mut record = [0; RECORD_LEN];
-    let inverse = secret.expose().iter().map(|byte| !byte);
-    let bytes = MAGIC.into_iter().chain(number.to_le_bytes());
-    let bytes = bytes.chain(*secret.expose()).chain(inverse);
+    let covered = || number.to_le_bytes().into_iter().chain(*secret.expose());
+    let bytes = MAGIC.into_iter().chain(covered());
+    let bytes = bytes.chain(covered().map(|byte| !byte));
     let places = record.iter_mut().zip(bytes);
     places.for_each(|(place, byte)| *place = byte);
     record
 }
 
-/// A secret and its inverse tell a record that is whole from one that was cut off.
+/// What is there together with its inverse was written whole, and not erased in part.
 fn decode(record: &[u8; RECORD_LEN]) -> Option<Numbered> {
     let (magic, rest) = record.split_first_chunk::<4>()?;
-    let (number, rest) = rest.split_first_chunk::<4>()?;
-    let (secret, rest) = rest.split_first_chunk::<SECRET_LEN>()?;
-    let (inverse, padding) = rest.split_first_chunk::<SECRET_LEN>()?;
-    let mut pairs = secret.iter().zip(inverse);
+    let (covered, rest) = rest.split_first_chunk::<COVERED_LEN>()?;
+    let (inverse, padding) = rest.split_first_chunk::<COVERED_LEN>()?;
+    let mut pairs = covered.iter().zip(inverse);
     let is_whole = pairs.all(|(byte, inverse)| *byte == !inverse);
     let is_ended = padding.iter().all(|byte| *byte == 0);
-    (*magic == MAGIC && is_whole && is_ended).then(|| Numbered {
+    let (number, secret) = covered.split_first_chunk::<4>()?;
+    (*magic == MAGIC && is_whole && is_ended).then_some(())?;
+    Some(Numbered {
         number: u32::from_le_bytes(*number),
-        secret: Secret::new(*secret),
+        secret: Secret::new(secret.try_into().ok()?),
     })
 }
 
@@ -167,6 +160,15 @@ pub enum FlashKeysError<E> {
     Damaged,
     /// The secret before the last is still there: what it sealed may not be sealed anew.
     Unfinished,
+}
+
+impl<E> From<FlashStoreError<E>> for FlashKeysError<E> {
+    fn from(error: FlashStoreError<E>) -> Self {
+        match error {
+            FlashStoreError::Flash(error) => Self::Flash(error),
+            _ => Self::Damaged,
+        }
+    }
 }
 
 impl<E: fmt::Debug> fmt::Display for FlashKeysError<E> {

@@ -32,7 +32,8 @@ fn now(board: &mut impl Board) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
-/// An attempt. A paired host, which sees how close it comes anyway, is not counted.
+/// An attempt. A paired host, which sees how close it comes anyway, is not counted; where it
+/// has somebody accepted, that claim's failures are forgiven.
 pub(super) struct Attempt<'a> {
     lockout: &'a mut Lockout,
     claim: Claim<'a>,
@@ -68,25 +69,27 @@ impl<'a> Attempt<'a> {
             return Ok(Some(Response::Locked { seconds }));
         }
         self.lockout.begin(self.claim, self.now);
-        self.write(store)?;
+        keep(self.lockout, store)?;
         Ok(None)
     }
 
     /// It was a success, or the failure that it was counted as. Both are written, so that both
     /// take as long.
     pub(super) fn end(self, store: &mut impl StateStore, is_accepted: bool) -> Result<(), Refusal> {
-        if !self.is_counted {
-            return Ok(());
-        }
-        if is_accepted {
+        let forgives = is_accepted && self.lockout.failures(self.claim) > 0;
+        if forgives {
             self.lockout.succeed(self.claim);
         }
-        self.write(store)
+        match self.is_counted || forgives {
+            true => keep(self.lockout, store),
+            false => Ok(()),
+        }
     }
+}
 
-    fn write(&self, store: &mut impl StateStore) -> Result<(), Refusal> {
-        let mut bytes = [0; ENCODED_LEN];
-        let written = store.set_state(State::Failures, self.lockout.encode(&mut bytes));
-        written.map_err(|_| Refusal::Store)
-    }
+/// Writes the counts down.
+pub(super) fn keep(lockout: &Lockout, store: &mut impl StateStore) -> Result<(), Refusal> {
+    let mut bytes = [0; ENCODED_LEN];
+    let written = store.set_state(State::Failures, lockout.encode(&mut bytes));
+    written.map_err(|_| Refusal::Store)
 }

@@ -1,7 +1,6 @@
 //! What carries out requests, apart from the frames they come in.
 
 use shared::artifact::Golden;
-#[cfg(feature = "flash")]
 use shared::artifact::signature::PublicKey;
 use shared::decision::{Identification, Unknown, Verification};
 use shared::lockout::{Claim, Lockout};
@@ -12,13 +11,11 @@ use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
 use super::attempt::{self, Attempt};
 use super::enrolment::{check_place, close_to, enroll};
 use super::upload::Upload;
-use super::{Board, ModelSlot, NoRandomness, Received};
+use super::{Board, Change, ModelSlot, NoRandomness};
 use crate::engine::{Engine, Memory};
 use crate::link::Role;
 use crate::recognizer::{Recognizer, RecognizerError};
 use crate::sensor::{Captured, SensorError};
-#[cfg(feature = "flash")]
-use crate::slots::Trust;
 use crate::store::{State, StateStore, TemplateStore};
 
 /// A device that a host talks to, with a model or without.
@@ -114,8 +111,8 @@ pub trait Respond {
 pub enum Outcome<'a> {
     /// This is the answer.
     Answer(Response<'a>),
-    /// Going over to another model is for whoever holds what the device borrows.
-    Commit(Received),
+    /// This is for whoever holds what the device borrows.
+    Change(Change),
 }
 
 impl<E, S, P, C, M, const SHOTS: usize, const DIM: usize> Respond
@@ -129,9 +126,14 @@ where
 {
     fn carry_out(&mut self, request: &Request<'_>, role: Role) -> Outcome<'_> {
         self.verdict = None;
-        if let Request::ModelCommit = request {
-            return match self.model.received() {
-                Ok(received) => Outcome::Commit(received),
+        let change = match request {
+            Request::ModelCommit => Some(self.model.received().map(Change::Model)),
+            Request::Trust { key } => Some(self.to_trust(key).map(Change::Trust)),
+            _ => None,
+        };
+        if let Some(change) = change {
+            return match change {
+                Ok(change) => Outcome::Change(change),
                 Err(refusal) => Outcome::Answer(Response::Refused(refusal)),
             };
         }
@@ -198,8 +200,6 @@ where
             Request::ModelChunk { offset, bytes } => {
                 return self.model.put(offset, bytes).map(|()| Response::Done);
             }
-            #[cfg(feature = "flash")]
-            Request::Trust { key } => return self.trust(key),
             _ => {}
         }
         let (recognizer, golden) = self.running.model()?;
@@ -231,7 +231,10 @@ where
             Request::Identify => self.identify(role),
             Request::List { index } => self.list(index),
             Request::Remove { subject } => match recognizer.remove(subject) {
-                Ok(true) => Ok(Response::Done),
+                Ok(true) => {
+                    self.forgive(subject)?;
+                    Ok(Response::Done)
+                }
                 Ok(false) => Err(Refusal::NotEnrolled),
                 Err(error) => Err(refusal(error)),
             },
@@ -312,6 +315,14 @@ where
         Ok(Response::Identified { subject, distance })
     }
 
+    /// Failures of who had a name before are nobody's.
+    fn forgive(&mut self, subject: &str) -> Result<(), Refusal> {
+        match self.lockout.forget(subject) {
+            true => attempt::keep(&self.lockout, self.running.store()?),
+            false => Ok(()),
+        }
+    }
+
     fn list(&mut self, index: u16) -> Result<Response<'_>, Refusal> {
         let (recognizer, _) = self.running.model()?;
         let store = recognizer.store();
@@ -335,24 +346,12 @@ where
         Ok(Response::Embedding { components })
     }
 
-    /// Trusts a key, for good: whoever is paired later cannot undo it.
-    #[cfg(feature = "flash")]
-    fn trust(&mut self, key: &[u8]) -> Result<Response<'_>, Refusal> {
-        if self.model.room() == 0 {
-            return Err(Refusal::Unsupported);
-        }
-        let key = PublicKey(key.try_into().map_err(|_| Refusal::Malformed)?);
-        let store = self.running.store()?;
-        let trust = Trust::decode(store.state(State::Trust)).ok_or(Refusal::Store)?;
-        match trust.key {
-            Some(other) if other != key => Err(Refusal::Trust),
-            Some(_) => Ok(Response::Done),
-            None => {
-                let key = Some(key);
-                let kept = Trust { key, ..trust }.encode();
-                self.keep(State::Trust, kept.as_ref().map_or(&[], |kept| kept))?;
-                Ok(Response::Done)
-            }
+    /// The key that a request names, where models can be sent at all.
+    fn to_trust(&self, key: &[u8]) -> Result<PublicKey, Refusal> {
+        match (self.model.room(), key.try_into()) {
+            (0, _) => Err(Refusal::Unsupported),
+            (_, Err(_)) => Err(Refusal::Malformed),
+            (_, Ok(key)) => Ok(PublicKey(key)),
         }
     }
 

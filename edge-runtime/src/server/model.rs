@@ -1,5 +1,6 @@
 //! Where a model goes that a host sends.
 
+use shared::artifact::signature::PublicKey;
 use shared::wire::Refusal;
 
 /// A place for a model beside the one in use.
@@ -32,6 +33,15 @@ pub trait ModelSlot {
 pub struct Received {
     /// Bytes of its artifact, and of its signature block where it has one.
     pub length: u32,
+}
+
+/// What changes more than a device that runs can: it is dropped, and made anew afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Go over to the model that was received.
+    Model(Received),
+    /// Run, from now on and for good, only models that this key has signed.
+    Trust(PublicKey),
 }
 
 /// No place: models come to such a device by other ways.

@@ -160,6 +160,15 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         &self.path
     }
 
+    fn forget_drift(&mut self, subject: &str) -> Result<(), FileStoreError> {
+        if drift::read(&self.path, &self.keys).contains_key(subject) {
+            self.change_drifts(PATIENCE, |drifts| {
+                drifts.remove(subject);
+            })?;
+        }
+        Ok(())
+    }
+
     /// Changes what is known of drift and writes it, unless another program has the lock for
     /// longer than `patience`.
     fn change_drifts(
@@ -171,7 +180,7 @@ impl<const SHOTS: usize, const DIM: usize> FileStore<SHOTS, DIM> {
         self.drifts = drift::read(&self.path, &self.keys);
         change(&mut self.drifts);
         // Of whoever was removed by a program that knows nothing of this.
-        let templates = &self.content.templates;
+        let templates = read::<SHOTS, DIM>(&self.path, self.model, &self.keys)?.templates;
         self.drifts
             .retain(|subject, _| templates.iter().any(|t| t.subject() == subject));
         drift::write(&self.path, &self.keys, &self.drifts).map_err(|source| FileStoreError::Write {
@@ -232,6 +241,8 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
                 found: template.model(),
             });
         }
+        // What is known of the earlier enrolment is not true of this one.
+        self.forget_drift(template.subject())?;
         self.transact(|content| {
             let (templates, subject) = (&mut content.templates, template.subject());
             match templates.iter_mut().find(|t| t.subject() == subject) {
@@ -256,11 +267,7 @@ impl<const SHOTS: usize, const DIM: usize> TemplateStore<SHOTS, DIM> for FileSto
 
     fn remove(&mut self, subject: &str) -> Result<bool, FileStoreError> {
         // First, so that nothing of a removed subject is left.
-        if drift::read(&self.path, &self.keys).contains_key(subject) {
-            self.change_drifts(PATIENCE, |drifts| {
-                drifts.remove(subject);
-            })?;
-        }
+        self.forget_drift(subject)?;
         self.transact(|content| {
             let templates = &mut content.templates;
             let before = templates.len();

@@ -22,7 +22,7 @@ impl Nonces {
 
 #[test]
 fn power_may_fail_at_any_word_and_any_page() {
-    for tear in [Tear::Front, Tear::Back, Tear::Bits] {
+    for tear in [Tear::Front, Tear::Back, Tear::Bits, Tear::Onset] {
         power_may_fail(tear);
     }
 }
@@ -152,7 +152,7 @@ fn random_sequence(seed: u64) -> u64 {
         (state >> 33) as usize % below
     };
     let mut flash = Flash::blank();
-    flash.tear = [Tear::Front, Tear::Back, Tear::Bits][random(3)];
+    flash.tear = [Tear::Front, Tear::Back, Tear::Bits, Tear::Onset][random(4)];
     let (mut content_now, mut cuts) = (content(&open(&mut flash)), 0);
     while cuts < 3 {
         let change = match random(8) {

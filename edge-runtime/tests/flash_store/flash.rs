@@ -28,6 +28,8 @@ pub(crate) enum Tear {
     Front,
     Back,
     Bits,
+    /// Some bits of the first words alone: it had just begun.
+    Onset,
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -133,6 +135,12 @@ impl NorFlash for Flash {
                 let part = match self.tear {
                     Tear::Front => page..page + PAGE / 2,
                     Tear::Back => page + PAGE / 2..page + PAGE,
+                    Tear::Onset => {
+                        self.bytes[page + 4..page + 8]
+                            .iter_mut()
+                            .for_each(|byte| *byte |= 0x2a);
+                        return Err(error);
+                    }
                     Tear::Bits => {
                         self.bytes[page..page + PAGE]
                             .iter_mut()

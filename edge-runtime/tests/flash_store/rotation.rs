@@ -45,7 +45,7 @@ fn rotate(secrets: &mut Flash, store: &mut Flash, to: &Secret) -> Option<()> {
 
 #[test]
 fn power_may_fail_while_the_secret_is_replaced() {
-    for tear in [Tear::Front, Tear::Back, Tear::Bits] {
+    for tear in [Tear::Front, Tear::Back, Tear::Bits, Tear::Onset] {
         let [mut keys, mut store] = [Flash::blank(), Flash::blank()];
         [keys.tear, store.tear] = [tear; 2];
         provider(&mut keys).add(&secret(1)).unwrap();

@@ -96,7 +96,7 @@ impl Device {
         let (notes, identity) = (&mut self.notes, &mut self.identity);
         match self.server.answer(&mut frame, notes, identity) {
             Answer::Frame(answer) => answer.to_vec(),
-            Answer::Commit(received) => panic!("{received:?}"),
+            Answer::Change(change) => panic!("{change:?}"),
         }
     }
 

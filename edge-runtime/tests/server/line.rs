@@ -116,7 +116,7 @@ pub(crate) fn answer<'a>(
 ) -> &'a [u8] {
     match server.answer(frame, device, identity) {
         Answer::Frame(frame) => frame,
-        Answer::Commit(received) => panic!("{received:?}"),
+        Answer::Change(change) => panic!("{change:?}"),
     }
 }
 

@@ -35,9 +35,8 @@ fn a_signed_model_is_run_by_those_who_trust_the_key_and_those_who_trust_everybod
     for trust in [Trust::default(), trust(7)] {
         let mut board = Board::trusting(trust);
         let artifact = model(1);
-        board.send(&signed(&artifact, 7, &key(1))).unwrap();
+        let version = board.send(&signed(&artifact, 7, &key(1))).unwrap();
         assert_eq!(board.in_use(), Some(id(&artifact)));
-        let version = board.slots().version(&LIMITS);
         assert_eq!(version, trust.key.map(|_| 7));
     }
 }
@@ -156,4 +155,19 @@ fn a_model_has_to_fit_with_its_signature() {
         matches!(refused, Err(SlotError::TooLarge(_))),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_key_is_trusted_where_it_signed_the_model_in_use() {
+    let mut board = Board::blank();
+    let go_over = |board: &mut Board| board.slots().go_over_to(trust(0), &LIMITS);
+    // Without a model, there is nothing to be said against it.
+    assert_eq!(go_over(&mut board), Ok(()));
+    let artifact = model(1);
+    board.send(&artifact).unwrap();
+    let unsigned = SlotError::Signature(SignatureError::Unsigned);
+    assert_eq!(go_over(&mut board), Err(unsigned));
+    assert_eq!(board.in_use(), Some(id(&artifact)));
+    board.send(&signed(&artifact, 1, &key(1))).unwrap();
+    assert_eq!(go_over(&mut board), Ok(()));
 }

@@ -108,7 +108,8 @@ pub enum Request<'a> {
         /// From 0.
         index: u16,
     },
-    /// Runs, from now on and for good, only models that this key has signed.
+    /// Runs, from now on and for good, only models that this key has signed, as it must have the
+    /// one in use.
     Trust {
         /// An Ed25519 public key, 32 bytes.
         key: &'a [u8],

@@ -107,7 +107,7 @@ fn serve(
             };
             let answer = match server.answer(frame, device, identity) {
                 Answer::Frame(frame) => frame,
-                Answer::Commit(_) => server.settle(Err(Refusal::Unsupported)),
+                Answer::Change(_) => server.settle(Err(Refusal::Unsupported)),
             };
             stream.write_all(answer)?;
         }

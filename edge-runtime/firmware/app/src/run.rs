@@ -10,7 +10,7 @@ use edge_runtime::link::{self, HostSet, Identity, KeyPair};
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::sensor::{Captured, Sensor, SensorError};
 use edge_runtime::server::{
-    Answer, Board, Device, NoRandomness, Received, Respond, Running, Server,
+    Answer, Board, Change, Device, NoRandomness, Received, Respond, Running, Server,
 };
 use edge_runtime::slots::{MappedFlash, Slots, Trust};
 use edge_runtime::store::flash::{self, FlashStore};
@@ -19,6 +19,7 @@ use embedded_io::{Error, ErrorKind, Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use shared::Secret;
 use shared::artifact::Artifact;
+use shared::artifact::signature::PublicKey;
 use shared::secret::SECRET_LEN;
 use shared::wire::{Frames, Refusal};
 
@@ -140,6 +141,12 @@ where
         let opened = FlashStore::open(flash, store, keys, record, held);
         opened.map_err(|_| Refusal::Store)
     });
+    // Who cannot say whom it trusts has a store that cannot be read, and runs nothing.
+    match store.as_ref().map(trusted) {
+        Ok(Ok(trust)) => slots.trust(trust),
+        Ok(Err(refusal)) => store = Err(refusal),
+        Err(_) => {}
+    }
     let mut identity = identity(keys, &store);
     let mut host = Host {
         link: &mut link,
@@ -148,14 +155,6 @@ where
         server: Server::with_reply(answer),
         identity: &mut identity,
     };
-    // Who cannot say whom it trusts has a store that cannot be read, and runs nothing.
-    let trust = |store: &Result<FlashStore<'_, F, _, SUBJECTS, SHOTS, DIM>, Refusal>| {
-        let kept = store
-            .as_ref()
-            .map_or(&[][..], |store| store.state(State::Trust));
-        Trust::decode(kept).unwrap_or_default()
-    };
-    slots.trust(trust(&store));
     let capacity = u16::try_from(SUBJECTS).unwrap_or(u16::MAX);
     // Once for each model that runs.
     loop {
@@ -175,22 +174,72 @@ where
             }
         };
         let mut device = Device::new(running, capacity, [], &mut board, incoming);
-        let received = host.serve(&mut device)?;
+        let change = host.serve(&mut device)?;
         drop(device);
-        let mut trusted = trust(&store);
-        slots.trust(trusted);
-        let committed = slots.commit(received, &limits, arena);
-        // No earlier model is gone back to, even where this one is erased.
-        if let (Ok(()), Some(version), Ok(store)) = (committed, slots.version(&limits), &mut store)
-        {
-            trusted.least_version = trusted.least_version.max(version);
-            if let Some(kept) = trusted.encode() {
-                // It runs all the same: the slot in use says its version, too.
-                let _ = store.set_state(State::Trust, &kept);
-            }
-        }
-        host.settle(committed.map_err(Refusal::from))?;
+        let changed = store
+            .as_mut()
+            .map_err(|refusal| *refusal)
+            .and_then(|store| match change {
+                Change::Model(received) => commit(&mut slots, store, received, &limits, arena),
+                Change::Trust(key) => believe(&mut slots, store, key, &limits),
+            });
+        host.settle(changed)?;
     }
+}
+
+/// Whose models the device runs.
+fn trusted(store: &impl StateStore) -> Result<Trust, Refusal> {
+    Trust::decode(store.state(State::Trust)).ok_or(Refusal::Store)
+}
+
+/// Goes over to another model.
+fn commit<M: MappedFlash>(
+    slots: &mut Slots<M>,
+    store: &mut impl StateStore,
+    received: Received,
+    limits: &Limits,
+    arena: &mut [u8],
+) -> Result<(), Refusal> {
+    let trust = trusted(store)?;
+    let version = slots.commit(received, limits, arena)?;
+    // No earlier model is gone back to, even where this one is erased.
+    let least_version = trust.least_version.max(version.unwrap_or(0));
+    let trust = Trust {
+        least_version,
+        ..trust
+    };
+    if let Some(kept) = trust.encode() {
+        // It runs all the same: the slot in use says its version, too.
+        let _ = store.set_state(State::Trust, &kept);
+    }
+    slots.trust(trust);
+    Ok(())
+}
+
+/// Trusts a key, for good: whoever is paired later cannot undo it.
+fn believe<M: MappedFlash>(
+    slots: &mut Slots<M>,
+    store: &mut impl StateStore,
+    key: PublicKey,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let before = trusted(store)?;
+    match before.key {
+        Some(other) if other != key => return Err(Refusal::Trust),
+        Some(_) => return Ok(()),
+        None => {}
+    }
+    let trust = Trust {
+        key: Some(key),
+        ..before
+    };
+    slots.go_over_to(trust, limits)?;
+    let kept = trust.encode();
+    let kept = store.set_state(State::Trust, kept.as_ref().map_or(&[], |kept| kept));
+    kept.map_err(|_| {
+        slots.trust(before);
+        Refusal::Store
+    })
 }
 
 /// Whether nothing was ever kept here.
@@ -313,8 +362,8 @@ where
     L: Read + Write,
     I: Indicator,
 {
-    /// Answers frames, one after the other, until another model is to be used.
-    fn serve(&mut self, device: &mut impl Respond) -> Result<Received, ErrorKind> {
+    /// Answers frames, one after the other, until something is to be changed.
+    fn serve(&mut self, device: &mut impl Respond) -> Result<Change, ErrorKind> {
         // One at a time: what follows a frame is the next one's.
         let mut byte = [0];
         self.indicator.show(Sign::Idle);
@@ -331,7 +380,7 @@ where
             self.indicator.show(Sign::Busy);
             match self.server.answer(frame, device, self.identity) {
                 Answer::Frame(frame) => send(self.link, frame)?,
-                Answer::Commit(received) => return Ok(received),
+                Answer::Change(change) => return Ok(change),
             }
             self.indicator.show(match device.verdict() {
                 Some(true) => Sign::Accepted,

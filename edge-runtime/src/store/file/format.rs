@@ -42,10 +42,9 @@ pub(super) fn read<const SHOTS: usize, const DIM: usize>(
     model: ModelId,
     keys: &Keys,
 ) -> Result<Content<SHOTS, DIM>, FileStoreError> {
-    let mut bytes = read_bytes(path)?;
-    if bytes.is_empty() {
+    let Some(mut bytes) = read_bytes(path)? else {
         return Ok(Content::none());
-    }
+    };
     if bytes.starts_with(&shared::template::MAGIC) {
         return Err(FileStoreError::Unsealed {
             path: path.to_path_buf(),
@@ -169,7 +168,7 @@ pub(super) fn read_unsealed<const SHOTS: usize, const DIM: usize>(
     path: &Path,
     model: ModelId,
 ) -> Result<Vec<Template<SHOTS, DIM>>, FileStoreError> {
-    let bytes = read_bytes(path)?;
+    let bytes = read_bytes(path)?.unwrap_or_default();
     let mut templates = vec![];
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
@@ -186,11 +185,11 @@ pub(super) fn read_unsealed<const SHOTS: usize, const DIM: usize>(
 }
 
 /// The file's bytes; none when there is no file.
-fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileStoreError> {
+fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileStoreError> {
     match file::read(path, MAX_LEN) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Zeroizing::new(vec![])),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read
-            .map(Zeroizing::new)
+            .map(|bytes| Some(Zeroizing::new(bytes)))
             .map_err(|source| FileStoreError::Read {
                 path: path.to_path_buf(),
                 source,

@@ -420,7 +420,11 @@ impl<F: NorFlash, B: AsMut<[u8]>> Records<F, B> {
         going: Move,
     ) -> Result<Moved<F::Error>, FlashStoreError<F::Error>> {
         let mark = |place: &mut [u8]| count_to(place, going.count);
-        self.write(going.to, MARK, going.change, mark)?;
+        if let Err(error) = self.write(going.to, MARK, going.change, mark) {
+            // It may be there all the same, and must not count.
+            let _ = self.make_blank(going.to);
+            return Err(error);
+        }
         let from = self.half;
         self.half = going.to;
         self.mark = going.change;

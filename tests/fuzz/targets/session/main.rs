@@ -13,8 +13,8 @@ use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::limits::Limits;
 use edge_runtime::link::{HostSet, Identity, KeyPair, Role};
 use edge_runtime::recognizer::Recognizer;
-use edge_runtime::server::{Answer, Device, Outcome, Received, Respond, Running, Server};
-use edge_runtime::slots::Slots;
+use edge_runtime::server::{Answer, Change, Device, Outcome, Respond, Running, Server};
+use edge_runtime::slots::{Slots, Trust};
 use edge_runtime::store::Held;
 use libfuzzer_sys::fuzz_target;
 use shared::artifact::Artifact;
@@ -70,12 +70,21 @@ fn converse(bytes: &[u8], identity: &mut Identity) {
         let artifact = artifact.expect("there is always a whole model");
         let running = start(&artifact, &mut arena);
         let mut device = Device::new(running, SUBJECTS as u16, [], Desk(0), incoming);
-        let Some(received) = host.talk(&mut device) else {
+        let Some(change) = host.talk(&mut device) else {
             return;
         };
         drop(device);
-        let committed = slots.commit(received, &LIMITS, &mut arena);
-        check(host.server.settle(committed.map_err(Refusal::from)));
+        let changed = match change {
+            Change::Model(received) => slots.commit(received, &LIMITS, &mut arena).map(|_| ()),
+            Change::Trust(key) => {
+                let trust = Trust {
+                    key: Some(key),
+                    least_version: 0,
+                };
+                slots.go_over_to(trust, &LIMITS)
+            }
+        };
+        check(host.server.settle(changed.map_err(Refusal::from)));
     }
 }
 
@@ -108,8 +117,8 @@ struct Host<'a> {
 }
 
 impl Host<'_> {
-    /// Talks until a model is to be committed; none when all was said.
-    fn talk(&mut self, device: &mut impl Respond) -> Option<Received> {
+    /// Talks until something is to be changed; none when all was said.
+    fn talk(&mut self, device: &mut impl Respond) -> Option<Change> {
         let mut frame = [0; MAX_FRAME];
         loop {
             let (&head, rest) = self.bytes.split_first()?;
@@ -117,13 +126,13 @@ impl Host<'_> {
             self.bytes = rest;
             // Noise on the line.
             if head & 0x80 != 0 {
-                if let Some(received) = self.say(said, device) {
-                    return Some(received);
+                if let Some(change) = self.say(said, device) {
+                    return Some(change);
                 }
                 continue;
             }
             let (&how, message) = said.split_first()?;
-            let received = match how & PAIRED {
+            let change = match how & PAIRED {
                 0 => {
                     // What comes again has the number that it had.
                     self.sent = self.sent.wrapping_add(u16::from(how & 1));
@@ -132,20 +141,20 @@ impl Host<'_> {
                 }
                 _ => ask(message, device),
             };
-            if received.is_some() {
-                return received;
+            if change.is_some() {
+                return change;
             }
         }
     }
 
-    fn say(&mut self, line: &[u8], device: &mut impl Respond) -> Option<Received> {
+    fn say(&mut self, line: &[u8], device: &mut impl Respond) -> Option<Change> {
         for &byte in line {
             let Some(whole) = self.frames.push(byte) else {
                 continue;
             };
             match self.server.answer(whole, device, self.identity) {
                 Answer::Frame(answer) => check(answer),
-                Answer::Commit(received) => return Some(received),
+                Answer::Change(change) => return Some(change),
             }
         }
         None
@@ -153,10 +162,10 @@ impl Host<'_> {
 }
 
 /// What a paired host asks, out of the seal that it came in: nobody guesses one.
-fn ask(message: &[u8], device: &mut impl Respond) -> Option<Received> {
+fn ask(message: &[u8], device: &mut impl Respond) -> Option<Change> {
     let request: Request<'_> = wire::message(message).ok()?;
     match device.carry_out(&request, Role::Paired) {
-        Outcome::Commit(received) => Some(received),
+        Outcome::Change(change) => Some(change),
         Outcome::Answer(response) => {
             let mut frame = [0; MAX_ANSWER];
             let length = wire::encode(0, &response, &mut frame).expect("room for every answer");

@@ -12,6 +12,7 @@ use std::thread;
 
 use app::sensor::Drawing;
 use app::{Indicator, Memory, Parts, Sign, run};
+use ed25519_dalek::{Signer, SigningKey};
 use edge_runtime::boards::EMULATED;
 use edge_runtime::keys::flash::FlashKeys;
 use edge_runtime::limits::Limits;
@@ -21,6 +22,7 @@ use edge_runtime::store::flash::record_len;
 use embedded_hal::delay::DelayNs;
 use embedded_io::ErrorKind;
 use shared::artifact::Artifact;
+use shared::artifact::signature::{Manifest, PublicKey};
 use shared::wire::{Pairing, Refusal, Request, Response, Verdict, answer_len};
 
 use flash::Flash;
@@ -278,11 +280,14 @@ fn people_who_draw_are_enrolled_and_recognised() {
         assert_eq!(host.model(), Some(id));
         for (index, subject) in names.into_iter().enumerate() {
             let index = index as u16;
-            let entry = Some((subject, 3));
-            assert_eq!(
-                host.ask(&Request::List { index }),
-                Response::Subject { entry }
-            );
+            let answer = host.ask(&Request::List { index });
+            let Response::Subject {
+                entry: Some((name, shots, _)),
+            } = answer
+            else {
+                panic!("{answer:?}");
+            };
+            assert_eq!((name, shots), (subject, 3));
         }
         let unsupported = Response::Refused(Refusal::Unsupported);
         assert_eq!(host.ask(&Request::Capture), unsupported);
@@ -393,4 +398,46 @@ fn who_a_device_is_paired_with_outlives_a_reset() {
         });
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
     }
+}
+
+/// Whose models a board runs is said by a paired host, for good, and where the model in use is
+/// one of those.
+#[test]
+fn only_models_of_a_trusted_key_are_run() {
+    let mut board = Kept::blank();
+    let signer = SigningKey::from_bytes(&[4; 32]);
+    let key = signer.verifying_key().to_bytes();
+    let signed = |version: u32| {
+        let manifest = Manifest::of(MODEL, version, &PublicKey(key));
+        let signature = signer.sign(&manifest.encode()).to_bytes();
+        [MODEL, &manifest.with_signature(&signature)].concat()
+    };
+    let id = Artifact::parse(MODEL).unwrap().model_id();
+    let trust = Request::Trust { key: &key };
+    let refused = |refusal| Response::Refused(refusal);
+    let (_, ended) = board.start((), |host| {
+        assert_eq!(host.send_model(MODEL), None);
+        assert_eq!(host.ask(&trust), refused(Refusal::ModelUnsigned));
+        assert_eq!(host.send_model(&signed(7)), None);
+        assert_eq!(host.ask(&trust), Response::Done);
+        assert_eq!(host.ask(&trust), Response::Done);
+        let other = Request::Trust { key: &[5; 32] };
+        assert_eq!(host.ask(&other), refused(Refusal::Trust));
+        assert_eq!(host.send_model(MODEL), Some(Refusal::ModelUnsigned));
+        assert_eq!(host.send_model(&signed(6)), Some(Refusal::ModelRollback));
+        assert_eq!(host.send_model(&signed(8)), None);
+        assert_eq!(host.model(), Some(id));
+    });
+    ended.unwrap_err();
+    // It knows that after a reset, and where the later model was erased.
+    for slot in &mut board.slots {
+        slot.0.fill(0xff);
+    }
+    let (_, ended) = board.start((), |host| {
+        assert_eq!(host.model(), None);
+        assert_eq!(host.send_model(&signed(7)), Some(Refusal::ModelRollback));
+        assert_eq!(host.send_model(&signed(8)), None);
+        assert_eq!(host.model(), Some(id));
+    });
+    ended.unwrap_err();
 }
