@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use shared::artifact::Artifact;
 use tests::artifact;
 
-/// Offsets of the format's version 1.
+/// Offsets of the format.
 const CHECKSUM: usize = 16;
 const MODEL_ID: usize = 20;
 const TABLE: usize = 56;

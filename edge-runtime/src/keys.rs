@@ -43,11 +43,11 @@ pub trait KeyProvider {
     /// When it cannot be written; nothing changed then.
     fn add(&mut self, secret: &Secret) -> Result<(), Self::Error>;
 
-    /// Forgets all secrets but the one in use.
+    /// Forgets all secrets but the one in use; whether there was another one.
     ///
     /// # Errors
     /// When it cannot be written.
-    fn retire(&mut self) -> Result<(), Self::Error>;
+    fn retire(&mut self) -> Result<bool, Self::Error>;
 }
 
 /// Keys of a store.

@@ -330,6 +330,7 @@ fn read_signature(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
     read_if_there(&path)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as people write them, two digits each.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

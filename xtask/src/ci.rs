@@ -6,7 +6,7 @@ use crate::workspace::Workspace;
 use crate::{fuzz, test};
 
 /// Everything that `test` does, on the lock file; then a minute of made-up bytes for
-/// everything that reads bytes.
+/// each reader that is quickly built.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     test::run(workspace, test::Arguments::locked())?;
     if !fuzz::has_compiler(workspace) {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::process;
 use crate::workspace::Workspace;
 
-/// Feed made-up bytes to everything that reads bytes, guided by what they reach
+/// Feed made-up bytes to readers of bytes, guided by what they reach
 ///
 /// Builds the targets once and runs them one after the other. What they come upon is kept
 /// under tests/fuzz/corpus, which later runs begin with; what breaks them under

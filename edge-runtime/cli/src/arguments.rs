@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use edge_runtime::keys::file;
+use edge_runtime::keys::{Keys, file};
 #[cfg(feature = "device")]
 use edge_runtime::link::PublicKey;
 use edge_runtime::loader::Model;
@@ -111,19 +111,21 @@ impl RecognizerArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyArguments {
-    /// The folder of this machine's keys; made when it is not there [default: `semblance` in
-    /// the user's folder for data]
-    #[arg(long = "keys", value_name = "FOLDER", env = "SEMBLANCE_KEYS")]
+    /// The folder of this machine's keys; made when it is not there [env: SEMBLANCE_KEYS]
+    /// [default: `semblance` in the user's folder for data]
+    #[arg(long = "keys", value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
 
 impl KeyArguments {
     /// Where keys are.
     pub(crate) fn folder(&self) -> Result<PathBuf> {
-        let folder = self.folder.clone().or_else(file::folder);
-        folder.context(
-            "expected a place for this machine's keys, found no HOME: name a folder by --keys",
-        )
+        Ok(file::folder(self.folder.as_deref())?)
+    }
+
+    /// The keys that stores are sealed with.
+    pub(crate) fn device_keys(&self) -> Result<Keys> {
+        Ok(file::device_keys(self.folder.as_deref())?)
     }
 
     /// The file with the secret that stores are sealed with.
@@ -339,6 +341,7 @@ pub(crate) struct SelfTest {
         conflicts_with_all = ["model", "trust"]
     )]
     pub(crate) device: Device,
+    #[cfg(feature = "device")]
     #[command(flatten)]
     pub(crate) keys: KeyArguments,
     /// Print one JSON object

@@ -1,14 +1,12 @@
 //! From arguments to a recognizer.
 
 use anyhow::Result;
-use edge_runtime::keys::Keys;
-use edge_runtime::keys::file::FileKeys;
 use edge_runtime::loader::{LinuxEngine, Model};
 use edge_runtime::recognizer::Recognizer;
 use edge_runtime::store::file::{FileStore, SHOTS};
 use shared::embedding::MAX_DIM;
 
-use crate::arguments::{EngineName, KeyArguments, RecognizerArguments};
+use crate::arguments::{EngineName, RecognizerArguments};
 
 /// Recognizes with a store in a file.
 pub(crate) type FileRecognizer<'a> =
@@ -31,16 +29,10 @@ pub(crate) fn recognizer<'a>(
     arguments: &RecognizerArguments,
 ) -> Result<FileRecognizer<'a>> {
     let artifact = model.artifact()?;
-    let keys = keys(&arguments.keys)?;
+    let keys = arguments.keys.device_keys()?;
     let store = FileStore::open(arguments.store()?, artifact.model_id(), keys)?;
     let engine = engine(model, arguments.model.engine)?;
     let usual = || artifact.operating_points().usual_target();
     let far_target = arguments.far.unwrap_or_else(usual);
     Ok(Recognizer::new(engine, &artifact, far_target, store)?)
-}
-
-/// The keys that this machine seals with, made when there are none.
-pub(crate) fn keys(arguments: &KeyArguments) -> Result<Keys> {
-    let secrets = FileKeys::open_or_begin(&arguments.device_key()?)?;
-    Ok(Keys::new(&secrets))
 }

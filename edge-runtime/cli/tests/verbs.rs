@@ -422,8 +422,10 @@ fn keys_are_rotated() {
     fs::write(fixture.path("copy"), &before).unwrap();
     let copy = || fixture.on("model", "copy", &["list", "--keys", text(&keys)]);
     assert_eq!(code(&copy()), 0);
-    let retired = semblance(&["rotate-key", "--retire", "--keys", text(&keys)]);
-    assert_eq!(code(&retired), 0);
+    for forgotten in [0, 1] {
+        let retired = semblance(&["rotate-key", "--retire", "--keys", text(&keys)]);
+        assert_eq!(code(&retired), forgotten);
+    }
     refused(&copy(), &["copy", "sealed with key", "another device"]);
     assert_eq!(
         json(&run(&["list"]))["subjects"].as_array().unwrap().len(),

@@ -10,7 +10,7 @@ use shared::Secret;
 use shared::secret::SECRET_LEN;
 use zeroize::Zeroizing;
 
-use super::{DeviceSecrets, KeyProvider};
+use super::{DeviceSecrets, KeyProvider, Keys};
 use crate::file::{self, ReplaceError};
 
 /// The first bytes of a key file, and its version.
@@ -132,13 +132,13 @@ impl KeyProvider for FileKeys {
         }
     }
 
-    fn retire(&mut self) -> Result<(), FileKeysError> {
+    fn retire(&mut self) -> Result<bool, FileKeysError> {
         match self.secrets()? {
             Some(DeviceSecrets {
                 current,
                 previous: Some(_),
-            }) => self.write(&current, None),
-            _ => Ok(()),
+            }) => self.write(&current, None).map(|()| true),
+            _ => Ok(false),
         }
     }
 }
@@ -177,16 +177,31 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Where the program keeps its keys when it is not told: `SEMBLANCE_KEYS`, else `semblance`
-/// in the user's folder for data.
-pub fn folder() -> Option<PathBuf> {
+/// Where a program keeps its keys: in the folder that is `named`, else in that of
+/// `SEMBLANCE_KEYS`, else in `semblance` in the user's folder for data.
+///
+/// # Errors
+/// [`FileKeysError::Nowhere`].
+pub fn folder(named: Option<&Path>) -> Result<PathBuf, FileKeysError> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(folder) = variable("SEMBLANCE_KEYS") {
-        return Some(folder.into());
-    }
-    let data = variable("XDG_DATA_HOME").map(PathBuf::from);
-    let data = data.or_else(|| Some(Path::new(&variable("HOME")?).join(".local/share")));
-    data.map(|data| data.join("semblance"))
+    let told = named.map(Path::to_path_buf);
+    let told = told.or_else(|| variable("SEMBLANCE_KEYS").map(PathBuf::from));
+    let usual = || {
+        let data = variable("XDG_DATA_HOME").map(PathBuf::from);
+        let data = data.or_else(|| Some(Path::new(&variable("HOME")?).join(".local/share")));
+        data.map(|data| data.join("semblance"))
+    };
+    told.or_else(usual).ok_or(FileKeysError::Nowhere)
+}
+
+/// The keys that this machine seals with, made where there are none; `named` as in
+/// [`folder`].
+///
+/// # Errors
+/// [`FileKeysError`].
+pub fn device_keys(named: Option<&Path>) -> Result<Keys, FileKeysError> {
+    let secrets = FileKeys::open_or_begin(&folder(named)?.join(DEVICE_KEY))?;
+    Ok(Keys::new(&secrets))
 }
 
 /// The name of the device's key file in that folder.
@@ -225,6 +240,8 @@ pub enum FileKeysError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no folder for keys.
+    Nowhere,
     /// The system gives no randomness.
     Random,
 }
@@ -239,23 +256,26 @@ impl fmt::Display for FileKeysError {
             ),
             Self::Write { path, source } => write!(
                 f,
-                "{}: expected to write the key file, found: {source}; give its folder write permission, or name another one by SEMBLANCE_KEYS",
+                "{}: expected to write the key file, found: {source}; give its folder write permission, or name another one by --keys",
                 path.display()
             ),
             Self::Shared { path } => write!(
                 f,
-                "{0}: expected a key file that its owner alone can read, found one that others can: chmod 600 {0}, and rotate the key if somebody may have read it",
+                "{0}: expected a key file that its owner alone can read, found one that others can: chmod 600 {0}, and replace the key if somebody may have read it",
                 path.display()
             ),
             Self::Damaged { path } => write!(
                 f,
-                "{}: expected a key file, found other bytes: restore it; without it, its stores cannot be opened",
+                "{}: expected a key file, found other bytes: restore it; without it, what was sealed or paired with it is lost",
                 path.display()
             ),
             Self::Unfinished { path } => write!(
                 f,
                 "{}: expected one secret, found the one before it too: a rotation was cut off; rotate all stores of this key again",
                 path.display()
+            ),
+            Self::Nowhere => f.write_str(
+                "expected a place for this machine's keys, found no HOME: name a folder by --keys",
             ),
             Self::Random => f.write_str("expected randomness of the system, found none: try again"),
         }

@@ -111,16 +111,18 @@ impl<F: NorFlash> KeyProvider for FlashKeys<F> {
         }
     }
 
-    fn retire(&mut self) -> Result<(), Self::Error> {
+    fn retire(&mut self) -> Result<bool, Self::Error> {
         let [first, second] = self.parts();
-        match (self.read(&first)?, self.read(&second)?) {
-            (Some(a), Some(b)) if a.number < b.number => self.erase(&first),
-            (Some(_), Some(_)) => self.erase(&second),
+        let (earlier, had_one) = match (self.read(&first)?, self.read(&second)?) {
+            (Some(a), Some(b)) if a.number < b.number => (first, true),
+            (Some(_), Some(_)) => (second, true),
             // What an erasure that was cut off left may still be legible.
-            (Some(_), None) => self.erase(&second),
-            (None, Some(_)) => self.erase(&first),
-            (None, None) => Ok(()),
-        }
+            (Some(_), None) => (second, false),
+            (None, Some(_)) => (first, false),
+            (None, None) => return Ok(false),
+        };
+        self.erase(&earlier)?;
+        Ok(had_one)
     }
 }
 

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use edge_runtime::keys::Keys;
-use edge_runtime::keys::file::{self, FileKeys};
+use edge_runtime::keys::file::device_keys;
 use edge_runtime::store::file::FileStore;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,12 +30,13 @@ pub struct FinetuneArgs {
     /// The model folder, or with --whole a training run
     model: PathBuf,
     /// The folder of the keys that the store is sealed with, which are the device's; made when
-    /// it is not there [default: `semblance` in the user's folder for data]
-    #[arg(long, value_name = "FOLDER", env = "SEMBLANCE_KEYS")]
+    /// it is not there [env: SEMBLANCE_KEYS] [default: `semblance` in the user's folder for
+    /// data]
+    #[arg(long, value_name = "FOLDER")]
     keys: Option<PathBuf>,
     /// Write the store in the clear, to be sealed on another device by `semblance rotate-key
     /// --unsealed`
-    #[arg(long)]
+    #[arg(long, conflicts_with = "keys")]
     unsealed: bool,
     /// The samples: a folder per class, named as the subject, pictures in it
     #[arg(long, value_name = "DIR")]
@@ -61,18 +61,6 @@ pub struct FinetuneArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-impl FinetuneArgs {
-    /// The keys that a store is sealed with.
-    fn keys(&self) -> Result<Keys> {
-        let folder = self.keys.clone().or_else(file::folder);
-        let folder = folder.context(
-            "expected a place for this machine's keys, found no HOME: name a folder by --keys",
-        )?;
-        let secrets = FileKeys::open_or_begin(&folder.join(file::DEVICE_KEY))?;
-        Ok(Keys::new(&secrets))
-    }
 }
 
 /// In the folder of a run that goes on from another one: how it came about.
@@ -157,7 +145,7 @@ pub fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
         false => drop(FileStore::create(
             &args.out,
             model,
-            args.keys()?,
+            device_keys(args.keys.as_deref())?,
             templates,
         )?),
     }

@@ -1,5 +1,6 @@
 //! `host-trainer sign`.
 
+use edge_runtime::loader::hex;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -53,8 +54,4 @@ pub fn run(args: &SignArgs, out: &mut impl Write) -> Result<()> {
         signed.key
     )?;
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

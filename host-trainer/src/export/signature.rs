@@ -98,7 +98,7 @@ pub fn sign(folder: &Path, pair: &KeyPair, version: u32) -> Result<Manifest> {
     let manifest = Manifest::of(model.bytes(), version, &key);
     let signature = pair.sk.sign(manifest.encode(), None);
     let block = manifest.with_signature(&signature);
-    verify(model.bytes(), &block, &[key]).context("the signature made here is refused")?;
+    verify(model.bytes(), &block, &[key]).context("expected a signature that fits, made one that does not: make another key by `host-trainer keygen`")?;
     write_whole(&folder.join(SIGNATURE), &block)?;
     Ok(manifest)
 }
@@ -110,14 +110,21 @@ pub fn sign(folder: &Path, pair: &KeyPair, version: u32) -> Result<Manifest> {
 /// When it cannot be removed.
 pub fn remove_stale(folder: &Path, artifact: &[u8], say: Say<'_>) -> Result<()> {
     let path = folder.join(SIGNATURE);
-    let Ok(block) = fs::read(&path) else {
+    if !path.exists() {
         return Ok(());
-    };
+    }
+    let block = edge_runtime::file::read(&path, LONGEST_KEY)
+        .with_context(|| format!("{}: expected a signature that can be read", path.display()))?;
     let fits = Manifest::stated(&block).and_then(|manifest| manifest.check(artifact));
     if fits.is_ok() {
         return Ok(());
     }
-    fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
+    fs::remove_file(&path).with_context(|| {
+        format!(
+            "{}: expected to remove a signature that fits no more: remove it",
+            path.display()
+        )
+    })?;
     say(&format!(
         "removed {SIGNATURE}, which signed another model: sign this one by `host-trainer sign`"
     ));

@@ -25,7 +25,9 @@ pub(super) const FIRMWARE: &str = "SEMBLANCE_FIRMWARE";
 /// Opens the line to a device.
 pub(super) fn line(device: &Device) -> Result<Box<dyn Line>> {
     Ok(match device {
-        Device::Local => bail!("expected a device, found none"),
+        Device::Local => bail!(
+            "expected a device at the end of a line, found local: name tcp:HOST:PORT, serial:PATH or qemu:BOARD"
+        ),
         Device::Tcp(address) => Box::new(TcpLine::connect(address).with_context(|| {
             format!("tcp:{address}: expected a device that listens there; is it on?")
         })?),

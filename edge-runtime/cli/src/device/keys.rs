@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use edge_runtime::file::{self, ReplaceError};
 use edge_runtime::keys::file::{FileKeys, make_folder};
 use edge_runtime::link::{self, KeyPair, PublicKey};
+use edge_runtime::loader::hex;
 
 use super::Device;
 
@@ -107,11 +108,6 @@ fn read(path: &Path) -> Result<Option<String>> {
             Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
         }
     }
-}
-
-/// A key as people write it.
-pub(super) fn hex(key: &PublicKey) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The key that people wrote.

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use edge_runtime::link::PublicKey;
+use edge_runtime::loader::hex;
 use edge_runtime::loader::read_public_key;
 use serde_json::json;
 use shared::wire::{Request, Response};
 
 use super::answers::words;
-use super::keys::{HostKeys, hex};
+use super::keys::HostKeys;
 use super::remote::Connected;
 use crate::Outcome;
 use crate::arguments::Pair;
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &Pair, out: &mut impl Write) -> Result<Outcome> {
             "paired": device.is_paired,
         });
         if let Some(hosts) = &hosts {
-            paired["hosts"] = hosts.iter().map(hex).collect();
+            paired["hosts"] = hosts.iter().map(|key| hex(key)).collect();
         }
         writeln!(out, "{paired}")?;
     } else {

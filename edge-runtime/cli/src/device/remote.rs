@@ -8,13 +8,14 @@ use edge_runtime::boards::{Board, EMULATED};
 use edge_runtime::client::emulator::Machine;
 use edge_runtime::client::{Client, ClientError, Line, Paired};
 use edge_runtime::link::{KeyPair, PublicKey};
+use edge_runtime::loader::hex;
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::artifact::Artifact;
 use shared::drift::Drift;
 use shared::wire::{Pairing, Refusal, Request, Response, Verdict};
 
 use super::answers::words;
-use super::keys::{HostKeys, hex};
+use super::keys::HostKeys;
 use super::{Device, answers, connect};
 use crate::Outcome;
 use crate::arguments::{Enroll, Identify, KeyArguments, List, Remove, Samples, SelfTest, Verify};

@@ -13,7 +13,7 @@ use shared::embedding::MAX_DIM;
 use super::info;
 use crate::Outcome;
 use crate::arguments::{Doctor, EngineName};
-use crate::model::{engine, keys};
+use crate::model::engine;
 use crate::trust::{Signature, TrustArguments};
 
 /// What one check found.
@@ -168,7 +168,7 @@ fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
         findings.push(golden(&model, EngineName::Tract));
     }
     if let Some(store) = &arguments.store {
-        let opened = keys(&arguments.keys).and_then(|keys| {
+        let opened = arguments.keys.device_keys().and_then(|keys| {
             Ok(FileStore::<SHOTS, MAX_DIM>::open(
                 store,
                 artifact.model_id(),

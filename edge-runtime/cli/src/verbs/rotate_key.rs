@@ -16,13 +16,18 @@ pub(super) fn run(arguments: &RotateKey, out: &mut impl Write) -> Result<Outcome
     let path = arguments.keys.device_key()?;
     let mut keys = FileKeys::new(&path);
     if arguments.retire {
-        keys.retire()?;
+        let retired = keys.retire()?;
         if arguments.json {
-            writeln!(out, "{}", json!({"retired": true}))?;
+            writeln!(out, "{}", json!({"retired": retired}))?;
         } else {
-            writeln!(out, "{}: the key before is forgotten", path.display())?;
+            let what = if retired {
+                "is forgotten"
+            } else {
+                "is not there"
+            };
+            writeln!(out, "{}: the key before {what}", path.display())?;
         }
-        return Ok(Outcome::Yes);
+        return Ok(if retired { Outcome::Yes } else { Outcome::No });
     }
     let folder = arguments.model.as_deref().context("expected --model")?;
     let model = arguments.trust.open(folder)?;
