@@ -49,8 +49,13 @@ impl<L: Line + ?Sized> Line for std::boxed::Box<L> {
     }
 }
 
-/// How often a request is sent until the device counts as silent.
-const ATTEMPTS: u32 = 16;
+/// How often a request is sent at most. On a line that damages every other frame, one in 2^64
+/// is given up.
+const ATTEMPTS: u32 = 64;
+
+/// To how many requests not a byte may come back until the device counts as silent: waiting for
+/// nothing takes long, while damage is known at once.
+const SILENCES: u32 = 16;
 
 /// Chunks become shorter on a line that loses them, down to this many bytes.
 const LEAST_CHUNK: usize = 12;
@@ -64,6 +69,16 @@ pub struct Client<L> {
     answer: [u8; MAX_FRAME],
     chunk: usize,
     sessions: Sessions,
+}
+
+/// What came back to a request.
+enum Heard {
+    /// An answer, whose message lies here.
+    Answer(Range<usize>),
+    /// Something else: it or the request was damaged, and may be sent again at once.
+    Noise,
+    /// Not a byte.
+    Nothing,
 }
 
 impl<L: Line> Client<L> {
@@ -234,10 +249,16 @@ impl<L: Line> Client<L> {
 
     /// Sends a frame until it is answered: where in `answer` its message is, in plain.
     fn deliver(&mut self, frame: &[u8], attempts: u32) -> Result<Range<usize>, ClientError> {
+        let mut silences = 0;
         for _ in 0..attempts {
             self.line.send(frame).map_err(ClientError::Line)?;
-            if let Some(answer) = self.listen()? {
-                return Ok(answer);
+            match self.listen()? {
+                Heard::Answer(place) => return Ok(place),
+                Heard::Noise => {}
+                Heard::Nothing => silences += 1,
+            }
+            if silences == SILENCES {
+                break;
             }
         }
         Err(ClientError::Silent)
@@ -249,10 +270,11 @@ impl<L: Line> Client<L> {
         wire::message(message).map_err(|_| ClientError::Answer)
     }
 
-    /// Waits for the answer to the last request; none where the device is silent or could
-    /// not read the request.
-    fn listen(&mut self) -> Result<Option<Range<usize>>, ClientError> {
+    /// Waits for the answer to the last request.
+    fn listen(&mut self) -> Result<Heard, ClientError> {
+        let mut heard = Heard::Nothing;
         while let Some(byte) = self.line.receive().map_err(ClientError::Line)? {
+            heard = Heard::Noise;
             let Some(frame) = self.frames.push(byte) else {
                 continue;
             };
@@ -262,7 +284,7 @@ impl<L: Line> Client<L> {
             let Opened { id, .. } = opened;
             match id {
                 // It read noise, perhaps our request.
-                0 => return Ok(None),
+                0 => return Ok(Heard::Noise),
                 id if id == self.id => {}
                 // An answer that was waited for before.
                 _ => continue,
@@ -270,9 +292,9 @@ impl<L: Line> Client<L> {
             if let Some(message) = self.sessions.open(opened)? {
                 let length = message.len();
                 copy_front(&mut self.answer, message);
-                return Ok(Some(0..length));
+                return Ok(Heard::Answer(0..length));
             }
         }
-        Ok(None)
+        Ok(heard)
     }
 }

@@ -5,7 +5,6 @@ use std::io;
 
 use shared::wire::{MAX_FRAME, Refusal, VERSION};
 
-use super::ATTEMPTS;
 use crate::link::PublicKey;
 
 /// Why a device gave no answer.
@@ -44,7 +43,7 @@ impl fmt::Display for ClientError {
             ),
             Self::Silent => write!(
                 f,
-                "expected an answer of the device, found none to {ATTEMPTS} requests: is the right port named, and Semblance's firmware flashed?"
+                "expected an answer of the device, found none, however often it was asked: is the right port named, and Semblance's firmware flashed?"
             ),
             Self::Answer => write!(
                 f,

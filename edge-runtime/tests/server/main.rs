@@ -403,7 +403,7 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
             Err(error) => panic!("{error}"),
         }
     }
-    // Sixteen attempts in a row do not all fail with frames as short as these.
+    // Half of all attempts fail; 64 in a row do not.
     assert_eq!(silent, 0);
 }
 
