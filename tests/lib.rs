@@ -158,6 +158,7 @@ pub fn signers([height, width]: [usize; 2]) -> Dataset {
         classes,
         samples,
         split,
+        pairs: vec![],
         preprocess: Preprocess {
             width: width as u16,
             height: height as u16,

@@ -174,3 +174,72 @@ fn faces_are_those_of_the_archive() {
     let picture = image::DynamicImage::from(dataset.samples[0].picture().unwrap());
     assert_eq!((picture.width(), picture.height()), (92, 112));
 }
+
+/// The public archive has ten folds of 300 pairs of each kind; some may be kept elsewhere.
+#[test]
+fn faces_in_the_news_are_paired_in_folds_of_people() {
+    let Some(data) = data("faces_in_the_news_are_paired_in_folds_of_people") else {
+        return;
+    };
+    let dataset = DatasetName::Lfwcrop.load(Some(&data)).unwrap();
+    assert!((2..=10).contains(&dataset.pairs.len()));
+    for list in &dataset.pairs {
+        let same = list.pairs.iter().filter(|pair| pair.same).count();
+        assert_eq!((same, list.pairs.len()), (300, 600), "{}", list.name);
+    }
+    let parts = [Part::Train, Part::Validation, Part::Test].map(|part| counts(&dataset, part));
+    let total = |index: usize| parts.iter().map(|part| part[index]).sum::<usize>();
+    assert_eq!(
+        [total(0), total(1)],
+        [dataset.classes.len(), dataset.samples.len()]
+    );
+    let person = |name: &str| dataset.classes.iter().position(|class| class.name == name);
+    let most = person("George_W_Bush").unwrap() as u32;
+    let photographs = dataset.samples.iter().filter(|sample| sample.class == most);
+    assert_eq!(photographs.count(), 530);
+    assert!(person("Abdel_Aziz_Al-Hakim").is_some());
+    let picture = image::DynamicImage::from(dataset.samples[0].picture().unwrap());
+    assert_eq!((picture.width(), picture.height()), (64, 64));
+    // View 1 divides the same people otherwise.
+    let view_1 = DatasetName::LfwcropView1.load(Some(&data)).unwrap();
+    assert_eq!(view_1.classes, dataset.classes);
+    assert_ne!(view_1.split, dataset.split);
+    assert_eq!(view_1.pairs.len(), 1);
+    for dataset in [&dataset, &view_1] {
+        operating_points::check(dataset).unwrap();
+    }
+}
+
+#[test]
+fn signatures_of_the_competition_are_parted_by_writer() {
+    let Some(data) = data("signatures_of_the_competition_are_parted_by_writer") else {
+        return;
+    };
+    let dataset = DatasetName::Sigcomp2011.load(Some(&data)).unwrap();
+    let kinds = |parts: &[Part]| {
+        let own = parts
+            .iter()
+            .flat_map(|&part| dataset.split.samples(&dataset, part));
+        let forged = own.map(|index| dataset.samples[index as usize].kind == Kind::Forged);
+        let forged: Vec<bool> = forged.collect();
+        let count = forged.iter().filter(|forged| **forged).count();
+        [forged.len() - count, count]
+    };
+    let test = counts(&dataset, Part::Test)[0];
+    // 21 writers judge in the public archive.
+    assert!((11..=21).contains(&test), "{test}");
+    if test == 11 {
+        assert_eq!(kinds(&[Part::Test]), [132, 140]);
+        assert_eq!(dataset.pairs[0].pairs.len(), 3132);
+    }
+    assert_eq!(kinds(&[Part::Train, Part::Validation]), [635, 514]);
+    for pair in &dataset.pairs[0].pairs {
+        let [left, right] = pair.samples.map(|index| &dataset.samples[index as usize]);
+        assert_eq!(left.class, right.class);
+        let is_forged = [left, right]
+            .iter()
+            .any(|sample| sample.kind == Kind::Forged);
+        assert_eq!(pair.same, !is_forged, "{} {}", left.name, right.name);
+    }
+    operating_points::check(&dataset).unwrap();
+}

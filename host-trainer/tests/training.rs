@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use few_signers::{TRIPLET, alone, config, dataset};
-use host_trainer::checkpoint::{WEIGHTS, read_tensors};
+use host_trainer::checkpoint::{Run, WEIGHTS, read_tensors};
 use host_trainer::config::{
     Augment, LossConfig, Miner, OptimizerConfig, Precision, RunConfig, SamplerConfig,
 };
@@ -275,4 +275,32 @@ fn a_collapse_is_told_with_its_remedy() {
         .or(ended.err().map(|e| e.to_string()));
     let told = told.unwrap_or_default();
     assert!(told.contains("--learning-rate"), "{told:?}");
+}
+
+/// What was learnt is where a training on other data begins: without a step it judges as
+/// the run did.
+#[test]
+fn a_pretrained_run_begins_with_its_weights() {
+    let _alone = alone();
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let config = config(&dataset(), TRIPLET, 2);
+    train(config.clone(), first.path(), false);
+    let run = Run::load(first.path()).unwrap();
+    // A rate so small that nothing changes.
+    let mut slow = config;
+    slow.training.learning_rate = 1e-30;
+    slow.training.epochs = 1;
+    slow.training.optimizer = OptimizerConfig::AdamW { weight_decay: 0.0 };
+    let device = tch::Device::Cpu;
+    let mut trainer = Trainer::pretrained(slow.clone(), &run, &dataset(), device).unwrap();
+    trainer.run(second.path(), &mut |_| {}).unwrap();
+    let (after, _) = read_tensors(&second.path().join(WEIGHTS)).unwrap();
+    let filters = |name: &&String| name.ends_with("conv1.weight");
+    let name = after.keys().find(filters).unwrap();
+    assert_eq!(after[name], run.parameters[name]);
+    slow.tower.set_input([32, 32]);
+    slow.preprocess.width = 32;
+    slow.preprocess.height = 32;
+    let other = Trainer::pretrained(slow, &run, &dataset(), device);
+    assert!(other.is_err(), "weights of another tower were taken");
 }

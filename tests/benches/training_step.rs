@@ -202,6 +202,7 @@ fn signers() -> Dataset {
         classes,
         samples,
         split,
+        pairs: vec![],
         preprocess: Preprocess {
             width: 28,
             height: 28,

@@ -260,3 +260,13 @@ fn usual(name: DatasetName, dataset: &Dataset) -> RunConfig {
         tower: recipe::tower(name, [height, width].map(usize::from)),
     }
 }
+
+/// The same with the pictures, tower and distance of a run that has the weights.
+pub(super) fn like(name: DatasetName, dataset: &Dataset, run: &RunConfig) -> RunConfig {
+    RunConfig {
+        distance: run.distance,
+        preprocess: run.preprocess,
+        tower: run.tower.clone(),
+        ..usual(name, dataset)
+    }
+}

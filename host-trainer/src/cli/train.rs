@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::{DataArgs, finetune, quantize, tell};
 use crate::checkpoint::Run;
 use crate::config::{CONFIG, RunConfig};
@@ -36,6 +36,9 @@ pub struct TrainArgs {
     /// a few passes at a small rate, for a tower that loses too much when it is quantized
     #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "config", "resume"])]
     quantization_aware: Option<PathBuf>,
+    /// Begin with the weights of this run on other data, and read pictures as it does
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "resume", "quantization_aware"])]
+    pretrained: Option<PathBuf>,
     /// Go on with an interrupted run, with its own settings; begin it when there is none
     #[arg(long)]
     resume: bool,
@@ -52,6 +55,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if let Some(from) = &args.quantization_aware {
         return quantization_aware(args, from);
     }
+    let pretrained = args.pretrained.as_deref().map(Run::load).transpose()?;
     let base = args.config.as_deref().map(RunConfig::read).transpose()?;
     let name = match (args.dataset, &base) {
         (Some(name), _) => name,
@@ -78,6 +82,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             out.display()
         ));
     }
+    let base = match &pretrained {
+        Some(run) => Some(settings::like(name, &dataset, &run.config)),
+        None => base,
+    };
     let config = match is_there {
         true => RunConfig::load(&out)?,
         false => args.settings.config(name, &dataset, base)?,
@@ -92,12 +100,36 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     // Better now than after the training.
     operating_points::check(&dataset)?;
     let device = args.device.open()?;
-    let mut trainer = Trainer::new(config, &dataset, device)?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    let mut trainer = match &pretrained {
+        Some(run) => {
+            finetune::record(&out, commands(args, run, &config, &out)?)?;
+            Trainer::pretrained(config, run, &dataset, device)?
+        }
+        None => Trainer::new(config, &dataset, device)?,
+    };
     if args.resume && out.join(resume::RESUME).is_file() {
         resume::restore(&mut trainer, &out)?;
     }
     finish(&mut trainer, &out)
+}
+
+/// The commands that make a pretrained run anew.
+fn commands(args: &TrainArgs, run: &Run, config: &RunConfig, out: &Path) -> Result<Vec<String>> {
+    let from = args.pretrained.as_deref().unwrap_or(Path::new("."));
+    let mut commands = finetune::history(from)?;
+    if commands.is_empty() {
+        commands.push(quantize::train_anew(&run.config, from)?);
+    }
+    commands.push(format!(
+        "{} train --dataset {} --pretrained {} {} --out {}",
+        quantize::PROGRAM,
+        config.dataset,
+        quantize::relative(from),
+        config.settings()?.join(" "),
+        quantize::relative(out)
+    ));
+    Ok(commands)
 }
 
 /// Goes on from the run in `from` with rounded layers.

@@ -193,6 +193,7 @@ fn ranges_of_augment(augment: &Augment) -> Result<()> {
     share("augment.scale", augment.scale)?;
     share("augment.shift", augment.shift)?;
     share("augment.cutout", augment.cutout)?;
+    share("augment.brightness", augment.brightness)?;
     not_negative("augment.rotation", augment.rotation)?;
     not_negative("augment.shear", augment.shear)?;
     not_negative("augment.elastic", augment.elastic)?;

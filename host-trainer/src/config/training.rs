@@ -226,6 +226,10 @@ pub struct Augment {
     pub noise: f64,
     /// Side of a square that is set to zero, as a share of the side.
     pub cutout: f64,
+    /// Intensities raised or lowered by up to this share of themselves.
+    pub brightness: f64,
+    /// Whether left and right may change places.
+    pub mirror: bool,
 }
 
 impl Augment {
@@ -239,6 +243,8 @@ impl Augment {
         elastic: 0.0,
         noise: 0.0,
         cutout: 0.0,
+        brightness: 0.0,
+        mirror: false,
     };
 
     /// The ranges of Koch et al., "Siamese neural networks for one-shot image
@@ -261,6 +267,19 @@ impl Augment {
         rotation: 15.0,
         elastic: 0.03,
         ..Self::AFFINE
+    };
+
+    /// Faces as detectors find them: a little askew, too large or too small, lit anyhow;
+    /// their mirror images are faces too.
+    pub const FACES: Self = Self {
+        share: 0.9,
+        rotation: 8.0,
+        scale: 0.1,
+        shift: 0.05,
+        brightness: 0.2,
+        cutout: 0.3,
+        mirror: true,
+        ..Self::NONE
     };
 }
 

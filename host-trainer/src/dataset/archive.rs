@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Far above any picture's real size in the data sets that come as archives.
-const MAX_ENTRY: u64 = 1 << 20;
+/// Far above any real size of a picture or list in the data sets that come as archives.
+const MAX_ENTRY: u64 = 16 << 20;
 
 /// Calls `visit` with name and bytes of every file in a zip archive.
 pub(super) fn for_each_entry(archive: &Path, mut visit: impl FnMut(&str, Vec<u8>)) -> Result<()> {

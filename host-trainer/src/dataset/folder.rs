@@ -1,6 +1,11 @@
 //! A folder per class, pictures in it: anybody's own data.
+//!
+//! ```text
+//! anna/1.png  anna/2.png    genuine
+//! anna/forged-1.png         a skilled imitation
+//! anna_forg/1.png           another one
+//! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -8,16 +13,19 @@ use edge_runtime::picture::{EXTENSIONS, is_picture};
 use shared::Preprocess;
 use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
-use super::{Class, Dataset, Kind, Sample, Source, Split};
+use super::{Class, Dataset, Kind, Sample, Source, Split, tree};
 
 /// Names of pictures that imitate their class begin with this.
 const FORGED: &str = "forged";
+
+/// Names of folders with such pictures are those of their classes with this.
+const FORGED_FOLDER: &str = "_forg";
 
 /// The fewest classes that make three parts of at least two.
 const LEAST_CLASSES: usize = 6;
 
 /// The usual input: 64 x 64 grey, the middle of the picture.
-fn preprocess() -> Preprocess {
+pub(super) fn preprocess() -> Preprocess {
     Preprocess {
         width: 64,
         height: 64,
@@ -54,6 +62,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         split: Split::by_hash(&classes),
         classes,
         samples,
+        pairs: vec![],
         preprocess: preprocess(),
     })
 }
@@ -63,20 +72,26 @@ pub fn load(data: &Path) -> Result<Dataset> {
 /// # Errors
 /// When the folder cannot be read.
 pub fn classes(data: &Path) -> Result<(Vec<Class>, Vec<Sample>)> {
+    let mut folders = entries(data)?;
+    folders.retain(|folder| folder.is_dir());
     let (mut classes, mut samples) = (vec![], vec![]);
-    for folder in entries(data)? {
-        let pictures = match folder.is_dir() {
-            true => pictures(&folder)?,
-            false => continue,
-        };
-        if pictures.is_empty() {
+    for folder in &folders {
+        let name = file_name(folder);
+        if forged_of(&name).is_some_and(|class| folders.contains(&data.join(class))) {
+            continue;
+        }
+        let imitations = data.join(format!("{name}{FORGED_FOLDER}"));
+        let mut own = pictures(folder)?;
+        if folders.contains(&imitations) {
+            own.extend(pictures(&imitations)?);
+        }
+        if own.is_empty() {
             continue;
         }
         let class = u32::try_from(classes.len())?;
-        let name = file_name(&folder);
-        samples.extend(pictures.into_iter().map(|path| Sample {
+        samples.extend(own.into_iter().map(|path| Sample {
             class,
-            kind: match file_name(&path).starts_with(FORGED) {
+            kind: match file_name(&path).starts_with(FORGED) || path.starts_with(&imitations) {
                 true => Kind::Forged,
                 false => Kind::Genuine,
             },
@@ -91,6 +106,11 @@ pub fn classes(data: &Path) -> Result<(Vec<Class>, Vec<Sample>)> {
     Ok((classes, samples))
 }
 
+/// The class that the pictures of a folder of that name imitate.
+pub(super) fn forged_of(folder: &str) -> Option<&str> {
+    folder.strip_suffix(FORGED_FOLDER)
+}
+
 /// The pictures in a folder, by name.
 ///
 /// # Errors
@@ -103,19 +123,8 @@ pub fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Paths in a folder, by name.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let context = || {
-        format!(
-            "{}: expected a folder that can be read, with a folder of pictures per class; name it by --data",
-            folder.display()
-        )
-    };
-    let mut paths = fs::read_dir(folder)
-        .with_context(context)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()
-        .with_context(context)?;
-    paths.sort();
-    Ok(paths)
+    tree::entries(folder)
+        .context("expected a folder with a folder of pictures per class; name it by --data")
 }
 
 fn file_name(path: &Path) -> String {
@@ -126,6 +135,8 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::fs;
 
     use super::*;
     use crate::dataset::Part;
@@ -154,6 +165,32 @@ mod tests {
         for part in [Part::Validation, Part::Test] {
             assert_eq!(dataset.split.samples(&dataset, part).len(), 6);
         }
+    }
+
+    #[test]
+    fn a_folder_of_imitations_is_its_class_s() {
+        let folder = people(7);
+        let write = |place: &str| {
+            let place = folder.path().join(place);
+            fs::create_dir(&place).unwrap();
+            fs::write(place.join("1.png"), "").unwrap();
+        };
+        write("person-3_forg");
+        // Nobody's imitations: a class whose name ends so.
+        write("somebody_forg");
+        let (classes, samples) = classes(folder.path()).unwrap();
+        assert_eq!(classes.len(), 8);
+        assert_eq!(classes[7].name, "somebody_forg");
+        let of = |class: u32, kind: Kind| {
+            let own = samples
+                .iter()
+                .filter(|s| s.class == class && s.kind == kind);
+            own.count()
+        };
+        assert_eq!([of(3, Kind::Genuine), of(3, Kind::Forged)], [2, 2]);
+        assert_eq!([of(7, Kind::Genuine), of(7, Kind::Forged)], [1, 0]);
+        // Samples of one class are contiguous.
+        assert!(samples.is_sorted_by_key(|sample| sample.class));
     }
 
     #[test]

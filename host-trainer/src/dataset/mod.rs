@@ -6,13 +6,19 @@
 
 mod archive;
 pub mod by_class;
+mod csv;
 pub mod folder;
+pub mod lfwcrop;
 pub mod omniglot;
 pub mod orl_faces;
+pub mod pairs;
+pub mod sigcomp2011;
 pub mod split;
 pub mod synthetic_signatures;
+mod tree;
 mod turn;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,8 +46,16 @@ pub enum DatasetName {
     OmniglotKoch,
     /// Ten photographs each of 40 faces; the AT&T database, formerly ORL.
     OrlFaces,
+    /// Faces of 5,749 people in the news, Labeled Faces in the Wild: pairs in ten folds.
+    Lfwcrop,
+    /// The same faces, divided for choices: View 1 of that set.
+    LfwcropView1,
+    /// Scanned signatures and skilled forgeries; Dutch, of a competition of 2011.
+    Sigcomp2011,
     /// A folder per class, pictures in it.
     Folder,
+    /// A list of pairs of pictures with labels, comma-separated.
+    Pairs,
 }
 
 impl DatasetName {
@@ -90,9 +104,16 @@ impl DatasetName {
             }
             (Self::OmniglotKoch, data) => omniglot::koch::load(data.unwrap_or(Path::new("."))),
             (Self::OrlFaces, data) => orl_faces::load(data.unwrap_or(Path::new("."))),
+            (Self::Lfwcrop, data) => lfwcrop::load(data.unwrap_or(Path::new("."))),
+            (Self::LfwcropView1, data) => lfwcrop::load_view_1(data.unwrap_or(Path::new("."))),
+            (Self::Sigcomp2011, data) => sigcomp2011::load(data.unwrap_or(Path::new("."))),
             (Self::Folder, Some(data)) => folder::load(data),
             (Self::Folder, None) => bail!(
                 "expected a folder with a folder of pictures per class, found none given: name it by --data"
+            ),
+            (Self::Pairs, Some(data)) => pairs::load(data),
+            (Self::Pairs, None) => bail!(
+                "expected a list of pairs, lines `picture,picture,label`, found none given: name it by --data"
             ),
         }
     }
@@ -112,6 +133,9 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// Which classes are for training, validation and test.
     pub split: Split,
+    /// Lists of pairs that judge, where those who made the data set published some; with
+    /// several, each has classes of its own.
+    pub pairs: Vec<PairList>,
     /// The preprocessing that suits it.
     pub preprocess: Preprocess,
 }
@@ -138,6 +162,24 @@ pub struct Sample {
     pub source: Source,
 }
 
+/// Pairs that judge together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairList {
+    /// Its name, such as a fold's.
+    pub name: String,
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two samples and whether both are genuine ones of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Indices into [`Dataset::samples`].
+    pub samples: [u32; 2],
+    /// Whether they should be taken for the same.
+    pub same: bool,
+}
+
 /// Whether a sample is what its class says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -158,6 +200,8 @@ pub enum Source {
     Generated(Arc<dyn Fn() -> image::GrayImage + Send + Sync>),
     /// Another picture, turned.
     Turned(Box<Source>, Turn),
+    /// A rectangle of another picture: left, top, width, height.
+    Part(Box<Source>, [u32; 4]),
 }
 
 impl std::fmt::Debug for Source {
@@ -167,6 +211,7 @@ impl std::fmt::Debug for Source {
             Self::File(path) => write!(f, "File({})", path.display()),
             Self::Generated(_) => f.write_str("Generated"),
             Self::Turned(upright, turn) => write!(f, "{upright:?} turned {}", turn.degrees()),
+            Self::Part(whole, rectangle) => write!(f, "{rectangle:?} of {whole:?}"),
         }
     }
 }
@@ -191,6 +236,19 @@ impl Source {
             }
             Self::Generated(make) => Ok(image::DynamicImage::from(make()).into()),
             Self::Turned(upright, turn) => Ok(turn.of(upright.picture(name)?)),
+            Self::Part(whole, [left, top, width, height]) => {
+                let whole = image::DynamicImage::from(whole.picture(name)?);
+                Ok(whole.crop_imm(*left, *top, *width, *height).into())
+            }
+        }
+    }
+
+    /// The bytes of a file, which need not be a picture.
+    fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        match self {
+            Self::Encoded(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File(path) => Ok(edge_runtime::file::read(path, picture::MAX_LEN as u64)?.into()),
+            made => bail!("expected a file, found {made:?}"),
         }
     }
 }

@@ -3,15 +3,15 @@
 //! each of 92 x 112 grey pixels. The archive as the public has it, or its folders.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 use shared::Preprocess;
 use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
 
 use super::archive::for_each_entry;
+use super::tree::entries;
 use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
 
 /// Subjects above this number always judge: "the last five" of Chopra, Hadsell and
@@ -77,6 +77,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         split: Split::by_class(&classes, |class| part(&class.name)),
         classes,
         samples,
+        pairs: vec![],
         preprocess: preprocess(),
     })
 }
@@ -145,18 +146,11 @@ fn subject(folder: &str) -> Option<u32> {
     folder.strip_prefix('s')?.parse().ok()
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let context = || format!("{}: expected a folder that can be read", folder.display());
-    let entries = fs::read_dir(folder).with_context(context)?;
-    let paths = entries.map(|entry| Ok(entry?.path()));
-    let mut paths = paths.collect::<Result<Vec<_>>>().with_context(context)?;
-    paths.sort();
-    Ok(paths)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::fs;
 
     use super::*;
 

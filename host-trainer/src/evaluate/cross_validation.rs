@@ -260,6 +260,7 @@ mod tests {
             split: Split::by_hash(&classes),
             classes,
             samples: (0..CLASSES * SAMPLES).map(sample).collect(),
+            pairs: vec![],
             preprocess: Preprocess {
                 width: 2,
                 height: 1,

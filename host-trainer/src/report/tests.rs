@@ -44,6 +44,7 @@ fn dataset(classes: u32, samples: u32) -> Dataset {
             .collect(),
         split: Split::by_class(&classes, |_| Part::Test),
         classes,
+        pairs: vec![],
         preprocess: model().config.preprocess,
     }
 }

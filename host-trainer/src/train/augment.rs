@@ -15,9 +15,18 @@ pub fn augment(input: &Tensor, limits: &Augment) -> Tensor {
     }
     let chosen = below(limits.share, input.size()[0], input.device());
     let mut output = input.shallow_clone();
+    if limits.mirror {
+        let with = maybe(&chosen).gt(0.5).reshape([-1, 1, 1, 1]);
+        output = output.flip([3]).where_self(&with, &output);
+    }
     if moves(limits) {
         let grid = grid(&output, limits, &chosen);
         output = output.grid_sampler(&grid, 0, 0, false);
+    }
+    if limits.brightness > 0.0 {
+        let change = uniform(input.size()[0], limits.brightness, input.device());
+        let factor: Tensor = 1.0 + change * maybe(&chosen);
+        output = &output * factor.reshape([-1, 1, 1, 1]);
     }
     if limits.noise > 0.0 {
         let with = maybe(&chosen).reshape([-1, 1, 1, 1]) * limits.noise;

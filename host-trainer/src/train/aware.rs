@@ -84,7 +84,7 @@ impl Trainer {
     }
 
     /// Where the loss learns a vector for each class, it begins at the mean of the class.
-    fn begin_classes(&self) {
+    pub(super) fn begin_classes(&self) {
         let trainable = self.loss.trainable();
         let Some((_, classes)) = trainable.iter().find(|(name, _)| *name == "loss.classes") else {
             return;

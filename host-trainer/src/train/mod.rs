@@ -12,6 +12,7 @@ pub mod data;
 pub mod device;
 pub mod event;
 pub mod optimizer;
+mod pretrained;
 pub mod progress;
 pub mod recipe;
 pub mod resume;

@@ -92,7 +92,31 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
             augment: Augment::NONE,
             ..common
         },
-        DatasetName::Folder | DatasetName::OrlFaces => {
+        // The same, on as few writers as there are.
+        DatasetName::Sigcomp2011 => TrainingConfig {
+            epochs: 24,
+            steps_per_epoch: 50,
+            sampler: SamplerConfig::PByK {
+                classes: 8,
+                samples: 6,
+            },
+            augment: Augment::NONE,
+            ..common
+        },
+        // Most people have one photograph; many classes in a batch make up for few of each.
+        DatasetName::Lfwcrop | DatasetName::LfwcropView1 => TrainingConfig {
+            epochs: 40,
+            average: 0.999,
+            loss: LossConfig::NtXent { temperature: 0.06 },
+            miner: Miner::All,
+            sampler: SamplerConfig::PByK {
+                classes: 48,
+                samples: 4,
+            },
+            augment: Augment::FACES,
+            ..common
+        },
+        DatasetName::Folder | DatasetName::OrlFaces | DatasetName::Pairs => {
             let samples = dataset.split.samples(dataset, Part::Train);
             let mut classes: Vec<u32> = samples
                 .into_iter()
@@ -116,8 +140,9 @@ pub fn tower(name: DatasetName, input: [usize; 2]) -> TowerSpec {
         input,
         width: match name {
             DatasetName::Omniglot | DatasetName::OmniglotVinyals | DatasetName::OmniglotKoch => 64,
-            DatasetName::SyntheticSignatures => 24,
-            DatasetName::Folder | DatasetName::OrlFaces => 32,
+            DatasetName::SyntheticSignatures | DatasetName::Sigcomp2011 => 24,
+            DatasetName::Lfwcrop | DatasetName::LfwcropView1 => 16,
+            DatasetName::Folder | DatasetName::OrlFaces | DatasetName::Pairs => 32,
         },
         embedding: 64,
         normalized: true,

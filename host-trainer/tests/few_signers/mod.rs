@@ -52,6 +52,7 @@ pub(crate) fn dataset() -> Dataset {
         classes,
         samples,
         split,
+        pairs: vec![],
         preprocess: Preprocess {
             width: 32,
             height: 16,

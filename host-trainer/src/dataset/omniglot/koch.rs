@@ -86,6 +86,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         split: Split::by_class(&classes, |_| parts.next().unwrap_or(Part::Train)),
         classes,
         samples,
+        pairs: vec![],
         preprocess: preprocess(),
     })
 }

@@ -94,6 +94,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         classes,
         samples,
         split,
+        pairs: vec![],
         preprocess: preprocess(),
     })
 }

@@ -72,6 +72,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         split: Split::by_class(&classes, |_| parts.next().unwrap_or(Part::Train)),
         classes,
         samples,
+        pairs: vec![],
         preprocess: preprocess(),
     })
 }

@@ -88,6 +88,7 @@ pub fn load() -> Dataset {
         classes,
         samples,
         split,
+        pairs: vec![],
         preprocess: preprocess(),
     }
 }

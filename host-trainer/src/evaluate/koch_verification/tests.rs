@@ -53,6 +53,7 @@ fn dataset() -> Dataset {
         classes,
         samples,
         split,
+        pairs: vec![],
         preprocess: Preprocess {
             width: 2,
             height: 1,
