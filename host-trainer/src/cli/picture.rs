@@ -12,7 +12,8 @@ pub struct PictureArgs {
     /// The tower's input, WIDTHxHEIGHT pixels
     #[arg(long)]
     pub input: Option<Size>,
-    /// What is done to intensities: photographs keep, drawings invert, scanned ink ink
+    /// What is done to intensities: photographs keep, or equalize or standardize where light
+    /// differs; drawings invert, scanned ink ink
     #[arg(long, value_enum)]
     tone: Option<ToneName>,
     /// Which part of a picture is kept
@@ -28,6 +29,8 @@ enum ToneName {
     Keep,
     Invert,
     Ink,
+    Equalize,
+    Standardize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,6 +44,7 @@ enum CropName {
 enum FitName {
     Stretch,
     Contain,
+    CentreOfMass,
 }
 
 /// A distance by its name on the command line.
@@ -105,6 +109,8 @@ impl PictureArgs {
                 Some(ToneName::Keep) => Tone::Keep,
                 Some(ToneName::Invert) => Tone::Invert,
                 Some(ToneName::Ink) => Tone::Ink,
+                Some(ToneName::Equalize) => Tone::Equalize,
+                Some(ToneName::Standardize) => Tone::Standardize,
             },
             crop: match self.crop {
                 None => usual.crop,
@@ -116,6 +122,7 @@ impl PictureArgs {
                 None => usual.fit,
                 Some(FitName::Stretch) => Fit::Stretch,
                 Some(FitName::Contain) => Fit::Contain,
+                Some(FitName::CentreOfMass) => Fit::CentreOfMass,
             },
             ..usual
         }

@@ -5,7 +5,8 @@
 //! gets the same bytes:
 //!
 //! ```text
-//! pixels -> luma or RGB -> tone (invert, find ink) -> crop -> resize into width x height -> u8
+//! pixels -> luma or RGB -> tone (invert, find ink, even out light) -> crop
+//!        -> resize into width x height -> u8
 //! ```
 //!
 //! The tower reads byte `q` as the real number `(q - zero_point) * scale`.
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use colour::Colour;
 pub(crate) use colour::luma;
 pub use image::{Image, MAX_SIDE};
+use placement::Centre;
 pub use placement::{Crop, Fit};
 use resample::resample;
 pub use tone::Tone;
@@ -97,7 +99,8 @@ impl Preprocess {
         }
         let source = self.crop.of(image, &tone);
         let (width, height) = (u32::from(self.width), u32::from(self.height));
-        let target = self.fit.place(source, width, height);
+        let centre = || Centre::of_mass(image, &tone, source);
+        let target = self.fit.place(source, centre, width, height);
         let components = self.colour.components();
         for (y, row) in (0..height).zip(output.chunks_exact_mut(self.row_len().max(1))) {
             for (x, pixel) in (0..width).zip(row.chunks_exact_mut(components.len().max(1))) {
@@ -138,6 +141,13 @@ pub enum PreprocessError {
         /// The buffer's length.
         found: usize,
     },
+    /// A region that is empty or not all inside of the picture.
+    Region {
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+    },
     /// The same intensity everywhere, after [`Tone`]: there is nothing to compare.
     Blank,
     /// The output buffer does not hold the bytes of the spec.
@@ -163,6 +173,10 @@ impl fmt::Display for PreprocessError {
             Self::Length { expected, found } => write!(
                 f,
                 "expected {expected} bytes of pixels for the stated size, found {found}: the picture is cut off or its size is wrong"
+            ),
+            Self::Region { width, height } => write!(
+                f,
+                "expected a region of at least a pixel inside of the picture of {width} x {height} pixels, found another"
             ),
             Self::Blank => f.write_str(
                 "expected a picture with something on it, found the same intensity everywhere: take it again",

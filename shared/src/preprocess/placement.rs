@@ -27,6 +27,10 @@ pub enum Fit {
     /// Scaled with its aspect ratio to touch the input's borders, centred, the
     /// rest filled with intensity 0.
     Contain,
+    /// Scaled with its aspect ratio so that it fits with its centre of mass in the middle
+    /// of the input, the rest filled with intensity 0: a stroke that reaches far out on one
+    /// side moves nothing else.
+    CentreOfMass,
 }
 
 /// A non-empty rectangle of pixels.
@@ -89,10 +93,49 @@ fn ink_bounds(image: &Image<'_>, tone: &ToneTable) -> Option<Rectangle> {
     })
 }
 
+/// A point from the left and upper edge of a rectangle, in 1/256 pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Centre {
+    x: u64,
+    y: u64,
+}
+
+impl Centre {
+    /// Where the intensities of a rectangle balance, rounded down; the middle where all
+    /// are zero.
+    pub(super) fn of_mass(image: &Image<'_>, tone: &ToneTable, source: Rectangle) -> Self {
+        let [mut mass, mut across, mut down] = [0u64; 3];
+        for y in 0..source.height {
+            for x in 0..source.width {
+                let intensity = u64::from(tone.luma(image, source.x + x, source.y + y));
+                mass += intensity;
+                across += intensity * u64::from(2 * x + 1);
+                down += intensity * u64::from(2 * y + 1);
+            }
+        }
+        // Moments of 2^26 pixels of 255 at 2^14 are below 2^48.
+        let balance = |moment: u64, side: u32| match mass {
+            0 => 128 * u64::from(side),
+            mass => 128 * moment / mass,
+        };
+        Self {
+            x: balance(across, source.width),
+            y: balance(down, source.height),
+        }
+    }
+}
+
 impl Fit {
     /// Where in a `width` x `height` input the `source` lands.
-    pub(super) fn place(self, source: Rectangle, width: u32, height: u32) -> Rectangle {
+    pub(super) fn place(
+        self,
+        source: Rectangle,
+        centre: impl FnOnce() -> Centre,
+        width: u32,
+        height: u32,
+    ) -> Rectangle {
         match self {
+            Self::CentreOfMass => balanced(source, centre(), width, height),
             Self::Stretch => Rectangle {
                 x: 0,
                 y: 0,
@@ -118,5 +161,38 @@ impl Fit {
                 }
             }
         }
+    }
+}
+
+/// Scales `source` so that its farther edges, from `centre`, just touch the border of an
+/// input in whose middle the centre is.
+fn balanced(source: Rectangle, centre: Centre, width: u32, height: u32) -> Rectangle {
+    let reach = |centre: u64, side: u32| centre.max(256 * u64::from(side) - centre).max(1);
+    let reaches = [
+        reach(centre.x, source.width),
+        reach(centre.y, source.height),
+    ];
+    let [across, down] = reaches;
+    // Half of the input is 128 w and 128 h in 1/256 pixel; the smaller ratio scales both.
+    let (half, by) = if u64::from(width) * down <= u64::from(height) * across {
+        (128 * u64::from(width), across)
+    } else {
+        (128 * u64::from(height), down)
+    };
+    let place = |centre: u64, side: u32, to: u32| {
+        let to = u64::from(to);
+        let length = (2 * u64::from(side) * half + by) / (2 * by).max(1);
+        let length = length.min(to).max(1);
+        // to / 2 - centre * half / by / 256, rounded to nearest.
+        let first = (128 * to * by + 128 * by).saturating_sub(centre * half) / (256 * by).max(1);
+        (first.min(to.saturating_sub(length)) as u32, length as u32)
+    };
+    let (x, placed_width) = place(centre.x, source.width, width);
+    let (y, placed_height) = place(centre.y, source.height, height);
+    Rectangle {
+        x,
+        y,
+        width: placed_width,
+        height: placed_height,
     }
 }

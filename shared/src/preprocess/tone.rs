@@ -17,7 +17,17 @@ pub enum Tone {
     /// gray-level histograms", IEEE Trans. SMC 9, 1979): lighter pixels become 0,
     /// ink is inverted and stretched so that the darkest pixel becomes 255.
     Ink,
+    /// Histogram equalization: intensities by rank, the darkest 0, the lightest 255.
+    /// Faces, lit anyhow.
+    Equalize,
+    /// Mean 128 and standard deviation 48, what goes beyond cut off: faces, lit more or
+    /// less.
+    Standardize,
 }
+
+/// Mean and standard deviation of [`Tone::Standardize`].
+const STANDARD_MEAN: i64 = 128;
+const STANDARD_DEVIATION: i64 = 48;
 
 /// Maps luma, or another number of a pixel, to intensity.
 pub(super) struct ToneTable([u8; 256]);
@@ -30,23 +40,9 @@ impl ToneTable {
             Tone::Invert => (0u8..=255)
                 .zip(&mut table)
                 .for_each(|(v, out)| *out = 255 - v),
-            Tone::Ink => {
-                let histogram = histogram(image);
-                let threshold = otsu(&histogram);
-                let darkest = histogram.iter().position(|&count| count > 0).unwrap_or(0) as u32;
-                // Paper starts above the threshold; the darkest ink maps to 255.
-                let span = threshold.saturating_sub(darkest).saturating_add(1);
-                for (v, out) in (0u32..=255).zip(&mut table) {
-                    if v <= threshold {
-                        let depth = (threshold + 1).saturating_sub(v.max(darkest));
-                        *out = ((depth * 255 + span / 2) / span).min(255) as u8;
-                    }
-                }
-                // A blank sheet has no ink.
-                if histogram.iter().filter(|&&count| count > 0).count() < 2 {
-                    table = [0; 256];
-                }
-            }
+            Tone::Ink => ink(&histogram(image), &mut table),
+            Tone::Equalize => equalize(&histogram(image), &mut table),
+            Tone::Standardize => standardize(&histogram(image), &mut table),
         }
         Self(table)
     }
@@ -67,6 +63,59 @@ impl ToneTable {
     pub(super) fn intensity(&self, image: &Image<'_>, component: Component, x: u32, y: u32) -> u8 {
         let value = image.value(component, x, y);
         self.0.get(usize::from(value)).copied().unwrap_or(0)
+    }
+}
+
+fn ink(histogram: &[u32; 256], table: &mut [u8; 256]) {
+    // A blank sheet has no ink.
+    if histogram.iter().filter(|&&count| count > 0).count() < 2 {
+        return;
+    }
+    let threshold = otsu(histogram);
+    let darkest = histogram.iter().position(|&count| count > 0).unwrap_or(0) as u32;
+    // Paper starts above the threshold; the darkest ink maps to 255.
+    let span = threshold.saturating_sub(darkest).saturating_add(1);
+    for (v, out) in (0u32..=255).zip(table) {
+        if v <= threshold {
+            let depth = (threshold + 1).saturating_sub(v.max(darkest));
+            *out = ((depth * 255 + span / 2) / span).min(255) as u8;
+        }
+    }
+}
+
+/// `255 (pixels up to v - pixels of the darkest) / (pixels - pixels of the darkest)`,
+/// rounded half up.
+fn equalize(histogram: &[u32; 256], table: &mut [u8; 256]) {
+    let total: u64 = histogram.iter().map(|&count| u64::from(count)).sum();
+    let darkest = histogram.iter().copied().find(|&count| count > 0);
+    let darkest = u64::from(darkest.unwrap_or(0));
+    let span = (total - darkest).max(1);
+    let mut up_to = 0;
+    for (&count, out) in histogram.iter().zip(table) {
+        up_to += u64::from(count);
+        let rank = up_to.saturating_sub(darkest);
+        *out = ((2 * 255 * rank + span) / (2 * span).max(1)).min(255) as u8;
+    }
+}
+
+/// `128 + 48 (v - mean) / deviation`, rounded half up. With `n` pixels of sum `s` and sum
+/// of squares `q` that is `128 + 48 (n v - s) / sqrt(n q - s^2)`; the root is rounded down.
+fn standardize(histogram: &[u32; 256], table: &mut [u8; 256]) {
+    let [mut pixels, mut sum, mut squares] = [0i64; 3];
+    for (v, &count) in (0i64..).zip(histogram) {
+        pixels += i64::from(count);
+        sum += v * i64::from(count);
+        squares += v * v * i64::from(count);
+    }
+    // At most 2^26 pixels: n q is below 2^68.
+    let [n, s, q] = [pixels, sum, squares].map(i128::from);
+    let deviation = ((n * q - s * s).unsigned_abs().isqrt() as i64).max(1);
+    for (v, out) in (0i64..=255).zip(table) {
+        let away = STANDARD_DEVIATION * (pixels * v - sum);
+        // Twice the intensity and a half, times the deviation; below zero is cut off.
+        let doubled = 2 * (STANDARD_MEAN * deviation + away) + deviation;
+        let [doubled, by] = [doubled, 2 * deviation].map(|value| value.max(0).unsigned_abs());
+        *out = (doubled / by.max(1)).min(255) as u8;
     }
 }
 
