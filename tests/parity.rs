@@ -297,7 +297,7 @@ fn evaluations_agree(distance: Distance, head: Head) {
         let verification = verification::Options {
             shots: 3,
             far_target: 0.1,
-            operating_point: None,
+            ..verification::Options::default()
         };
         let few_shot = few_shot::Options {
             ways: 5,

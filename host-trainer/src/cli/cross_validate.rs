@@ -13,7 +13,7 @@ use crate::checkpoint::Run;
 use crate::config::CONFIG;
 use crate::dataset::{Dataset, DatasetName};
 use crate::engine::{Embedder, EngineName, open};
-use crate::evaluate::cross_validation::{Report, evaluate};
+use crate::evaluate::cross_validation::{Report, evaluate, folds};
 use crate::evaluate::operating_points;
 use crate::export::model::{Options, Source, export};
 use crate::train::Trainer;
@@ -25,6 +25,7 @@ use crate::train::progress::Progress;
 /// Every class is judged once, by an int8 network that has not seen it: all pairs of
 /// genuine samples of a fold, as a device compares them after one enrolment shot. The
 /// pairs of all folds together give the equal error rate; its interval is over classes.
+/// With published lists of pairs, as Labeled Faces in the Wild has, these are the folds.
 #[derive(Debug, Args)]
 pub struct CrossValidateArgs {
     /// The data set
@@ -32,7 +33,8 @@ pub struct CrossValidateArgs {
     dataset: DatasetName,
     #[command(flatten)]
     data: DataArgs,
-    /// Parts of the classes: one judges, the next chooses, the others teach
+    /// Parts of the classes: one judges, another chooses, the others teach; as many as
+    /// there are published lists of pairs where there are several
     #[arg(long, default_value_t = 5, value_parser = count(3, 1000))]
     folds: usize,
     /// The folder of the folds' runs and models [default: runs/DATASET-folds]
@@ -57,7 +59,8 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
     let dataset = args.dataset.load(args.data.data.as_deref())?;
     let usual = || PathBuf::from("runs").join(format!("{}-folds", dataset.name));
     let folder = args.out.clone().unwrap_or_else(usual);
-    for fold in 1..=args.folds {
+    let folds = folds(&dataset, args.folds);
+    for fold in 1..=folds {
         let run = folder.join(format!("fold-{fold}/run"));
         ensure!(
             !run.join(CONFIG).is_file(),
@@ -65,12 +68,12 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
             run.display()
         );
     }
-    let report = evaluate(&dataset, args.folds, &mut |fold, dataset| {
+    let report = evaluate(&dataset, folds, &mut |fold, dataset| {
         let folder = folder.join(format!("fold-{}", fold + 1));
         tell(format_args!(
             "fold {} of {}: {}",
             fold + 1,
-            args.folds,
+            folds,
             folder.display()
         ));
         train(args, dataset, &folder.join("run"), &folder.join("model"))
@@ -128,6 +131,16 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
             with_interval(method.eer, method.eer_ci95),
             folds.join(", ")
         )?;
+        if let Some(accuracy) = &method.accuracy {
+            let lists: Vec<String> = accuracy.lists.iter().map(|&list| percent(list)).collect();
+            writeln!(
+                out,
+                "            accuracy {} +- {}; lists: {}",
+                percent(accuracy.mean),
+                percent(accuracy.standard_error),
+                lists.join(", ")
+            )?;
+        }
         for point in &method.true_accepts {
             writeln!(
                 out,

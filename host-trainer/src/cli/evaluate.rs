@@ -2,21 +2,19 @@
 
 mod print;
 mod trained;
+mod verify;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use shared::artifact::operating_point::USUAL_FAR_TARGET;
 use shared::artifact::{Artifact, MAX_LEN, OperatingPoint};
 
 use super::{DataArgs, count};
 use crate::dataset::{DatasetName, omniglot};
 use crate::engine::{self, Embedder, EngineName, Precision};
-use crate::evaluate::{
-    Report, enrolment, few_shot, koch_verification, omniglot_runs, open_set, verification,
-};
+use crate::evaluate::{Report, enrolment, few_shot, koch_verification, omniglot_runs, open_set};
 use crate::export::card::ModelCard;
 use crate::export::{ARTIFACT, CARD};
 use crate::head::{Head, HeadName, Tuning};
@@ -42,7 +40,9 @@ pub struct EvaluateArgs {
     /// Classes in a few-shot episode
     #[arg(long, default_value_t = 20, value_parser = count(2, 10_000))]
     ways: usize,
-    /// Enrolled samples per class [default: 1 in few-shot, 5 in other protocols]
+    /// Enrolled samples per class [default: 1 in few-shot, 5 in open-set and enrolment; in
+    /// verification as the data set's protocol has it: its published pairs, 10 for sigcomp2011,
+    /// or else 5]
     #[arg(long, value_parser = count(1, 255))]
     shots: Option<usize>,
     /// Probes per class in a few-shot episode
@@ -70,6 +70,8 @@ pub struct EvaluateArgs {
     /// [default: the model's usual one, 0.03 where it is measured]
     #[arg(long)]
     far: Option<f32>,
+    #[command(flatten)]
+    verify: verify::VerifyArgs,
     /// What runs the model
     #[arg(long, value_enum, default_value = "int8")]
     engine: EngineName,
@@ -102,7 +104,7 @@ pub enum Protocol {
 }
 
 /// Figures of these are figures of the same thing.
-const SAME: [&str; 11] = [
+const SAME: [&str; 13] = [
     "protocol",
     "engine",
     "precision",
@@ -114,6 +116,8 @@ const SAME: [&str; 11] = [
     "head",
     "tuning",
     "far_target",
+    "fusion",
+    "cohort",
 ];
 
 /// Runs the command.
@@ -166,21 +170,7 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
             };
             few_shot::evaluate(embedder, &dataset, &options)?
         }
-        Protocol::Verification => {
-            let far = args.far.unwrap_or(USUAL_FAR_TARGET);
-            ensure!(
-                (0.0..=1.0).contains(&far),
-                "expected --far between 0 and 1, found {far}"
-            );
-            let dataset = trained.load(args.dataset, data)?;
-            let shots = args.shots.unwrap_or(5);
-            let options = verification::Options {
-                shots,
-                far_target: far,
-                operating_point: operating_point(args, embedder, shots)?,
-            };
-            verification::evaluate(embedder, &dataset, &options)?
-        }
+        Protocol::Verification => verify::run(args, embedder, &trained)?,
         Protocol::OpenSet => {
             let dataset = trained.load(args.dataset, data)?;
             let shots = args.shots.unwrap_or(5);
@@ -200,6 +190,9 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
             enrolment::evaluate(embedder, &artifact, &dataset, shots)?
         }
     };
+    if let Some(file) = &args.verify.det {
+        verify::write_curves(file, &report)?;
+    }
     if args.record {
         record(&args.model, &report)?;
     }

@@ -19,6 +19,7 @@ mod tree;
 mod turn;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,6 +91,21 @@ impl DatasetName {
         )
     }
 
+    /// How many reference samples a verification enrols where nothing is said; none where
+    /// published pairs judge. SigComp2011 had 12 of each writer, who have 12 in all here.
+    pub fn usual_references(self) -> Option<usize> {
+        match self {
+            Self::Lfwcrop | Self::LfwcropView1 | Self::Pairs => None,
+            Self::Sigcomp2011 => Some(10),
+            _ => Some(5),
+        }
+    }
+
+    /// Whether its files are whatever a user has: nobody parted them for others.
+    pub fn is_anybodys(self) -> bool {
+        matches!(self, Self::Folder | Self::Pairs)
+    }
+
     /// Reads the data set; `data` is the folder that holds its files, or one of them.
     ///
     /// # Errors
@@ -138,6 +154,17 @@ pub struct Dataset {
     pub pairs: Vec<PairList>,
     /// The preprocessing that suits it.
     pub preprocess: Preprocess,
+}
+
+impl Dataset {
+    /// The classes in the pairs of one published list.
+    pub fn listed(&self, list: usize) -> BTreeSet<u32> {
+        let pairs = self.pairs.get(list).map_or(&[][..], |list| &list.pairs);
+        let samples = pairs.iter().flat_map(|pair| pair.samples);
+        samples
+            .map(|sample| self.samples[sample as usize].class)
+            .collect()
+    }
 }
 
 /// One thing to tell apart from the others.

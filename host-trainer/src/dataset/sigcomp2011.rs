@@ -107,15 +107,15 @@ pub fn load(data: &Path) -> Result<Dataset> {
     })
 }
 
+/// The parts of writers to learn from do not depend on who judges.
 fn split(classes: &[Class], judging: &BTreeSet<String>) -> Split {
-    let (judge, learn): (Vec<Class>, Vec<Class>) = classes
+    let learn = classes
         .iter()
-        .cloned()
-        .partition(|class| judging.contains(&class.name));
-    debug_assert_eq!(judge.len() + learn.len(), classes.len());
+        .filter(|class| !judging.contains(&class.name));
+    let learn: Vec<Class> = learn.cloned().collect();
     let hashed = Split::by_hash(&learn);
-    let part = |name: &str| learn.iter().position(|class| class.name == name);
-    Split::by_class(classes, |class| match part(&class.name) {
+    let place = |name: &str| learn.iter().position(|class| class.name == name);
+    Split::by_class(classes, |class| match place(&class.name) {
         None => Part::Test,
         Some(place) if hashed.part(place as u32) == Part::Validation => Part::Validation,
         Some(_) => Part::Train,
@@ -199,7 +199,7 @@ mod tests {
     /// others too, as in the public archive.
     fn sign_data() -> tempfile::TempDir {
         let data = tempfile::tempdir().unwrap();
-        let mut write = |path: String| {
+        let write = |path: String| {
             let path = data.path().join("sign_data").join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();

@@ -32,6 +32,11 @@ impl Split {
         }
     }
 
+    /// Every class judges.
+    pub fn all_judge(classes: &[Class]) -> Self {
+        Self::by_class(classes, |_| Part::Test)
+    }
+
     /// Orders the classes by the SHA-256 of their names: the first 15 % are for test, the
     /// next 15 % for validation (at least two each), the others for training. The same
     /// names give the same parts on every machine.
@@ -74,6 +79,25 @@ impl Split {
             };
         }
         Ok(Self { parts })
+    }
+
+    /// The split in which the published list of pairs at `judging` judges, the list before
+    /// it chooses, and classes in neither teach. With one list nobody chooses.
+    pub fn by_list(dataset: &Dataset, judging: usize) -> Self {
+        let lists = dataset.pairs.len().max(1);
+        let choosing = (judging + lists - 1) % lists;
+        let [judge, choose] = [judging, choosing].map(|list| dataset.listed(list));
+        let part = |class: u32| match (judge.contains(&class), choose.contains(&class)) {
+            (true, _) => Part::Test,
+            (false, true) => Part::Validation,
+            (false, false) => Part::Train,
+        };
+        Self {
+            parts: (0u32..)
+                .zip(&dataset.classes)
+                .map(|(class, _)| part(class))
+                .collect(),
+        }
     }
 
     /// The part of a class, an index into the data set's classes.

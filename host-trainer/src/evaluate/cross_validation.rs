@@ -6,6 +6,10 @@
 //! all folds' pairs together -> equal error rate, interval over classes
 //! ```
 //!
+//! Where the makers of a data set published lists of pairs, these are the folds: each
+//! list's pairs are judged at the threshold that is best on the pairs of the list that
+//! chooses, and the accuracy is the mean over lists, as Labeled Faces in the Wild asks.
+//!
 //! Baselines are judged on the same pairs by the same code. Only genuine samples count.
 
 use anyhow::{Context, Result};
@@ -15,6 +19,7 @@ use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 
 use super::baselines::{Eigenfaces, mean_free_pixels};
+use super::pair_lists::{self, best_threshold, mean, standard_error};
 use super::reference::Reference;
 use super::scores::{Score, Scores, TrueAccepts};
 use super::{Embedded, precision};
@@ -23,6 +28,12 @@ use crate::engine::{Embedder, Embeddings};
 
 /// Numbers of eigenfaces to choose from.
 const COMPONENTS: [usize; 10] = [2, 4, 8, 16, 24, 32, 48, 64, 96, 128];
+
+/// Pictures that eigenfaces are found from, at most: the effort grows with their cube.
+const MOST_PICTURES: usize = 1000;
+
+/// Pictures that choose the number of eigenfaces, each compared with each, at most.
+const MOST_CHOOSING: usize = 600;
 
 /// What a cross-validation found; rates are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,20 +71,47 @@ pub struct Method {
     pub fold_eers: Vec<f64>,
     /// True accepts of the pairs of all folds.
     pub true_accepts: Vec<TrueAccepts>,
+    /// Of published lists: the share of right answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
+}
+
+/// The share of right answers to published lists, at thresholds from other lists.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Of all lists.
+    pub mean: f64,
+    /// Of the mean.
+    pub standard_error: f64,
+    /// Of each list.
+    pub lists: Vec<f64>,
 }
 
 /// Trains a network for a fold: it gets the fold's number, from 0, and the data set with
 /// the fold's classes as its test part, which it must not look at.
 pub type Train<'a> = &'a mut dyn FnMut(usize, &Dataset) -> Result<Box<dyn Embedder>>;
 
-/// Cross-validates in `folds` folds.
+/// How many folds there are: as many as published lists, or else `asked`.
+pub fn folds(dataset: &Dataset, asked: usize) -> usize {
+    match dataset.pairs.len() {
+        0 | 1 => asked,
+        lists => lists,
+    }
+}
+
+/// Cross-validates in `folds` folds, or in those of published lists.
 ///
 /// # Errors
 /// When there are too few classes, samples cannot be read, or `train` or an engine fails.
 pub fn evaluate(dataset: &Dataset, folds: usize, train: Train<'_>) -> Result<Report> {
+    let folds = self::folds(dataset, folds);
+    let has_lists = dataset.pairs.len() > 1;
     let folded = (0..folds).map(|fold| {
         Ok(Dataset {
-            split: Split::fold(&dataset.classes, fold, folds)?,
+            split: match has_lists {
+                true => Split::by_list(dataset, fold),
+                false => Split::fold(&dataset.classes, fold, folds)?,
+            },
             ..dataset.clone()
         })
     });
@@ -85,8 +123,8 @@ pub fn evaluate(dataset: &Dataset, folds: usize, train: Train<'_>) -> Result<Rep
         let mut embedder = train(number, fold).with_context(context)?;
         judged.push(Fold::judge(fold, embedder.as_mut()).with_context(context)?);
     }
-    let of = |method: &'static str, scores: fn(&Fold) -> &Vec<Score>| {
-        let folds: Vec<&Vec<Score>> = judged.iter().map(scores).collect();
+    let of = |method: &'static str, compared: fn(&Fold) -> &Compared| {
+        let folds: Vec<&Compared> = judged.iter().map(compared).collect();
         Method::new(method, &folds, dataset.classes.len())
     };
     let methods = vec![
@@ -95,7 +133,7 @@ pub fn evaluate(dataset: &Dataset, folds: usize, train: Train<'_>) -> Result<Rep
         of("eigenfaces", |fold| &fold.eigenfaces),
     ];
     let pairs = |is_genuine: bool| {
-        let all = judged.iter().flat_map(|fold| &fold.network);
+        let all = judged.iter().flat_map(|fold| &fold.network.scores);
         all.filter(|score| score.is_genuine == is_genuine).count()
     };
     let names = |fold: &Dataset| {
@@ -120,47 +158,91 @@ pub fn evaluate(dataset: &Dataset, folds: usize, train: Train<'_>) -> Result<Rep
 struct Fold {
     engine: &'static str,
     precision: &'static str,
-    network: Vec<Score>,
-    pixels: Vec<Score>,
-    eigenfaces: Vec<Score>,
+    network: Compared,
+    pixels: Compared,
+    eigenfaces: Compared,
     components: usize,
+}
+
+/// The pairs of one fold's classes by one method, and the share of right answers to them
+/// where they are a published list.
+struct Compared {
+    scores: Vec<Score>,
+    accuracy: Option<f64>,
+}
+
+impl Compared {
+    fn new(dataset: &Dataset, [validation, test]: [&Embedded; 2], comparison: Comparison) -> Self {
+        if dataset.pairs.len() < 2 {
+            return Self {
+                scores: all_pairs(&test.tensors, &test.embeddings, comparison),
+                accuracy: None,
+            };
+        }
+        let of = |embedded, part| pair_lists::of_part(dataset, embedded, comparison, part);
+        let scores = of(test, Part::Test);
+        let threshold = best_threshold(&of(validation, Part::Validation));
+        let right = threshold.map(|threshold| {
+            let is_right = |score: &&Score| (score.distance <= threshold) == score.is_genuine;
+            scores.iter().filter(is_right).count()
+        });
+        Self {
+            accuracy: right.map(|right| right as f64 / scores.len().max(1) as f64),
+            scores,
+        }
+    }
 }
 
 impl Fold {
     fn judge(dataset: &Dataset, embedder: &mut dyn Embedder) -> Result<Self> {
         let comparison = embedder.facts().comparison;
         let test = Embedded::new(embedder, dataset, Part::Test)?;
-        let (tensors, spec) = (&test.tensors, &test.tensors.preprocess);
-        let part = |part| Tensors::new(dataset, &dataset.split.samples(dataset, part), spec);
-        let eigenfaces = Eigenfaces::fit(&part(Part::Train)?)?;
-        let components = choose(&eigenfaces, &part(Part::Validation)?, dataset.classes.len());
-        let projected = eigenfaces.project(tensors, components);
+        let validation = Embedded::new(embedder, dataset, Part::Validation)?;
+        let train = Tensors::new(
+            dataset,
+            &dataset.split.samples(dataset, Part::Train),
+            &test.tensors.preprocess,
+        )?;
+        let eigenfaces = Eigenfaces::fit(&train.spread(MOST_PICTURES))?;
+        let components = choose(&eigenfaces, &validation.tensors, dataset.classes.len());
+        let compared = |comparison, embed: &dyn Fn(&Tensors) -> Embeddings| {
+            let embedded = [&validation, &test].map(|part| Embedded {
+                embeddings: embed(&part.tensors),
+                tensors: part.tensors.clone(),
+            });
+            Compared::new(dataset, embedded.each_ref(), comparison)
+        };
         Ok(Self {
             engine: embedder.engine(),
             precision: precision(&test.embeddings),
-            network: all_pairs(tensors, &test.embeddings, comparison),
-            pixels: all_pairs(
-                tensors,
-                &mean_free_pixels(tensors),
-                of_floats(Distance::Cosine),
-            ),
-            eigenfaces: all_pairs(tensors, &projected, of_floats(Distance::Euclidean)),
+            network: Compared::new(dataset, [&validation, &test], comparison),
+            pixels: compared(of_floats(Distance::Cosine), &mean_free_pixels),
+            eigenfaces: compared(of_floats(Distance::Euclidean), &|tensors| {
+                eigenfaces.project(tensors, components)
+            }),
             components,
         })
     }
 }
 
 impl Method {
-    fn new(method: &'static str, folds: &[&Vec<Score>], classes: usize) -> Self {
-        let all = folds.iter().flat_map(|scores| scores.iter().copied());
+    fn new(method: &'static str, folds: &[&Compared], classes: usize) -> Self {
+        let all = folds.iter().flat_map(|fold| fold.scores.iter().copied());
         let pooled = Scores::new(all.collect(), classes);
-        let of_fold = |scores: &&Vec<Score>| Scores::new((*scores).clone(), classes).eer();
+        let of_fold = |fold: &&Compared| Scores::new(fold.scores.clone(), classes).eer();
+        let accuracies: Vec<f64> = folds.iter().filter_map(|fold| fold.accuracy).collect();
+        let accuracy = standard_error(&accuracies).map(|standard_error| Accuracy {
+            mean: mean(&accuracies),
+            standard_error,
+            lists: accuracies.clone(),
+        });
         Self {
             method,
             eer: pooled.eer(),
             eer_ci95: pooled.eer_interval(),
             fold_eers: folds.iter().map(of_fold).collect(),
             true_accepts: pooled.true_accepts(),
+            accuracy,
         }
     }
 }
@@ -168,9 +250,10 @@ impl Method {
 /// The number of eigenfaces with the least equal error rate on validation classes; of
 /// several the smallest.
 fn choose(eigenfaces: &Eigenfaces, validation: &Tensors, classes: usize) -> usize {
+    let validation = validation.spread(MOST_CHOOSING);
     let eer = |count: usize| {
-        let projected = eigenfaces.project(validation, count);
-        let pairs = all_pairs(validation, &projected, of_floats(Distance::Euclidean));
+        let projected = eigenfaces.project(&validation, count);
+        let pairs = all_pairs(&validation, &projected, of_floats(Distance::Euclidean));
         Scores::new(pairs, classes).eer()
     };
     let possible = COMPONENTS

@@ -5,6 +5,8 @@
 //! ```
 
 pub mod baselines;
+pub mod calibration;
+pub mod cohort;
 pub mod cross_validation;
 pub mod enrolment;
 pub mod few_shot;
@@ -14,6 +16,7 @@ pub mod metrics;
 pub mod omniglot_runs;
 pub mod open_set;
 pub mod operating_points;
+pub mod pair_lists;
 pub mod reference;
 pub mod scores;
 pub mod templates;
@@ -61,8 +64,10 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Details {
-    /// Of `verification`.
-    Verification(verification::Details),
+    /// Of `verification`, with reference sets.
+    Verification(Box<verification::Details>),
+    /// Of `verification`, on published pairs.
+    PairLists(pair_lists::Details),
     /// Of `few-shot`.
     FewShot(few_shot::Details),
     /// Of `omniglot-runs`.
@@ -90,9 +95,20 @@ impl Embedded {
     /// # Errors
     /// When a sample cannot be read or the engine fails.
     pub fn new(embedder: &mut dyn Embedder, dataset: &Dataset, part: Part) -> Result<Self> {
-        let samples = dataset.split.samples(dataset, part);
+        Self::of_samples(embedder, dataset, &dataset.split.samples(dataset, part))
+    }
+
+    /// Preprocesses and embeds the samples at these indices.
+    ///
+    /// # Errors
+    /// When a sample cannot be read or the engine fails.
+    pub fn of_samples(
+        embedder: &mut dyn Embedder,
+        dataset: &Dataset,
+        samples: &[u32],
+    ) -> Result<Self> {
         let preprocess = embedder.facts().preprocess;
-        let tensors = Tensors::new(dataset, &samples, &preprocess)?;
+        let tensors = Tensors::new(dataset, samples, &preprocess)?;
         let embeddings = embedder.embed(&tensors.pixels)?;
         Ok(Self {
             tensors,

@@ -25,7 +25,7 @@ pub struct Score {
 
 impl Score {
     /// How often it counts when classes were drawn as often as `weights` say.
-    fn weight(&self, weights: &[f64]) -> f64 {
+    pub(super) fn weight(&self, weights: &[f64]) -> f64 {
         let [left, right] = self.classes.map(|class| weights[class as usize]);
         match self.classes[0] == self.classes[1] {
             true => left,

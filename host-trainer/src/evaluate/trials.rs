@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use shared::support_set::Comparison;
 
+use super::cohort::Cohort;
 use super::reference::Reference;
 use super::scores::{Score, Scores};
 use super::{Embedded, interval};
@@ -45,6 +46,19 @@ impl Trials {
     /// # Errors
     /// When fewer than two classes are left.
     pub fn new(embedded: &Embedded, comparison: Comparison, shots: usize) -> Result<Self> {
+        Self::normalized(embedded, comparison, shots, None)
+    }
+
+    /// The same with distances as a cohort sees them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn normalized(
+        embedded: &Embedded,
+        comparison: Comparison,
+        shots: usize,
+        cohort: Option<&Cohort>,
+    ) -> Result<Self> {
         let Embedded {
             tensors,
             embeddings,
@@ -59,8 +73,29 @@ impl Trials {
             .par_iter()
             .map(|class| Reference::new(embeddings, &class.genuine[..shots], comparison))
             .collect();
-        let distance =
-            |class: usize, probe: usize| references[class].distance(embeddings.get(probe));
+        let spreads = cohort.map(|cohort| {
+            let about_probe = |probe| cohort.about_probe(embeddings.get(probe));
+            let references = references.par_iter();
+            (
+                cohort,
+                references
+                    .map(|r| cohort.about_reference(r))
+                    .collect::<Vec<_>>(),
+                (0..embeddings.len())
+                    .into_par_iter()
+                    .map(about_probe)
+                    .collect::<Vec<_>>(),
+            )
+        });
+        let distance = |class: usize, probe: usize| {
+            let distance = references[class].distance(embeddings.get(probe));
+            match &spreads {
+                None => distance,
+                Some((cohort, of_classes, of_probes)) => {
+                    cohort.normalize(distance, of_classes[class], of_probes[probe])
+                }
+            }
+        };
         let of_class = |class: usize| {
             let ClassSamples {
                 genuine, forged, ..

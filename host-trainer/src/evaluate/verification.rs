@@ -3,10 +3,15 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 use shared::artifact::OperatingPoint;
+use shared::support_set::{Comparison, Fusion};
 
+use super::calibration::{Calibration, Platt};
+use super::cohort::{Cohort, Normalization};
 use super::metrics::{
-    equal_error_rate, false_accept_rate, false_reject_rate, most_accurate_threshold, threshold_for,
+    ErrorRates, equal_error_rate, false_accept_rate, false_reject_rate, most_accurate_threshold,
+    threshold_for,
 };
+use super::pair_lists::mean;
 use super::scores::TrueAccepts;
 use super::trials::{ClassTrials, Impostors, Trials};
 use super::{Embedded, Report, interval, precision};
@@ -14,7 +19,7 @@ use crate::dataset::{Dataset, Part};
 use crate::engine::Embedder;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// Enrolled samples per class.
     pub shots: usize,
@@ -23,6 +28,11 @@ pub struct Options {
     /// The model's operating point for it, if it has one; else the threshold is taken
     /// from validation classes.
     pub operating_point: Option<OperatingPoint>,
+    /// How several shots become one distance; as the model has it where nothing is said.
+    pub fusion: Option<Fusion>,
+    /// Distances as a cohort of so many training classes sees them. Thresholds are of
+    /// validation classes then.
+    pub cohort: Option<(usize, Normalization)>,
 }
 
 /// What a verification has beside the common figures.
@@ -30,6 +40,8 @@ pub struct Options {
 pub struct Details {
     /// Enrolled samples per class.
     pub shots: usize,
+    /// How they become one distance.
+    pub fusion: Fusion,
     /// Classes of the test part.
     pub classes: usize,
     /// Who tried to be accepted: `accuracy`, `eer` and `far` are about them.
@@ -40,6 +52,15 @@ pub struct Details {
     pub threshold_from: &'static str,
     /// 95 % interval of `eer`, over classes.
     pub eer_ci95: [f64; 2],
+    /// `1 - eer`: the accuracy at the threshold where both kinds of errors are equal.
+    pub accuracy_at_eer: f64,
+    /// The mean of the equal error rates of single classes: thresholds of their own, the
+    /// best ones afterwards.
+    pub eer_user_thresholds: f64,
+    /// Equal error rate with samples of other classes as impostors.
+    pub eer_random: f64,
+    /// Its 95 % interval, over classes.
+    pub eer_random_ci95: [f64; 2],
     /// Share of genuine probes that are accepted at thresholds with these false-accept
     /// rates on the test part itself: points of its ROC curve.
     pub true_accepts: Vec<TrueAccepts>,
@@ -55,17 +76,46 @@ pub struct Details {
     pub impostor_comparisons: usize,
     /// The same figures with samples of other classes as impostors.
     pub random_impostors: RandomImpostors,
+    /// Every way to make one distance of several shots.
+    pub fusions: Vec<FusionFigures>,
+    /// Probabilities, fitted to validation classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Classes of the cohort and what distances are normalized by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<(usize, Normalization)>,
+    /// The pairs that the data set's makers published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<super::pair_lists::Details>,
+    /// DET curves of each kind of impostors, hardest first.
+    #[serde(skip)]
+    pub curves: Vec<(&'static str, Vec<ErrorRates>)>,
 }
 
 /// Figures with samples of other classes as impostors.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RandomImpostors {
     /// Equal error rate.
     pub eer: f64,
     /// False accepts at the same threshold.
     pub far: f64,
+    /// Its 95 % interval, over classes.
+    pub far_ci95: [f64; 2],
     /// Comparisons.
     pub comparisons: usize,
+    /// Points of the ROC curve against them.
+    pub true_accepts: Vec<TrueAccepts>,
+}
+
+/// Equal error rates of one way to make one distance of several shots.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FusionFigures {
+    /// The way.
+    pub fusion: Fusion,
+    /// Against the hardest impostors.
+    pub eer: f64,
+    /// Against samples of other classes.
+    pub eer_random: f64,
 }
 
 /// Verifies the test part. `accuracy` is the mean of both kinds of right answers at
@@ -80,68 +130,236 @@ pub fn evaluate(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Report> {
-    let comparison = embedder.facts().comparison;
-    let validation = validation(embedder, dataset, options)?;
-    let test = Embedded::new(embedder, dataset, Part::Test)?;
-    let trials = Trials::new(&test, comparison, options.shots).context("the test part")?;
-    let impostors = trials.hardest_impostors();
-    let (genuine, attempts) = (trials.genuine(), trials.impostors(impostors));
-    let (threshold, threshold_from) = match (options.operating_point, &validation) {
-        (Some(point), _) => (point.threshold, "artifact"),
-        (None, validation) => {
-            let attempts = validation
-                .as_ref()
-                .map(|trials| trials.impostors(impostors));
-            let threshold = attempts.and_then(|a| threshold_for(options.far_target.into(), &a));
-            (threshold.unwrap_or(0.0), "validation")
-        }
+    let model = embedder.facts().comparison;
+    let comparison = Comparison {
+        fusion: options.fusion.unwrap_or(model.fusion),
+        ..model
     };
-    let best = validation.map_or(threshold, |trials| {
-        most_accurate_threshold(&trials.genuine(), &trials.impostors(impostors))
-    });
-    let tallies: Vec<Tally> = trials
-        .classes
-        .iter()
-        .map(|class| Tally::new(class, impostors, best))
-        .collect();
-    let random = trials.impostors(Impostors::Random);
-    let scores = trials.scores(impostors);
-    let far = false_accept_rate(&attempts, threshold);
-    let frr = false_reject_rate(&genuine, threshold);
+    let enrolment = Enrolment {
+        comparison,
+        shots: options.shots,
+        cohort: cohort(embedder, dataset, options)?,
+    };
+    let validation = validation(embedder, dataset, options, &enrolment)?;
+    let test = Embedded::new(embedder, dataset, Part::Test)?;
+    let trials = enrolment.trials(&test).context("the test part")?;
+    let judged = Judged::new(trials, validation.as_ref(), options);
+    let (accuracy, ci95) = judged.accuracy();
     Ok(Report {
         protocol: "verification",
         engine: embedder.engine(),
         precision: precision(&test.embeddings),
         model_id: embedder.facts().model_id.map(|id| id.to_string()),
         dataset: dataset.name.clone(),
-        accuracy: Tally::accuracy(&tallies, &vec![1.0; tallies.len()]),
-        eer: Some(scores.eer()),
-        far: Some(far),
-        frr: Some(frr),
-        ci95: interval::resampled(tallies.len(), |weights| Tally::accuracy(&tallies, weights)),
-        comparisons: (genuine.len() + attempts.len()) as u64,
-        details: super::Details::Verification(Details {
-            shots: options.shots,
-            classes: trials.classes.len(),
-            impostors: impostors.name(),
+        accuracy,
+        eer: Some(judged.hardest.eer),
+        far: Some(judged.far(judged.impostors)),
+        frr: Some(judged.frr()),
+        ci95,
+        comparisons: (judged.hardest.genuine + judged.hardest.impostors) as u64,
+        details: super::Details::Verification(Box::new(Details {
+            fusions: enrolment.fusions(&test)?,
+            ..judged.details(options, comparison.fusion)
+        })),
+    })
+}
+
+/// The test part's comparisons, and what validation classes chose.
+struct Judged {
+    trials: Trials,
+    impostors: Impostors,
+    hardest: Against,
+    /// The threshold of `far` and `frr`, and where it is from.
+    threshold: f32,
+    threshold_from: &'static str,
+    /// The threshold of the accuracy.
+    best: f32,
+    calibration: Option<Calibration>,
+}
+
+impl Judged {
+    fn new(trials: Trials, validation: Option<&Trials>, options: &Options) -> Self {
+        let impostors = trials.hardest_impostors();
+        let chosen_on = validation.map(|trials| (trials.genuine(), trials.impostors(impostors)));
+        let attempts = chosen_on.as_ref().map(|(_, attempts)| attempts);
+        let (threshold, threshold_from) = match options.own_threshold() {
+            Some(threshold) => (threshold, "artifact"),
+            None => {
+                let threshold = attempts.and_then(|a| threshold_for(options.far_target.into(), a));
+                (threshold.unwrap_or(0.0), "validation")
+            }
+        };
+        let best = chosen_on.as_ref().map_or(threshold, |(genuine, attempts)| {
+            most_accurate_threshold(genuine, attempts)
+        });
+        let platt = chosen_on.and_then(|(genuine, attempts)| Platt::fit(&genuine, &attempts));
+        Self {
+            hardest: Against::new(&trials, impostors),
+            calibration: platt
+                .map(|platt| platt.judge(&trials.genuine(), &trials.impostors(impostors))),
+            trials,
+            impostors,
             threshold,
             threshold_from,
+            best,
+        }
+    }
+
+    /// The mean of both kinds of right answers, and its interval.
+    fn accuracy(&self) -> (f64, [f64; 2]) {
+        let tally = |class| Tally::new(class, self.impostors, self.best);
+        let tallies: Vec<Tally> = self.trials.classes.iter().map(tally).collect();
+        let of = |weights: &[f64]| Tally::accuracy(&tallies, weights);
+        let once = vec![1.0; tallies.len()];
+        (of(&once), interval::resampled(tallies.len(), of))
+    }
+
+    fn far(&self, impostors: Impostors) -> f64 {
+        false_accept_rate(&self.trials.impostors(impostors), self.threshold)
+    }
+
+    fn frr(&self) -> f64 {
+        false_reject_rate(&self.trials.genuine(), self.threshold)
+    }
+
+    fn details(&self, options: &Options, fusion: Fusion) -> Details {
+        let (trials, hardest) = (&self.trials, self.hardest.clone());
+        let random = match self.impostors {
+            Impostors::Random => hardest.clone(),
+            Impostors::Skilled => Against::new(trials, Impostors::Random),
+        };
+        let point = options.operating_point;
+        Details {
+            shots: options.shots,
+            fusion,
+            classes: trials.classes.len(),
+            impostors: self.impostors.name(),
+            threshold: self.threshold,
+            threshold_from: self.threshold_from,
+            eer_ci95: hardest.eer_ci95,
+            accuracy_at_eer: 1.0 - hardest.eer,
+            eer_user_thresholds: mean(&user_eers(trials, self.impostors)),
+            eer_random: random.eer,
+            eer_random_ci95: random.eer_ci95,
+            true_accepts: hardest.true_accepts,
+            far_target: point.map_or(options.far_target, |point| point.far_target),
+            far_ci95: trials.far_interval(self.impostors, self.threshold),
+            frr_ci95: trials.frr_interval(self.threshold),
+            genuine_comparisons: hardest.genuine,
+            impostor_comparisons: hardest.impostors,
+            random_impostors: RandomImpostors {
+                eer: random.eer,
+                far: self.far(Impostors::Random),
+                far_ci95: trials.far_interval(Impostors::Random, self.threshold),
+                comparisons: random.impostors,
+                true_accepts: random.true_accepts,
+            },
+            fusions: vec![],
+            calibration: self.calibration,
+            cohort: options.cohort,
+            pairs: None,
+            curves: match self.impostors {
+                Impostors::Random => vec![(self.impostors.name(), hardest.curve)],
+                Impostors::Skilled => vec![
+                    (self.impostors.name(), hardest.curve),
+                    (Impostors::Random.name(), random.curve),
+                ],
+            },
+        }
+    }
+}
+
+impl Options {
+    /// The artifact's threshold; distances that a cohort normalized need another.
+    fn own_threshold(&self) -> Option<f32> {
+        match self.cohort {
+            None => self.operating_point.map(|point| point.threshold),
+            Some(_) => None,
+        }
+    }
+}
+
+/// How classes are enrolled and compared.
+struct Enrolment {
+    comparison: Comparison,
+    shots: usize,
+    cohort: Option<Cohort>,
+}
+
+impl Enrolment {
+    fn trials(&self, embedded: &Embedded) -> Result<Trials> {
+        Trials::normalized(embedded, self.comparison, self.shots, self.cohort.as_ref())
+    }
+
+    /// What each way to make one distance of several shots comes to.
+    fn fusions(&self, embedded: &Embedded) -> Result<Vec<FusionFigures>> {
+        let ways = [Fusion::Prototype, Fusion::Nearest, Fusion::Mean];
+        let figures = ways.into_iter().map(|fusion| {
+            let comparison = Comparison {
+                fusion,
+                ..self.comparison
+            };
+            let cohort = self.cohort.as_ref();
+            let trials = Trials::normalized(embedded, comparison, self.shots, cohort)?;
+            let eer = |impostors| equal_error_rate(&trials.genuine(), &trials.impostors(impostors));
+            Ok(FusionFigures {
+                fusion,
+                eer: eer(trials.hardest_impostors()),
+                eer_random: eer(Impostors::Random),
+            })
+        });
+        figures.collect()
+    }
+}
+
+/// What genuine comparisons and those of one kind of impostors come to.
+#[derive(Clone)]
+struct Against {
+    genuine: usize,
+    impostors: usize,
+    eer: f64,
+    eer_ci95: [f64; 2],
+    true_accepts: Vec<TrueAccepts>,
+    curve: Vec<ErrorRates>,
+}
+
+impl Against {
+    fn new(trials: &Trials, impostors: Impostors) -> Self {
+        let scores = trials.scores(impostors);
+        Self {
+            genuine: scores.genuine(),
+            impostors: scores.impostors(),
+            eer: scores.eer(),
             eer_ci95: scores.eer_interval(),
             true_accepts: scores.true_accepts(),
-            far_target: options
-                .operating_point
-                .map_or(options.far_target, |point| point.far_target),
-            far_ci95: trials.far_interval(impostors, threshold),
-            frr_ci95: trials.frr_interval(threshold),
-            genuine_comparisons: genuine.len(),
-            impostor_comparisons: attempts.len(),
-            random_impostors: RandomImpostors {
-                eer: equal_error_rate(&genuine, &random),
-                far: false_accept_rate(&random, threshold),
-                comparisons: random.len(),
-            },
-        }),
-    })
+            curve: scores.curve(),
+        }
+    }
+}
+
+/// The equal error rate of each class that has both kinds of comparisons.
+fn user_eers(trials: &Trials, impostors: Impostors) -> Vec<f64> {
+    let classes = trials
+        .classes
+        .iter()
+        .map(|class| (&class.genuine, class.impostors(impostors)));
+    let both = classes.filter(|(genuine, attempts)| !genuine.is_empty() && !attempts.is_empty());
+    both.map(|(genuine, attempts)| equal_error_rate(genuine, attempts))
+        .collect()
+}
+
+/// The training classes that others are normalized by.
+fn cohort(
+    embedder: &mut dyn Embedder,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Option<Cohort>> {
+    let Some((size, normalization)) = options.cohort else {
+        return Ok(None);
+    };
+    let comparison = embedder.facts().comparison;
+    let training = Embedded::new(embedder, dataset, Part::Train)?;
+    Cohort::new(&training, comparison, size, normalization).map(Some)
 }
 
 /// The comparisons that choose thresholds; none when there are no samples for them and
@@ -150,14 +368,14 @@ fn validation(
     embedder: &mut dyn Embedder,
     dataset: &Dataset,
     options: &Options,
+    enrolment: &Enrolment,
 ) -> Result<Option<Trials>> {
     let is_absent = dataset.split.samples(dataset, Part::Validation).is_empty();
-    if is_absent && options.operating_point.is_some() {
+    if is_absent && options.own_threshold().is_some() {
         return Ok(None);
     }
-    let comparison = embedder.facts().comparison;
     let embedded = Embedded::new(embedder, dataset, Part::Validation)?;
-    let trials = Trials::new(&embedded, comparison, options.shots);
+    let trials = enrolment.trials(&embedded);
     trials
         .context("the validation part, which chooses thresholds")
         .map(Some)

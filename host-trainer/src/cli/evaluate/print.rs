@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use crate::cli::{percent, with_interval};
+use crate::evaluate::scores::TrueAccepts;
 use crate::evaluate::{
-    Details, Report, enrolment, few_shot, koch_verification, open_set, verification,
+    Details, Report, enrolment, few_shot, koch_verification, open_set, pair_lists, verification,
 };
 
 /// Prints a report.
@@ -21,6 +22,14 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     match &report.details {
         Details::Verification(details) => verification(report, details, out),
+        Details::PairLists(details) => {
+            writeln!(
+                out,
+                "EER       {}",
+                with_interval(report.eer.unwrap_or(f64::NAN), details.eer_ci95)
+            )?;
+            pair_lists(details, out)
+        }
         Details::FewShot(details) => few_shot(details, out),
         Details::OmniglotRuns(details) => {
             let runs: Vec<String> = details.runs.iter().map(|&run| percent(run)).collect();
@@ -56,20 +65,88 @@ fn verification(
         details.classes
     )?;
     for point in &details.true_accepts {
-        writeln!(
-            out,
-            "true accepts {} at FAR {} on these classes",
-            with_interval(point.tar, point.ci95),
-            percent(point.far)
-        )?;
+        true_accepts(point, out)?;
     }
     writeln!(out, "impostors: {}", details.impostors)?;
     writeln!(
         out,
         "with samples of other classes instead: EER {}, FAR {}",
-        percent(details.random_impostors.eer),
-        percent(details.random_impostors.far)
+        with_interval(details.eer_random, details.eer_random_ci95),
+        with_interval(
+            details.random_impostors.far,
+            details.random_impostors.far_ci95
+        )
+    )?;
+    for point in &details.random_impostors.true_accepts {
+        true_accepts(point, out)?;
+    }
+    writeln!(
+        out,
+        "accuracy where errors are equal {}; EER with thresholds of users' own {}",
+        percent(details.accuracy_at_eer),
+        percent(details.eer_user_thresholds)
+    )?;
+    for way in &details.fusions {
+        writeln!(
+            out,
+            "{} of the shots: EER {}, with samples of other classes {}",
+            format!("{:?}", way.fusion).to_lowercase(),
+            percent(way.eer),
+            percent(way.eer_random)
+        )?;
+    }
+    if let Some(calibration) = &details.calibration {
+        writeln!(
+            out,
+            "as a probability, 1 / (1 + exp({:.3} d {:+.3})): calibration error {}, Brier score {:.4}, Cllr {:.4} bits",
+            calibration.platt.slope,
+            calibration.platt.intercept,
+            percent(calibration.ece),
+            calibration.brier,
+            calibration.cllr
+        )?;
+    }
+    match &details.pairs {
+        Some(pairs) => pair_lists(pairs, out),
+        None => Ok(()),
+    }
+}
+
+fn true_accepts(point: &TrueAccepts, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "true accepts {} at FAR {} on these classes",
+        with_interval(point.tar, point.ci95),
+        percent(point.far)
     )
+}
+
+fn pair_lists(details: &pair_lists::Details, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "published pairs: {} of one class, {} others; accuracy where errors are equal {}; thresholds from {}",
+        details.genuine_comparisons,
+        details.impostor_comparisons,
+        percent(details.accuracy_at_eer),
+        details.threshold_from
+    )?;
+    for list in &details.lists {
+        writeln!(
+            out,
+            "{}: accuracy {} of {} pairs at threshold {:.4}",
+            list.list,
+            percent(list.accuracy),
+            list.pairs,
+            list.threshold
+        )?;
+    }
+    if let Some(standard_error) = details.standard_error {
+        writeln!(out, "standard error over lists {}", percent(standard_error))?;
+    }
+    for point in &details.true_accepts {
+        true_accepts(point, out)?;
+    }
+    Ok(())
 }
 
 fn koch_verification(

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cli::tell;
 use crate::config::RunConfig;
-use crate::dataset::{Dataset, DatasetName};
+use crate::dataset::{Dataset, DatasetName, Split};
 
 /// The data that a run or a model's card records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,30 @@ impl Trained {
         Ok(dataset)
     }
 
+    /// Whether the model learnt from the training part of this very split.
+    pub(super) fn is_own(&self, dataset: &Dataset) -> bool {
+        self.dataset == dataset.name && self.split_sha256 == dataset.split.hash(&dataset.classes)
+    }
+
+    /// The same for a verification. Of somebody's own pictures every class judges a model
+    /// that learnt from other data, where nothing needs to be chosen on some of them.
+    pub(super) fn load_for_verification(
+        &self,
+        asked: Option<DatasetName>,
+        data: Option<&Path>,
+        has_threshold: bool,
+    ) -> Result<Dataset> {
+        let dataset = self.load(asked, data)?;
+        if !self.choose(asked)?.is_anybodys() || self.dataset == dataset.name || !has_threshold {
+            return Ok(dataset);
+        }
+        tell("the model learnt from other data: all classes judge, none chooses");
+        Ok(Dataset {
+            split: Split::all_judge(&dataset.classes),
+            ..dataset
+        })
+    }
+
     /// Checks that a test of Omniglot's evaluation alphabets is asked for with Omniglot.
     pub(super) fn check_official(&self, asked: Option<DatasetName>, protocol: &str) -> Result<()> {
         ensure!(
@@ -56,7 +80,7 @@ impl Trained {
         Ok(())
     }
 
-    fn choose(&self, asked: Option<DatasetName>) -> Result<DatasetName> {
+    pub(super) fn choose(&self, asked: Option<DatasetName>) -> Result<DatasetName> {
         let recorded = DatasetName::parse(&self.dataset);
         match (asked, recorded) {
             (None, recorded) => recorded.with_context(|| {
@@ -73,19 +97,22 @@ impl Trained {
     fn warn_of(&self, judged: DatasetName) {
         if self.may_have_seen(judged) {
             tell(format_args!(
-                "warning: the model was trained on {}, whose training characters are among those that are judged or \
+                "warning: the model was trained on {}, whose training classes are among those that are judged or \
                  choose thresholds here",
                 self.dataset
             ));
         }
     }
 
-    /// Splits of Omniglot cut across each other, but for one: Koch's alphabets that choose
+    /// Splits of Omniglot, and views of LFW, cut across each other, but for one: Koch's alphabets that choose
     /// and judge are all of the evaluation set.
     fn may_have_seen(&self, judged: DatasetName) -> bool {
         match DatasetName::parse(&self.dataset) {
             Ok(DatasetName::Omniglot) if judged == DatasetName::OmniglotKoch => false,
-            Ok(trained) => is_omniglot(trained) && is_omniglot(judged) && trained != judged,
+            Ok(trained) => {
+                let both = |is: fn(DatasetName) -> bool| is(trained) && is(judged);
+                trained != judged && (both(is_omniglot) || both(is_lfw))
+            }
             Err(_) => false,
         }
     }
@@ -94,6 +121,10 @@ impl Trained {
 fn is_omniglot(name: DatasetName) -> bool {
     use DatasetName::{Omniglot, OmniglotKoch, OmniglotVinyals};
     matches!(name, Omniglot | OmniglotVinyals | OmniglotKoch)
+}
+
+fn is_lfw(name: DatasetName) -> bool {
+    matches!(name, DatasetName::Lfwcrop | DatasetName::LfwcropView1)
 }
 
 #[cfg(test)]
@@ -134,5 +165,8 @@ mod tests {
         assert!(trained("omniglot").may_have_seen(OmniglotVinyals));
         assert!(!trained("omniglot").may_have_seen(Omniglot));
         assert!(!trained("folder").may_have_seen(OmniglotKoch));
+        assert!(trained("lfwcrop-view1").may_have_seen(DatasetName::Lfwcrop));
+        assert!(!trained("lfwcrop").may_have_seen(DatasetName::Lfwcrop));
+        assert!(!trained("lfwcrop").may_have_seen(DatasetName::OrlFaces));
     }
 }

@@ -58,7 +58,8 @@ fn preprocess() -> Preprocess {
 }
 
 /// View 2. Its last fold judges, the fold before that chooses, everybody else teaches:
-/// the folds that are there, and people in no list. [`fold`] gives the other divisions.
+/// the folds that are there, and people in no list. [`Split::by_list`] gives the other
+/// divisions.
 ///
 /// # Errors
 /// When there are no such files, an archive is damaged, a list contradicts the
@@ -67,7 +68,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
     let dataset = read(data, View::Two)?;
     let last = dataset.pairs.len() - 1;
     Ok(Dataset {
-        split: fold(&dataset, last),
+        split: Split::by_list(&dataset, last),
         ..dataset
     })
 }
@@ -79,7 +80,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
 /// As [`load`].
 pub fn load_view_1(data: &Path) -> Result<Dataset> {
     let dataset = read(data, View::One)?;
-    let judging = dataset.people(0);
+    let judging = dataset.listed(0);
     let hashed = Split::by_hash(&dataset.classes);
     let mut class = 0..;
     let split = Split::by_class(&dataset.classes, |_| match class.next().unwrap_or(0) {
@@ -92,34 +93,6 @@ pub fn load_view_1(data: &Path) -> Result<Dataset> {
         split,
         ..dataset
     })
-}
-
-/// The division of View 2 in which the list at `judging` judges, the one before it
-/// chooses, and everybody in neither teaches. With one list nobody chooses.
-pub fn fold(dataset: &Dataset, judging: usize) -> Split {
-    let lists = dataset.pairs.len();
-    let choosing = (judging + lists - 1) % lists;
-    let [judge, choose] = [judging, choosing].map(|list| dataset.people(list));
-    let mut class = 0..;
-    Split::by_class(&dataset.classes, |_| {
-        let class = class.next().unwrap_or(0);
-        match (judge.contains(&class), choose.contains(&class)) {
-            (true, _) => Part::Test,
-            (false, true) => Part::Validation,
-            (false, false) => Part::Train,
-        }
-    })
-}
-
-impl Dataset {
-    /// The classes in the pairs of one list.
-    fn people(&self, list: usize) -> BTreeSet<u32> {
-        let pairs = self.pairs.get(list).map_or(&[][..], |list| &list.pairs);
-        let samples = pairs.iter().flat_map(|pair| pair.samples);
-        samples
-            .map(|sample| self.samples[sample as usize].class)
-            .collect()
-    }
 }
 
 /// Photographs by person and the rest of the name.
@@ -246,7 +219,7 @@ fn pair_list(
 fn check_disjoint(dataset: &Dataset) -> Result<()> {
     let mut seen = BTreeSet::new();
     for (index, list) in dataset.pairs.iter().enumerate() {
-        for person in dataset.people(index) {
+        for person in dataset.listed(index) {
             ensure!(
                 seen.insert(person),
                 "{}: expected people of this fold alone, found {}, who is in an earlier one",

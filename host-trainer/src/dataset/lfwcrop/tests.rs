@@ -99,7 +99,7 @@ fn view_2_has_people_in_one_fold_alone() {
     assert_eq!(names(&dataset, Part::Validation), PEOPLE[..2]);
     assert_eq!(names(&dataset, Part::Train), PEOPLE[4..]);
     let first = Dataset {
-        split: fold(&dataset, 0),
+        split: Split::by_list(&dataset, 0),
         ..dataset.clone()
     };
     assert_eq!(names(&first, Part::Test), PEOPLE[..2]);
