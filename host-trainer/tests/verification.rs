@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use host_trainer::dataset::{
-    Class, Dataset, Kind, Pair, PairList, Part, Sample, Source, Split,
-};
+use host_trainer::dataset::{Class, Dataset, Kind, Pair, PairList, Part, Sample, Source, Split};
 use host_trainer::engine::{Embedder, Embeddings, ModelFacts};
 use host_trainer::evaluate::cohort::Normalization;
 use host_trainer::evaluate::{Details, Report, cross_validation, pair_lists, verification};

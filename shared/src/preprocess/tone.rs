@@ -98,20 +98,23 @@ fn equalize(histogram: &[u32; 256], table: &mut [u8; 256]) {
     }
 }
 
-/// `128 + 48 (v - mean) / deviation`, rounded half up. With `n` pixels of sum `s` and sum
-/// of squares `q` that is `128 + 48 (n v - s) / sqrt(n q - s^2)`; the root is rounded down.
+/// `128 + 48 (v - mean) / deviation`, rounded half up, with mean and deviation in units of
+/// 2^-20, rounded down: of `n` pixels with the sum `s` and the sum of squares `q` the mean is
+/// `2^20 s / n`, the deviation `sqrt(2^20 (2^20 q / n) - mean^2)`.
 fn standardize(histogram: &[u32; 256], table: &mut [u8; 256]) {
-    let [mut pixels, mut sum, mut squares] = [0i64; 3];
-    for (v, &count) in (0i64..).zip(histogram) {
-        pixels += i64::from(count);
-        sum += v * i64::from(count);
-        squares += v * v * i64::from(count);
+    let [mut pixels, mut sum, mut squares] = [0u64; 3];
+    for (v, &count) in (0u64..).zip(histogram) {
+        pixels += u64::from(count);
+        sum += v * u64::from(count);
+        squares += v * v * u64::from(count);
     }
-    // At most 2^26 pixels: n q is below 2^68.
-    let [n, s, q] = [pixels, sum, squares].map(i128::from);
-    let deviation = ((n * q - s * s).unsigned_abs().isqrt() as i64).max(1);
+    // At most 2^26 pixels: sums of squares are below 2^42, their means in 2^-20 below 2^36.
+    let mean = (sum << 20) / pixels.max(1);
+    let square = (squares << 20) / pixels.max(1);
+    let deviation = (square << 20).saturating_sub(mean * mean).isqrt().max(1);
+    let [mean, deviation] = [mean, deviation].map(|value| value as i64);
     for (v, out) in (0i64..=255).zip(table) {
-        let away = STANDARD_DEVIATION * (pixels * v - sum);
+        let away = STANDARD_DEVIATION * ((v << 20) - mean);
         // Twice the intensity and a half, times the deviation; below zero is cut off.
         let doubled = 2 * (STANDARD_MEAN * deviation + away) + deviation;
         let [doubled, by] = [doubled, 2 * deviation].map(|value| value.max(0).unsigned_abs());
