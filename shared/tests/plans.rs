@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use shared::artifact::plan::{
-    self, Add, Conv2d, MAX_BIAS, MAX_MULTIPLIER, Place, Plan, PlanHeader, Prelu,
+    self, Add, Conv2d, Gru, MAX_BIAS, MAX_MULTIPLIER, Place, Plan, PlanHeader, Prelu, SequenceMean,
 };
 use shared::artifact::{ArtifactError, Step};
 
@@ -331,5 +331,121 @@ fn nothing_is_written_over_a_map_between_its_rectangles() {
             &weights()
         ),
         Err(ArtifactError::Step { index: 2, what })
+    );
+}
+
+/// Two units in each direction over three channels, and the mean over their steps.
+fn sequence() -> (Gru, SequenceMean, Vec<u8>) {
+    let rows = |offset, channels| Place {
+        offset,
+        height: 4,
+        width: 1,
+        channels,
+    };
+    let gru = Gru {
+        input: rows(0, 3),
+        output: rows(64, 4),
+        state: place(32, 1, 6),
+        bidirectional: true,
+        weights: 4,
+    };
+    let mean = SequenceMean {
+        input: gru.output,
+        output: place(96, 1, 4),
+        input_zero_point: 128,
+        output_zero_point: 100,
+        multiplier: 1 << 24,
+    };
+    let one: usize = gru.weights_len().iter().sum();
+    (gru, mean, vec![1; 4 + 2 * one])
+}
+
+fn sequence_refusal(change: impl Fn(&mut Gru, &mut SequenceMean, &mut Vec<u8>)) -> ArtifactError {
+    let (mut gru, mut mean, mut weights) = sequence();
+    change(&mut gru, &mut mean, &mut weights);
+    let header = PlanHeader {
+        arena_len: ARENA,
+        input: gru.input,
+        output: mean.output,
+        steps: 2,
+    };
+    let mut bytes = vec![0; 256];
+    let mut length = postcard::to_slice(&header, &mut bytes).unwrap().len();
+    for step in [Step::Gru(gru), Step::SequenceMean(mean)] {
+        let written = postcard::to_slice(&step, &mut bytes[length..]).unwrap();
+        length += written.len();
+    }
+    let plan = Plan::parse(&bytes[..length], &weights);
+    plan.err().unwrap_or(ArtifactError::Magic)
+}
+
+#[test]
+fn recurrent_layers_out_of_bounds_are_refused() {
+    let (gru, ..) = sequence();
+    assert_eq!(sequence_refusal(|_, _, _| {}), ArtifactError::Magic);
+    assert_eq!(Step::Gru(gru).macs(), 4 * 4 * 3 * (3 + 2));
+    let refused =
+        |change: &dyn Fn(&mut Gru, &mut SequenceMean, &mut Vec<u8>)| match sequence_refusal(change)
+        {
+            ArtifactError::Step { index, what } => (index, what),
+            other => panic!("expected a step to be refused, found {other:?}"),
+        };
+    assert_eq!(
+        refused(&|gru, _, _| gru.output.width = 2),
+        (0, "shape of a sequence")
+    );
+    assert_eq!(
+        refused(&|gru, _, _| gru.output.height = 3),
+        (0, "shape of a sequence")
+    );
+    assert_eq!(
+        refused(&|gru, _, _| gru.output.channels = 5),
+        (0, "number of units")
+    );
+    assert_eq!(
+        refused(&|gru, _, _| gru.output.channels = 1),
+        (0, "number of units")
+    );
+    assert_eq!(
+        refused(&|gru, _, _| gru.state.channels = 5),
+        (0, "size of the state")
+    );
+    // Over the input, over the output, out of the arena.
+    for offset in [10, 60, 64, 251] {
+        assert_eq!(
+            refused(&|gru, _, _| gru.state.offset = offset),
+            (0, "place in the arena")
+        );
+    }
+    assert_eq!(
+        refused(&|_, _, weights| weights.truncate(weights.len() - 1)),
+        (0, "place of weights")
+    );
+    assert_eq!(
+        refused(&|gru, _, _| gru.weights = 3),
+        (0, "place of weights")
+    );
+    // The last row's bias and multiplier of the states.
+    let last = |back: usize, value: i32| {
+        move |_: &mut Gru, _: &mut SequenceMean, weights: &mut Vec<u8>| {
+            let at = weights.len() - back;
+            weights[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+    };
+    assert_eq!(refused(&last(8, MAX_BIAS + 1)), (0, "bias"));
+    assert_eq!(refused(&last(8, i32::MIN)), (0, "bias"));
+    assert_eq!(refused(&last(4, -1)), (0, "multiplier"));
+    assert_eq!(
+        refused(&|_, mean, _| mean.output.channels = 3),
+        (1, "number of channels")
+    );
+    assert_eq!(
+        refused(&|_, mean, _| mean.multiplier = -1),
+        (1, "multiplier")
+    );
+    // The state is written too: what lay there is no value any more.
+    assert_eq!(
+        refused(&|_, mean, _| mean.input.offset = 32),
+        (1, "input, written by an earlier step")
     );
 }

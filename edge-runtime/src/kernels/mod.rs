@@ -13,9 +13,11 @@ pub mod conv2d;
 pub mod copy;
 pub mod depthwise_conv2d;
 pub mod dot_scan;
+pub mod gru;
 pub mod max_pool;
 pub mod prelu;
 pub mod requantize;
+pub mod sequence_mean;
 
 #[cfg(dsp)]
 mod dsp;

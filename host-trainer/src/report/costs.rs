@@ -71,6 +71,23 @@ impl Layer {
                 macs: 0,
                 bytes: 0,
             },
+            Step::Gru(gru) => Self {
+                name: match gru.bidirectional {
+                    true => "recurrent, both directions".into(),
+                    false => "recurrent".into(),
+                },
+                input: gru.input,
+                output: gru.output,
+                macs: step.macs(),
+                bytes: (gru.weights_len().iter().sum::<usize>() * gru.directions()) as u64,
+            },
+            Step::SequenceMean(mean) => Self {
+                name: "mean over steps".into(),
+                input: mean.input,
+                output: mean.output,
+                macs: 0,
+                bytes: 0,
+            },
             Step::MaxPool(pool) => Self {
                 name: windowed("maximum", pool.kernel, pool.stride),
                 input: pool.input,

@@ -94,9 +94,23 @@ pub enum Step {
     Prelu(Prelu),
     /// A rectangle of one map put into another.
     Copy(Copy),
+    /// A recurrent layer over the rows of a map of one column.
+    Gru(Gru),
+    /// The mean over the rows that are steps.
+    SequenceMean(SequenceMean),
 }
 
 impl Step {
+    /// The places that are read.
+    pub fn reads(&self) -> impl Iterator<Item = &Place> {
+        core::iter::once(self.input()).chain(self.other_input())
+    }
+
+    /// The place that is written.
+    pub fn writes(&self) -> &Place {
+        self.output()
+    }
+
     /// The first place that is read.
     fn input(&self) -> &Place {
         match self {
@@ -105,6 +119,8 @@ impl Step {
             Self::Add(add) => &add.place,
             Self::Prelu(prelu) => &prelu.place,
             Self::Copy(copy) => &copy.input,
+            Self::Gru(gru) => &gru.input,
+            Self::SequenceMean(mean) => &mean.input,
         }
     }
 
@@ -123,6 +139,16 @@ impl Step {
             Self::Add(add) => &add.place,
             Self::Prelu(prelu) => &prelu.place,
             Self::Copy(copy) => &copy.output,
+            Self::Gru(gru) => &gru.output,
+            Self::SequenceMean(mean) => &mean.output,
+        }
+    }
+
+    /// Memory that it overwrites beside its output.
+    fn scratch(&self) -> Option<&Place> {
+        match self {
+            Self::Gru(gru) => Some(&gru.state),
+            _ => None,
         }
     }
 
@@ -135,6 +161,9 @@ impl Step {
                 let [height, width] = pool.kernel.map(usize::from);
                 height * width
             }
+            // Of each unit and step, three rows of weights over inputs and over states.
+            Self::Gru(gru) => 3 * (usize::from(gru.input.channels) + gru.units()),
+            Self::SequenceMean(mean) => usize::from(mean.input.height),
             Self::Add(_) | Self::Prelu(_) | Self::Copy(_) => 1,
         };
         window as u64 * self.output().len() as u64
@@ -143,8 +172,12 @@ impl Step {
     /// Multiply-accumulate operations.
     pub fn macs(&self) -> u64 {
         match self {
-            Self::Conv2d(_) | Self::DepthwiseConv2d(_) => self.work(),
-            Self::MaxPool(_) | Self::Add(_) | Self::Prelu(_) | Self::Copy(_) => 0,
+            Self::Conv2d(_) | Self::DepthwiseConv2d(_) | Self::Gru(_) => self.work(),
+            Self::MaxPool(_)
+            | Self::Add(_)
+            | Self::Prelu(_)
+            | Self::Copy(_)
+            | Self::SequenceMean(_) => 0,
         }
     }
 }
@@ -255,6 +288,66 @@ pub struct Copy {
     pub size: [u16; 2],
 }
 
+/// A gated recurrent unit (Cho et al., 2014), the reset gate after the product; specified in
+/// `shared/docs/int8-arithmetic.md`. Rows of the input are steps up to the first one that
+/// begins with byte 0; what follows becomes zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gru {
+    /// Read from: a row for each step, one column.
+    pub input: Place,
+    /// Written to: as many rows, a channel for each unit, those of the first direction first.
+    pub output: Place,
+    /// Overwritten: of each unit of one direction its state (int16) and then, of all units,
+    /// the state's byte.
+    pub state: Place,
+    /// Whether a second direction runs from the last step to the first.
+    pub bidirectional: bool,
+    /// Offset of the weights, those of a second direction after those of the first: int8
+    /// `[3, units, in channels]` and `[3, units, units]`, each filled up to a multiple of 4,
+    /// then `[3, units, 4]` little-endian int32 (bias and multiplier of the inputs, of the
+    /// states). Gates in the order reset, update, new.
+    pub weights: u32,
+}
+
+impl Gru {
+    /// Directions.
+    pub fn directions(&self) -> usize {
+        1 + usize::from(self.bidirectional)
+    }
+
+    /// Units of one direction.
+    pub fn units(&self) -> usize {
+        usize::from(self.output.channels) / self.directions()
+    }
+
+    /// Bytes of input weights, of state weights and of constants of one direction; the
+    /// largest numbers where they cannot be addressed.
+    pub fn weights_len(&self) -> [usize; 3] {
+        let (units, channels) = (self.units(), usize::from(self.input.channels));
+        let matrix = |columns: usize| {
+            let len = (3 * units).saturating_mul(columns);
+            len.checked_next_multiple_of(4).unwrap_or(usize::MAX)
+        };
+        [matrix(channels), matrix(units), 48 * units]
+    }
+}
+
+/// `y[c] = output_zero_point + round(multiplier / 2^24 * mean (x[t, c] - input_zero_point))`
+/// over the rows `t` that are steps, up to the first that begins with byte 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceMean {
+    /// Read from: a row for each step, one column.
+    pub input: Place,
+    /// Written to: one row and column, as many channels.
+    pub output: Place,
+    /// The input byte that means zero.
+    pub input_zero_point: u8,
+    /// The output byte that means zero.
+    pub output_zero_point: u8,
+    /// Scale of the input by that of the output, in steps of 2^-24; not negative.
+    pub multiplier: i32,
+}
+
 /// Size of the arena, where input and output lie, and how many steps follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanHeader {
@@ -304,7 +397,7 @@ impl<'a> Plan<'a> {
             rest = after;
             check_step(&step, header.arena_len, weights)
                 .map_err(|what| ArtifactError::Step { index, what })?;
-            for input in core::iter::once(step.input()).chain(step.other_input()) {
+            for input in step.reads() {
                 if !written.holds(input) {
                     let what = "input, written by an earlier step";
                     return Err(ArtifactError::Step { index, what });

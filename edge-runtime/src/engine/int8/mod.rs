@@ -4,6 +4,7 @@
 pub mod packed;
 #[cfg(feature = "std")]
 pub mod step;
+pub mod stream;
 
 use core::ops::Range;
 
@@ -107,6 +108,15 @@ fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
         Step::Copy(copy) => {
             let (input, output) = split(arena, copy.input.range(), copy.output.range())?;
             kernels::copy::scalar::copy(copy, input, output);
+        }
+        Step::Gru(gru) => {
+            let ranges = [gru.input, gru.state, gru.output].map(|place| place.range());
+            let [input, state, output] = arena.get_disjoint_mut(ranges).ok()?;
+            kernels::gru::scalar::gru(gru, weights, input, state, output);
+        }
+        Step::SequenceMean(mean) => {
+            let (input, output) = split(arena, mean.input.range(), mean.output.range())?;
+            kernels::sequence_mean::scalar::sequence_mean(mean, input, output);
         }
     }
     Some(())

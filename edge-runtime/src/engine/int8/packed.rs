@@ -104,6 +104,8 @@ fn run(step: &PackedStep, weights: &[u8], arena: &mut [u8], scratch: &mut [u8]) 
         Step::MaxPool(pool) => (pool.input, pool.output),
         Step::Add(add) => (add.other, add.place),
         Step::Copy(copy) => (copy.input, copy.output),
+        Step::Gru(gru) => (gru.input, gru.output),
+        Step::SequenceMean(mean) => (mean.input, mean.output),
         Step::Prelu(prelu) => {
             return step.compute(weights, &[], arena.get_mut(prelu.place.range())?, scratch);
         }

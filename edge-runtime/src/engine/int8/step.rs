@@ -6,7 +6,9 @@ use shared::artifact::plan::section;
 use super::filters;
 use crate::kernels::conv2d::packed::PackedConv2d;
 use crate::kernels::depthwise_conv2d::packed::PackedDepthwiseConv2d;
-use crate::kernels::{InstructionSet, add, conv2d, copy, depthwise_conv2d, max_pool, prelu};
+use crate::kernels::{
+    InstructionSet, add, conv2d, copy, depthwise_conv2d, gru, max_pool, prelu, sequence_mean,
+};
 
 /// A step that was packed for an instruction set.
 #[derive(Clone, Debug)]
@@ -36,7 +38,12 @@ impl PackedStep {
                 let filters = filters(weights, conv, conv.taps())?;
                 PackedDepthwiseConv2d::new(set, conv, &filters).map(Packed::DepthwiseConv2d)
             }
-            Step::MaxPool(_) | Step::Add(_) | Step::Prelu(_) | Step::Copy(_) => None,
+            Step::MaxPool(_)
+            | Step::Add(_)
+            | Step::Prelu(_)
+            | Step::Copy(_)
+            | Step::Gru(_)
+            | Step::SequenceMean(_) => None,
         };
         Some(Self {
             step,
@@ -72,7 +79,10 @@ impl PackedStep {
         match &self.packed {
             Packed::Conv2d(packed) => packed.scratch_len(),
             Packed::DepthwiseConv2d(packed) => packed.scratch_len(),
-            Packed::Nothing => 0,
+            Packed::Nothing => match &self.step {
+                Step::Gru(gru) => gru.state.len(),
+                _ => 0,
+            },
         }
     }
 
@@ -106,6 +116,13 @@ impl PackedStep {
             }
             (Packed::Nothing, Step::Add(step)) => add::add(self.set, step, output, input),
             (Packed::Nothing, Step::Copy(step)) => copy::scalar::copy(step, input, output),
+            (Packed::Nothing, Step::Gru(step)) => {
+                let state = scratch.get_mut(..step.state.len())?;
+                gru::scalar::gru(step, weights, input, state, output);
+            }
+            (Packed::Nothing, Step::SequenceMean(step)) => {
+                sequence_mean::scalar::sequence_mean(step, input, output);
+            }
             (Packed::Nothing, Step::Prelu(step)) => {
                 let length = 4 * usize::from(step.place.channels);
                 let slopes = section(weights, step.slopes, length)?;

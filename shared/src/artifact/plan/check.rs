@@ -1,6 +1,6 @@
 //! Checks of one step against arena and weights.
 
-use super::{Conv2d, Copy, MAX_BIAS, MAX_FILTER, MAX_MULTIPLIER, Place, Step};
+use super::{Conv2d, Copy, Gru, MAX_BIAS, MAX_FILTER, MAX_MULTIPLIER, Place, SequenceMean, Step};
 
 pub(super) fn is_inside(place: &Place, arena_len: u32) -> bool {
     !place.is_empty() && place.range().end <= arena_len as usize
@@ -54,7 +54,55 @@ pub(super) fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<
             check_places(&copy.input, &copy.output, arena_len)?;
             check_rectangle(copy)
         }
+        Step::Gru(gru) => check_gru(gru, arena_len, weights),
+        Step::SequenceMean(mean) => check_mean(mean, arena_len),
     }
+}
+
+/// A recurrent layer's places, and the bounds that keep its sums in 32 bits.
+fn check_gru(gru: &Gru, arena_len: u32, weights: &[u8]) -> Result<(), &'static str> {
+    check_places(&gru.input, &gru.output, arena_len)?;
+    check_places(&gru.state, &gru.input, arena_len)?;
+    check_places(&gru.state, &gru.output, arena_len)?;
+    let units = gru.units();
+    if [gru.input.width, gru.output.width] != [1, 1] || gru.input.height != gru.output.height {
+        return Err("shape of a sequence");
+    }
+    if usize::from(gru.output.channels) != units * gru.directions() || units == 0 {
+        return Err("number of units");
+    }
+    if gru.state.len() != 3 * units {
+        return Err("size of the state");
+    }
+    let longest = units.max(gru.input.channels.into());
+    if longest > MAX_FILTER as usize {
+        return Err("filter size");
+    }
+    let [inputs, states, constants] = gru.weights_len();
+    let one = inputs.saturating_add(states).saturating_add(constants);
+    let all = section(weights, gru.weights, one.saturating_mul(gru.directions()));
+    for direction in all.ok_or("place of weights")?.chunks_exact(one.max(1)) {
+        let rows = direction.get(inputs + states..).unwrap_or_default();
+        for [bias, multiplier] in rows.as_chunks::<4>().0.as_chunks::<2>().0 {
+            if i32::from_le_bytes(*bias).unsigned_abs() > MAX_BIAS as u32 {
+                return Err("bias");
+            }
+            if i32::from_le_bytes(*multiplier) < 0 {
+                return Err("multiplier");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_mean(mean: &SequenceMean, arena_len: u32) -> Result<(), &'static str> {
+    check_channels(&mean.input, &mean.output)?;
+    check_places(&mean.input, &mean.output, arena_len)?;
+    if [mean.input.width, mean.output.width, mean.output.height] != [1, 1, 1] {
+        return Err("shape of a sequence");
+    }
+    let is_positive = mean.multiplier >= 0;
+    is_positive.then_some(()).ok_or("multiplier")
 }
 
 fn check_windows(conv: &Conv2d, arena_len: u32) -> Result<(), &'static str> {

@@ -49,7 +49,11 @@ impl Written {
             Step::Copy(copy) => self.copied(copy)?,
             _ => None,
         };
-        self.0.retain(|value| !value.place.overlaps(&place));
+        let overwritten = [Some(&place), step.scratch()];
+        self.0.retain(|value| {
+            let mut overwritten = overwritten.iter().flatten();
+            !overwritten.any(|place| value.place.overlaps(place))
+        });
         self.0
             .push(Value { place, missing })
             .map_err(|_| "place of its own among at most 64 values")
