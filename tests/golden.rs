@@ -71,7 +71,7 @@ fn check_exports(name: &str, tower: &Tower) {
     let preprocess = signers([height, width]).preprocess;
     let fused = FusedGraph::new(tower, &untrained(tower, 1)).unwrap();
     let ranges = made_up_ranges(fused.values(), 2);
-    let quantized = QuantizedGraph::new(&fused, &ranges, preprocess.quantization).unwrap();
+    let quantized = QuantizedGraph::new(&fused, &ranges, preprocess.quantization()).unwrap();
     let metadata = [(onnx::MODEL_ID, "00")];
     check(
         &format!("{name}.onnx"),
@@ -79,7 +79,7 @@ fn check_exports(name: &str, tower: &Tower) {
     );
     check(
         &format!("{name}.int8.onnx"),
-        &onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata)),
+        &onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata).unwrap()),
     );
     let plan = plan(&quantized).unwrap();
     check(

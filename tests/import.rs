@@ -24,7 +24,7 @@ use host_trainer::tower::residual::Residual;
 use host_trainer::tower::{Tower, TowerSpec};
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::TensorRef;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::{Distance, Preprocess};
 use tests::{options, run, signers, untrained};
 
@@ -64,7 +64,7 @@ fn spec(network: &Network) -> TowerSpec {
 
 fn preprocess(network: &Network, colour: Colour) -> Preprocess {
     let shape = network.graph.input_shape();
-    Preprocess {
+    PicturePreprocess {
         width: shape.width as u16,
         height: shape.height as u16,
         colour,
@@ -73,6 +73,7 @@ fn preprocess(network: &Network, colour: Colour) -> Preprocess {
         fit: Fit::Stretch,
         quantization: network.quantization,
     }
+    .into()
 }
 
 /// Pictures of noise, preprocessed: channels side by side.
@@ -108,7 +109,7 @@ fn check(file: &[u8], reading: &Reading, channels_last: bool, within: f32) -> Ne
     let colour = reading.channels.colour();
     let preprocess = preprocess(&network, colour);
     let float = FloatGraph::new(&fused(&network), &preprocess).unwrap();
-    let [height, width] = [preprocess.height, preprocess.width].map(usize::from);
+    let [height, width] = [preprocess.shape().height, preprocess.shape().width].map(usize::from);
     let planes = usize::from(colour.channels());
     let channels = 3;
     for picture in noise(&preprocess, 3) {
@@ -188,16 +189,17 @@ fn what_was_exported_is_read_back_the_same() {
         let tower = spec.build().unwrap();
         let expected = FusedGraph::new(&tower, &untrained(&tower, 3)).unwrap();
         let [height, width] = spec.input();
-        let preprocess = Preprocess {
+        let preprocess: Preprocess = PicturePreprocess {
             quantization: Quantization {
                 scale: 1.0 / 255.0,
                 zero_point: 3,
             },
-            ..signers([height, width]).preprocess
-        };
+            ..*signers([height, width]).preprocess.picture().unwrap()
+        }
+        .into();
         let file = onnx::encode(&onnx::float(&expected, &preprocess, &[]));
         let network = read(&file, &Reading::bytes(Colour::Grey)).unwrap();
-        assert_eq!(network.quantization, preprocess.quantization);
+        assert_eq!(network.quantization, preprocess.quantization());
         assert_eq!(fused(&network), expected, "{spec:?}");
     }
 }

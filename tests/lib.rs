@@ -15,8 +15,8 @@ use host_trainer::quantize::calibrate::Range;
 use host_trainer::tower::{Layer, Parameters, Tensor, Tower, TowerSpec};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
-use shared::{Distance, Preprocess};
+use shared::Distance;
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 /// The repository's root.
 pub fn root() -> &'static Path {
@@ -66,12 +66,35 @@ pub fn untrained(tower: &Tower, seed: u64) -> Parameters {
                 add("running_var", vec![channels], 0.3, 1.5);
             }
             Layer::Prelu => add("weight", vec![channels], -0.1, 0.5),
+            Layer::Gru {
+                units,
+                bidirectional,
+            } => {
+                let inputs = tower.graph.shape(node.inputs[0]).channels;
+                let limit = 1.0 / (units as f32).sqrt();
+                let directions: &[&str] = if bidirectional {
+                    &["", "_reverse"]
+                } else {
+                    &[""]
+                };
+                for direction in directions {
+                    let mut gates = |name: &str, shape: &[usize]| {
+                        let shape = [&[3 * units], shape].concat();
+                        add(&format!("{name}{direction}"), shape, -limit, limit);
+                    };
+                    gates("weight_ih", &[inputs]);
+                    gates("weight_hh", &[units]);
+                    gates("bias_ih", &[]);
+                    gates("bias_hh", &[]);
+                }
+            }
             Layer::Input(_)
             | Layer::Relu
             | Layer::Relu6
             | Layer::Add
             | Layer::MaxPool { .. }
-            | Layer::GlobalAveragePool => {}
+            | Layer::GlobalAveragePool
+            | Layer::SequenceMean => {}
         }
     }
     parameters
@@ -159,7 +182,7 @@ pub fn signers([height, width]: [usize; 2]) -> Dataset {
         samples,
         split,
         pairs: vec![],
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width: width as u16,
             height: height as u16,
             colour: Colour::Grey,
@@ -170,7 +193,8 @@ pub fn signers([height, width]: [usize; 2]) -> Dataset {
                 scale: 1.0 / 255.0,
                 zero_point: 0,
             },
-        },
+        }
+        .into(),
     }
 }
 

@@ -28,6 +28,8 @@ pub mod file;
 #[cfg(feature = "std")]
 pub mod loader;
 #[cfg(feature = "std")]
+pub mod pen;
+#[cfg(feature = "std")]
 pub mod picture;
 
 pub mod sensor;

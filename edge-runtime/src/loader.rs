@@ -65,13 +65,12 @@ impl Model {
             });
         }
         let card = card(path)?;
-        for file in [ARTIFACT, INT8_ONNX] {
-            if !card.contains_key(file) {
-                return Err(LoadError::Card {
-                    path: path.join(CARD),
-                    found: format!("no {file} under [files]"),
-                });
-            }
+        let not_listed = |file: &str| LoadError::Card {
+            path: path.join(CARD),
+            found: format!("no {file} under [files]"),
+        };
+        if !card.contains_key(ARTIFACT) {
+            return Err(not_listed(ARTIFACT));
         }
         let mut found = (vec![], None);
         for (file, stated) in card {
@@ -90,6 +89,11 @@ impl Model {
                 INT8_ONNX => found.1 = Some(bytes),
                 _ => {}
             }
+        }
+        // Of a network over sequences there is none, which its artifact states.
+        let needs_none = |artifact: Artifact<'_>| artifact.card().onnx_sha256 == [0; 32];
+        if found.1.is_none() && !Artifact::parse(&found.0).is_ok_and(needs_none) {
+            return Err(not_listed(INT8_ONNX));
         }
         Ok(Self {
             path: path.to_path_buf(),

@@ -8,8 +8,9 @@ mod error;
 use shared::ModelId;
 use shared::artifact::{Artifact, Golden, OperatingPoint, OperatingPoints};
 use shared::decision::{Identification, Policy, Verification, identify, probability};
+use shared::preprocess::pen::PenPoint;
 use shared::preprocess::{Image, Preprocess};
-use shared::quality::{self, Bounds, Unfit};
+use shared::quality::{Bounds, Gate};
 use shared::support_set::{Comparison, claimed};
 use shared::template::{SubjectId, Template};
 
@@ -34,6 +35,14 @@ pub enum Sample<'a> {
         /// 1 (grey) or 3 (RGB).
         channels: u8,
     },
+    /// What a pen did, from the first event to the last.
+    Pen(&'a [PenPoint]),
+}
+
+impl<'a> From<&'a [PenPoint]> for Sample<'a> {
+    fn from(points: &'a [PenPoint]) -> Self {
+        Self::Pen(points)
+    }
 }
 
 impl<'a> From<&Image<'a>> for Sample<'a> {
@@ -172,23 +181,22 @@ where
             .map_or(nobody, |point| point.policy())
     }
 
-    /// The embedding of a picture; its first [`dim`](Self::dim) components are meant.
+    /// The embedding of a sample; its first [`dim`](Self::dim) components are meant.
     ///
     /// # Errors
-    /// [`RecognizerError::Picture`], [`RecognizerError::Engine`].
+    /// [`RecognizerError::Picture`], [`RecognizerError::Pen`],
+    /// [`RecognizerError::ReadsPictures`], [`RecognizerError::ReadsPens`],
+    /// [`RecognizerError::Engine`].
     pub fn embed<'s>(
         &mut self,
         picture: impl Into<Sample<'s>>,
     ) -> Result<[i8; DIM], RecognizerError<S::Error>> {
-        self.prepare(picture.into(), |image, preprocess, input| {
-            let preprocessed = preprocess.run(image, input);
-            preprocessed.map_err(RecognizerError::Picture)
-        })?;
+        self.prepare(picture.into(), Gate::Open)?;
         self.run()
     }
 
-    /// The embedding of a picture that is good enough to enrol: not blank or small, and
-    /// like the pictures that the tower learnt from, as far as the model knows them.
+    /// The embedding of a sample that is good enough to enrol: not blank or short, and
+    /// like what the tower learnt from, as far as the model knows that.
     ///
     /// # Errors
     /// [`RecognizerError::Quality`]; as [`embed`](Self::embed).
@@ -196,45 +204,41 @@ where
         &mut self,
         picture: impl Into<Sample<'s>>,
     ) -> Result<[i8; DIM], RecognizerError<S::Error>> {
-        let quality = self.quality;
-        self.prepare(picture.into(), |image, preprocess, input| {
-            let prepared = quality::prepare(image, preprocess, quality.as_ref(), input);
-            prepared.map_err(|unfit| match unfit {
-                Unfit::Picture(error) => RecognizerError::Picture(error),
-                Unfit::Flawed(flaw) => RecognizerError::Quality(flaw),
-            })
-        })?;
+        self.prepare(picture.into(), Gate::Enrolment(self.quality))?;
         self.run()
     }
 
-    /// Lets `fill` make the tower's input of a picture.
+    /// Makes the tower's input of a sample that passes the gate.
     // What it needs is gone when the tower runs, which needs the most.
     #[inline(never)]
-    fn prepare(
-        &mut self,
-        picture: Sample<'_>,
-        fill: impl FnOnce(&Image<'_>, &Preprocess, &mut [u8]) -> Result<(), RecognizerError<S::Error>>,
-    ) -> Result<(), RecognizerError<S::Error>> {
+    fn prepare(&mut self, sample: Sample<'_>, gate: Gate) -> Result<(), RecognizerError<S::Error>> {
         let preprocess = self.engine.contract().preprocess;
         let Memory { input, idle } = self.engine.memory();
-        let image = match picture {
-            Sample::Picture(image) => Ok(image),
-            Sample::Idle {
-                width,
-                height,
-                channels,
-            } => {
+        let picture = match (&preprocess, sample) {
+            (Preprocess::Pen(spec), Sample::Pen(points)) => {
+                return Ok(gate.prepare_pen(points, spec, input)?);
+            }
+            (Preprocess::Pen(_), _) => return Err(RecognizerError::ReadsPens),
+            (Preprocess::Picture(spec), Sample::Picture(image)) => Ok((image, spec)),
+            (
+                Preprocess::Picture(spec),
+                Sample::Idle {
+                    width,
+                    height,
+                    channels,
+                },
+            ) => {
                 let [columns, rows] = [width, height].map(usize::from);
                 let length = columns * rows * usize::from(channels);
                 let pixels = idle.get(..length).unwrap_or_default();
-                Image::new(width.into(), height.into(), channels, pixels)
+                Image::new(width.into(), height.into(), channels, pixels).map(|image| (image, spec))
+            }
+            (Preprocess::Picture(_), Sample::Pen(_)) => {
+                return Err(RecognizerError::ReadsPictures);
             }
         };
-        fill(
-            &image.map_err(RecognizerError::Picture)?,
-            &preprocess,
-            input,
-        )
+        let (image, spec) = picture.map_err(RecognizerError::Picture)?;
+        Ok(gate.prepare(&image, spec, input)?)
     }
 
     /// Runs the tower on its input.

@@ -8,8 +8,8 @@ use edge_runtime::engine::int8::step::PackedStep;
 use edge_runtime::kernels::InstructionSet;
 use proptest::prelude::*;
 use shared::artifact::plan::{Add, Conv2d, MaxPool, Place, PlanHeader, Prelu};
-use shared::artifact::{Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, write};
-use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::artifact::{Artifact, Card, Contents, Contract, OperatingPoint, Step, write};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 
@@ -279,8 +279,7 @@ const ANY_POINT: OperatingPoint = OperatingPoint {
 
 fn contract([height, width]: [u16; 2], embedding: EmbeddingFormat) -> Contract {
     Contract {
-        task: Task::Embedding,
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width,
             height,
             colour: Colour::Grey,
@@ -291,7 +290,8 @@ fn contract([height, width]: [u16; 2], embedding: EmbeddingFormat) -> Contract {
                 scale: 0.5,
                 zero_point: 0,
             },
-        },
+        }
+        .into(),
         comparison: Comparison {
             embedding,
             distance: Distance::Euclidean,

@@ -28,7 +28,7 @@ use host_trainer::tower::residual::Residual;
 use host_trainer::tower::torch::{Mode, TorchTower};
 use host_trainer::train::{Best, Trainer, aware};
 use shared::Distance;
-use shared::artifact::{Artifact, Contract, Task};
+use shared::artifact::{Artifact, Contract};
 use shared::support_set::{Comparison, Fusion};
 use tch::{Device, Tensor};
 
@@ -71,7 +71,7 @@ fn untrained(spec: &TowerSpec, samples: &Tensors) -> Run {
     let dataset = dataset();
     let tower = spec.build().unwrap();
     tch::manual_seed(4);
-    let quantization = samples.preprocess.quantization;
+    let quantization = samples.preprocess.quantization();
     let torch = TorchTower::new(&tower.graph, tower.normalized, quantization, Device::Cpu);
     tch::no_grad(|| {
         for (name, tensor) in torch.tensors() {
@@ -125,7 +125,6 @@ fn steps_by_themselves_give_the_bytes_of_the_engine() {
         let run = untrained(&spec, &training);
         let graph = quantize(&fused(&run), ALL, &training).unwrap().graph;
         let contract = Contract {
-            task: Task::Embedding,
             preprocess: training.preprocess,
             comparison: Comparison {
                 embedding: graph.embedding(),
@@ -325,7 +324,7 @@ fn the_rounded_tower_is_the_int8_tower() {
         let quantized = quantize(&fused(&run), recipe, &training).unwrap();
         let tower = spec.build().unwrap();
         let rounding = FakeQuantization::new(&tower.graph, &quantized);
-        let quantization = training.preprocess.quantization;
+        let quantization = training.preprocess.quantization();
         let torch = TorchTower::with_parameters(
             &tower.graph,
             tower.normalized,

@@ -12,7 +12,7 @@ use host_trainer::tower::conv4::Conv4;
 use host_trainer::tower::depthwise_separable::{Activation, DepthwiseSeparable};
 use host_trainer::tower::residual::Residual;
 use host_trainer::tower::torch::{Mode, TorchTower};
-use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 use tch::{Device, Kind, Tensor};
@@ -57,7 +57,7 @@ fn facts(tower: &TowerSpec) -> ModelFacts {
     let [height, width] = tower.input();
     ModelFacts {
         model_id: None,
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width: width as u16,
             height: height as u16,
             colour: Colour::Grey,
@@ -68,7 +68,8 @@ fn facts(tower: &TowerSpec) -> ModelFacts {
                 scale: 1.0 / 128.0,
                 zero_point: 100,
             },
-        },
+        }
+        .into(),
         comparison: Comparison {
             embedding: EmbeddingFormat {
                 dim: tower.embedding() as u16,
@@ -88,7 +89,7 @@ fn libtorch_and_the_exported_network_agree() {
     tch::set_num_threads(1);
     for spec in towers() {
         let (tower, facts) = (spec.build().unwrap(), facts(&spec));
-        let quantization = facts.preprocess.quantization;
+        let quantization = facts.preprocess.quantization();
         tch::manual_seed(4);
         let torch = TorchTower::new(&tower.graph, tower.normalized, quantization, Device::Cpu);
         let [height, width] = spec.input().map(|side| side as i64);

@@ -16,7 +16,7 @@ use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
 use host_trainer::train::event::Event;
 use host_trainer::train::{Trainer, resume};
-use shared::Distance;
+use shared::{Distance, Preprocess};
 
 /// Trains in `folder`; the losses of the epochs.
 fn train(config: RunConfig, folder: &Path, resumed: bool) -> Vec<f64> {
@@ -225,9 +225,16 @@ fn learnt_component_weights_are_kept_in_the_tower() {
         embedding: 8,
         ..conv4.clone()
     });
-    config.preprocess.width = 16;
+    resize(&mut config.preprocess, [16, 16]);
     let refused = Trainer::new(config, &dataset(), tch::Device::Cpu).unwrap_err();
     assert!(refused.to_string().contains("--embedding"), "{refused}");
+}
+
+fn resize(preprocess: &mut Preprocess, [height, width]: [u16; 2]) {
+    let Preprocess::Picture(picture) = preprocess else {
+        panic!("expected pictures, found {preprocess:?}");
+    };
+    (picture.height, picture.width) = (height, width);
 }
 
 /// Training stops when nothing gets better, and says so.
@@ -299,8 +306,7 @@ fn a_pretrained_run_begins_with_its_weights() {
     let name = after.keys().find(filters).unwrap();
     assert_eq!(after[name], run.parameters[name]);
     slow.tower.set_input([32, 32]);
-    slow.preprocess.width = 32;
-    slow.preprocess.height = 32;
+    resize(&mut slow.preprocess, [32, 32]);
     let other = Trainer::pretrained(slow, &run, &dataset(), device);
     assert!(other.is_err(), "weights of another tower were taken");
 }

@@ -9,11 +9,11 @@ use host_trainer::engine::{Embedder, Embeddings, ModelFacts};
 use host_trainer::evaluate::cohort::Normalization;
 use host_trainer::evaluate::{Details, Report, cross_validation, pair_lists, verification};
 use image::GrayImage;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat, Preprocess};
 
-const PREPROCESS: Preprocess = Preprocess {
+const PREPROCESS: Preprocess = Preprocess::Picture(PicturePreprocess {
     width: 2,
     height: 1,
     colour: Colour::Grey,
@@ -24,7 +24,7 @@ const PREPROCESS: Preprocess = Preprocess {
         scale: 1.0,
         zero_point: 0,
     },
-};
+});
 
 /// Embeds a picture as its first pixel.
 struct FirstPixel(ModelFacts);

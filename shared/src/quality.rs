@@ -1,4 +1,4 @@
-//! Whether a picture is good enough to enrol.
+//! Whether a picture, or what a pen did, is good enough to enrol.
 //!
 //! A template that was made of a bad picture refuses its subject, or accepts others, for as
 //! long as it is kept, so enrolment asks more of a picture than a comparison does.
@@ -8,20 +8,23 @@
 //!            (needs no data)   (tower input)                (bounds from the artifact)
 //! ```
 //!
-//! [`prepare`] is all of that.
+//! [`Gate`] is all of that, and the same for pen events.
 //!
 //! What is measured is the tower's input: what preprocessing takes away cannot matter. What
 //! is usual differs between photographs and ink, so the bounds are no constants: they are
 //! taken from training pictures and travel in the artifact. They say what is unlike every
 //! picture that the tower learnt from, not what is beautiful.
 
-pub mod pen;
+mod pen;
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::preprocess::{Image, Preprocess, PreprocessError, luma};
+use crate::preprocess::pen::{PenError, PenPoint, PenPreprocess};
+use crate::preprocess::{Image, PicturePreprocess, PreprocessError, luma};
+
+pub use pen::{LEAST_STEPS, check_pen};
 
 /// A picture whose luma spans no more than this shows nothing but noise.
 const BLANK_RANGE: u8 = 2;
@@ -39,7 +42,7 @@ const BIN_WIDTH: usize = 256 / BINS;
 /// Of so many pixels one is left out at each end of the histogram.
 const OUTLIERS: u32 = 256;
 
-/// What is wrong with a picture.
+/// What is wrong with a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -56,6 +59,12 @@ pub enum Flaw {
     Noisy,
     /// Too much of it is as dark, or as bright, as can be.
     Clipped,
+    /// The pen stayed where it was.
+    Still,
+    /// The pen's clock ran backwards, or stood still from the first event to the last.
+    Clock,
+    /// The pen left fewer than [`LEAST_STEPS`] steps.
+    TooShort,
 }
 
 impl Flaw {
@@ -68,6 +77,9 @@ impl Flaw {
             Self::Blurred => "blurred",
             Self::Noisy => "noisy",
             Self::Clipped => "clipped",
+            Self::Still => "still",
+            Self::Clock => "clock",
+            Self::TooShort => "too-short",
         }
     }
 }
@@ -75,6 +87,15 @@ impl Flaw {
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Still => {
+                "expected a pen that moves, found every event in one place: sign again"
+            }
+            Self::Clock => {
+                "expected pen events in order of time, found a clock that runs backwards or stands still: check the pad"
+            }
+            Self::TooShort => {
+                "expected a whole signature, found less than a letter of one: sign again"
+            }
             Self::Blank => {
                 "expected a picture with something on it, found nearly the same intensity everywhere: take it again"
             }
@@ -99,29 +120,67 @@ impl fmt::Display for Flaw {
 
 impl core::error::Error for Flaw {}
 
-/// Preprocesses a picture that is good enough to enrol; `bounds` are those of the model,
-/// where it has some. `input` is as for [`Preprocess::run`].
-///
-/// # Errors
-/// [`Unfit`].
-pub fn prepare(
-    image: &Image<'_>,
-    preprocess: &Preprocess,
-    bounds: Option<&Bounds>,
-    input: &mut [u8],
-) -> Result<(), Unfit> {
-    check_picture(image, preprocess).map_err(Unfit::Flawed)?;
-    preprocess.run(image, input).map_err(Unfit::Picture)?;
-    let measures = Measures::of(input, preprocess);
-    let checked = bounds.map_or(Ok(()), |bounds| bounds.check(&measures));
-    checked.map_err(Unfit::Flawed)
+/// What is asked of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// That it can be preprocessed.
+    Open,
+    /// That it is good enough to enrol; the bounds are those of the model, where it has some.
+    Enrolment(Option<Bounds>),
 }
 
-/// Why a picture cannot be enrolled.
+impl Gate {
+    /// Preprocesses a picture that passes. `input` is as for [`PicturePreprocess::run`].
+    ///
+    /// # Errors
+    /// [`Unfit::Picture`], [`Unfit::Flawed`].
+    pub fn prepare(
+        &self,
+        image: &Image<'_>,
+        preprocess: &PicturePreprocess,
+        input: &mut [u8],
+    ) -> Result<(), Unfit> {
+        let Self::Enrolment(bounds) = self else {
+            return preprocess.run(image, input).map_err(Unfit::Picture);
+        };
+        check_picture(image, preprocess).map_err(Unfit::Flawed)?;
+        preprocess.run(image, input).map_err(Unfit::Picture)?;
+        let measures = Measures::of(input, preprocess);
+        let checked = bounds.map_or(Ok(()), |bounds| bounds.check(&measures));
+        checked.map_err(Unfit::Flawed)
+    }
+
+    /// Preprocesses a pen's events, where they pass. `input` is as for [`PenPreprocess::run`].
+    ///
+    /// # Errors
+    /// [`Unfit::Pen`], [`Unfit::Flawed`].
+    pub fn prepare_pen(
+        &self,
+        points: &[PenPoint],
+        preprocess: &PenPreprocess,
+        input: &mut [u8],
+    ) -> Result<(), Unfit> {
+        if *self == Self::Open {
+            return preprocess
+                .run(points, input)
+                .map(|_| ())
+                .map_err(Unfit::Pen);
+        }
+        check_pen(points).map_err(Unfit::Flawed)?;
+        match preprocess.run(points, input).map_err(Unfit::Pen)? {
+            ..LEAST_STEPS => Err(Unfit::Flawed(Flaw::TooShort)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a sample does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It cannot be preprocessed.
+    /// The picture cannot be preprocessed.
     Picture(PreprocessError),
+    /// The events cannot be.
+    Pen(PenError),
     /// It is not good enough.
     Flawed(Flaw),
 }
@@ -133,10 +192,10 @@ pub enum Unfit {
 /// [`Flaw::Blank`], [`Flaw::TooSmall`].
 ///
 /// ```
-/// use shared::preprocess::{Colour, Crop, Fit, Image, Preprocess, Quantization, Tone};
+/// use shared::preprocess::{Colour, Crop, Fit, Image, PicturePreprocess, Quantization, Tone};
 /// use shared::quality::{Flaw, check_picture};
 ///
-/// let preprocess = Preprocess {
+/// let preprocess = PicturePreprocess {
 ///     width: 4,
 ///     height: 4,
 ///     colour: Colour::Grey,
@@ -152,7 +211,7 @@ pub enum Unfit {
 /// assert_eq!(check(2, &[9, 11, 9, 9]), Err(Flaw::Blank));
 /// assert_eq!(check(1, &[9, 99]), Err(Flaw::TooSmall));
 /// ```
-pub fn check_picture(image: &Image<'_>, preprocess: &Preprocess) -> Result<(), Flaw> {
+pub fn check_picture(image: &Image<'_>, preprocess: &PicturePreprocess) -> Result<(), Flaw> {
     let [width, height] = image.size();
     let (mut least, mut most) = (u8::MAX, 0);
     for luma in image.lumas() {
@@ -191,8 +250,8 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// Measures what [`Preprocess::run`] wrote. Exact integers: every machine finds the same.
-    pub fn of(input: &[u8], preprocess: &Preprocess) -> Self {
+    /// Measures what [`PicturePreprocess::run`] wrote. Exact integers: every machine finds the same.
+    pub fn of(input: &[u8], preprocess: &PicturePreprocess) -> Self {
         let channels = usize::from(preprocess.colour.channels());
         let grey = Grey {
             input,

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
-use shared::Preprocess;
-use shared::preprocess::{Colour, Crop, Fit, Image, MAX_SIDE, PreprocessError, Quantization, Tone};
+use shared::preprocess::{
+    Colour, Crop, Fit, Image, MAX_SIDE, PicturePreprocess, PreprocessError, Quantization, Tone,
+};
 
-fn spec(width: u16, height: u16) -> Preprocess {
-    Preprocess {
+fn spec(width: u16, height: u16) -> PicturePreprocess {
+    PicturePreprocess {
         width,
         height,
         colour: Colour::Grey,
@@ -20,14 +21,14 @@ fn spec(width: u16, height: u16) -> Preprocess {
     }
 }
 
-fn run(spec: Preprocess, width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
+fn run(spec: PicturePreprocess, width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
     let image = Image::new(width, height, 1, pixels).unwrap();
     let mut output = vec![0; spec.output_len()];
     spec.run(&image, &mut output).unwrap();
     output
 }
 
-fn specs() -> impl Strategy<Value = Preprocess> {
+fn specs() -> impl Strategy<Value = PicturePreprocess> {
     let tone = prop_oneof![
         Just(Tone::Keep),
         Just(Tone::Invert),
@@ -41,11 +42,13 @@ fn specs() -> impl Strategy<Value = Preprocess> {
         Just(Fit::Contain),
         Just(Fit::CentreOfMass)
     ];
-    (1u16..40, 1u16..40, tone, crop, fit).prop_map(|(width, height, tone, crop, fit)| Preprocess {
-        tone,
-        crop,
-        fit,
-        ..spec(width, height)
+    (1u16..40, 1u16..40, tone, crop, fit).prop_map(|(width, height, tone, crop, fit)| {
+        PicturePreprocess {
+            tone,
+            crop,
+            fit,
+            ..spec(width, height)
+        }
     })
 }
 
@@ -121,15 +124,15 @@ proptest! {
         spec in specs(), invert: bool, width in 2u32..30, height in 1u32..30, seed in 0u32..1000,
     ) {
         // A plane of its own would have other statistics, and another centre.
-        let spec = Preprocess {
+        let spec = PicturePreprocess {
             tone: if invert { Tone::Invert } else { Tone::Keep },
             crop: if spec.crop == Crop::Ink { Crop::Whole } else { spec.crop },
             fit: if spec.fit == Fit::CentreOfMass { Fit::Contain } else { spec.fit },
             ..spec
         };
-        let coloured = Preprocess { colour: Colour::Rgb, ..spec };
+        let coloured = PicturePreprocess { colour: Colour::Rgb, ..spec };
         prop_assert!(coloured.is_valid());
-        let ink = Preprocess { tone: Tone::Ink, ..coloured };
+        let ink = PicturePreprocess { tone: Tone::Ink, ..coloured };
         prop_assert!(!ink.is_valid());
         let byte = |i: u32| ((i + seed).wrapping_mul(0x9E37_79B1) >> 24) as u8;
         let pixels: Vec<u8> = (0..3 * width * height).map(byte).collect();
@@ -154,7 +157,7 @@ proptest! {
     #[test]
     fn light_is_evened_out(pixels in prop::collection::vec(any::<u8>(), 12 * 9)) {
         prop_assume!(pixels.iter().any(|&v| v != pixels[0]));
-        let with = |tone| run(Preprocess { tone, ..spec(12, 9) }, 12, 9, &pixels);
+        let with = |tone| run(PicturePreprocess { tone, ..spec(12, 9) }, 12, 9, &pixels);
         let (equalized, standardized) = (with(Tone::Equalize), with(Tone::Standardize));
         let count = pixels.len() as f64;
         let mean = pixels.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
@@ -176,7 +179,7 @@ proptest! {
         pixels in prop::collection::vec(0u8..100, 64), brighter in 0u8..50,
     ) {
         prop_assume!(pixels.iter().any(|&v| v.abs_diff(pixels[0]) > 3));
-        let with = |pixels: &[u8]| run(Preprocess { tone: Tone::Standardize, ..spec(8, 8) }, 8, 8, pixels);
+        let with = |pixels: &[u8]| run(PicturePreprocess { tone: Tone::Standardize, ..spec(8, 8) }, 8, 8, pixels);
         let other: Vec<u8> = pixels.iter().map(|&v| 2 * v + brighter).collect();
         for (a, b) in with(&pixels).iter().zip(with(&other)) {
             prop_assert!(a.abs_diff(b) <= 1, "{} {}", a, b);
@@ -216,7 +219,7 @@ proptest! {
     ) {
         let mut pixels = vec![255u8; 40 * 24];
         at.iter().for_each(|(x, y)| pixels[(y * 40 + x) as usize] = 0);
-        let spec = Preprocess { tone: Tone::Ink, crop: Crop::Ink, fit: Fit::CentreOfMass, ..spec(to.0, to.1) };
+        let spec = PicturePreprocess { tone: Tone::Ink, crop: Crop::Ink, fit: Fit::CentreOfMass, ..spec(to.0, to.1) };
         let output = run(spec, 40, 24, &pixels);
         let weigh = |place: &dyn Fn(usize) -> usize| {
             let of = |(index, &v): (usize, &u8)| (place(index) as f64 + 0.5) * f64::from(v);
@@ -236,7 +239,7 @@ proptest! {
     fn ink_is_told_from_paper(paper in 150u8..=255, ink in 0u8..90, at in 0usize..64) {
         let mut pixels = [paper; 64];
         pixels[at] = ink;
-        let output = run(Preprocess { tone: Tone::Ink, ..spec(8, 8) }, 8, 8, &pixels);
+        let output = run(PicturePreprocess { tone: Tone::Ink, ..spec(8, 8) }, 8, 8, &pixels);
         for (index, &value) in output.iter().enumerate() {
             prop_assert_eq!(value, if index == at { 255 } else { 0 });
         }
@@ -265,7 +268,7 @@ fn cropping_finds_the_ink_and_containing_keeps_its_proportions() {
     for (x, y) in [(4, 3), (11, 3), (4, 6), (11, 6)] {
         pixels[y * 20 + x] = 0;
     }
-    let spec = |fit| Preprocess {
+    let spec = |fit| PicturePreprocess {
         tone: Tone::Ink,
         crop: Crop::Ink,
         fit,
@@ -305,25 +308,25 @@ fn choices_keep_their_numbers() {
     let crops = [Crop::Whole, Crop::CentreSquare, Crop::Ink];
     let fits = [Fit::Stretch, Fit::Contain, Fit::CentreOfMass];
     let mut buffer = [0; 32];
-    let mut first = |spec: Preprocess| {
+    let mut first = |spec: PicturePreprocess| {
         let bytes = postcard::to_slice(&spec, &mut buffer).unwrap();
         bytes[..6].to_vec()
     };
     for (number, tone) in (0u8..).zip(tones) {
         assert_eq!(
-            first(Preprocess { tone, ..spec(7, 5) }),
+            first(PicturePreprocess { tone, ..spec(7, 5) }),
             [7, 5, 0, number, 0, 0]
         );
     }
     for (number, crop) in (0u8..).zip(crops) {
         assert_eq!(
-            first(Preprocess { crop, ..spec(7, 5) }),
+            first(PicturePreprocess { crop, ..spec(7, 5) }),
             [7, 5, 0, 0, number, 0]
         );
     }
     for (number, fit) in (0u8..).zip(fits) {
         assert_eq!(
-            first(Preprocess { fit, ..spec(7, 5) }),
+            first(PicturePreprocess { fit, ..spec(7, 5) }),
             [7, 5, 0, 0, 0, number]
         );
     }
@@ -339,7 +342,7 @@ fn a_far_stroke_moves_nothing_else() {
     }
     pixels[16 * 64 + 50] = 0;
     let middle = |fit| {
-        let spec = Preprocess {
+        let spec = PicturePreprocess {
             tone: Tone::Ink,
             crop: Crop::Ink,
             fit,

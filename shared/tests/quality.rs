@@ -4,14 +4,14 @@
 use proptest::prelude::*;
 use shared::decision::Verification;
 use shared::drift::{Drift, Reenrol, WINDOW};
-use shared::preprocess::{Colour, Crop, Fit, Image, Preprocess, Quantization, Tone};
-use shared::quality::pen::{self, PenFlaw, Point};
-use shared::quality::{Bounds, Flaw, Measures, check_picture};
+use shared::preprocess::pen::{PenPoint, PenPreprocess, Sampling, Scale};
+use shared::preprocess::{Colour, Crop, Fit, Image, PicturePreprocess, Quantization, Tone};
+use shared::quality::{Bounds, Flaw, Gate, LEAST_STEPS, Measures, Unfit, check_pen, check_picture};
 
 const SIDE: usize = 32;
 
-fn preprocess(colour: Colour) -> Preprocess {
-    Preprocess {
+fn preprocess(colour: Colour) -> PicturePreprocess {
+    PicturePreprocess {
         width: SIDE as u16,
         height: SIDE as u16,
         colour,
@@ -150,7 +150,7 @@ fn a_flaw_is_called_by_its_name() {
 
 #[test]
 fn noise_on_blank_paper_is_blank() {
-    let spec = Preprocess {
+    let spec = PicturePreprocess {
         tone: Tone::Ink,
         ..preprocess(Colour::Grey)
     };
@@ -162,26 +162,63 @@ fn noise_on_blank_paper_is_blank() {
     assert_eq!(check(&ink), Ok(()));
 }
 
-#[test]
-fn a_pen_sequence_needs_points_movement_and_time() {
-    let point = |step: u32| Point {
-        x: step as i32,
+fn point(step: u32) -> PenPoint {
+    PenPoint {
+        x: 10 * step as i32,
         y: 5,
-        time: step,
-    };
-    let line: Vec<Point> = (0..9).map(point).collect();
-    assert_eq!(pen::check(&line, 9), Ok(()));
-    let few = |expected, found| Err(PenFlaw::TooFewPoints { expected, found });
-    assert_eq!(pen::check(&line, 10), few(10, 9));
-    assert_eq!(pen::check(&[], 0), few(1, 0));
-    assert_eq!(pen::check(&[point(3); 9], 9), Err(PenFlaw::NoMovement));
+        t: 10 * step,
+        pressure: 300,
+        end_of_stroke: false,
+    }
+}
+
+#[test]
+fn a_pen_that_moves_by_a_clock_that_runs_is_no_flaw() {
+    let line: Vec<PenPoint> = (0..9).map(point).collect();
+    assert_eq!(check_pen(&line), Ok(()));
+    assert_eq!(check_pen(&[]), Err(Flaw::Still));
+    assert_eq!(check_pen(&[point(3)]), Err(Flaw::Still));
+    let rests = |t| PenPoint { t, ..point(3) };
+    assert_eq!(check_pen(&[1, 2, 3].map(rests)), Err(Flaw::Still));
     let mut backwards = line.clone();
     backwards.swap(3, 4);
-    assert_eq!(pen::check(&backwards, 9), Err(PenFlaw::Time));
-    // Two points of one tick are no flaw.
-    let mut coarse = line;
-    coarse[4].time = coarse[3].time;
-    assert_eq!(pen::check(&coarse, 9), Ok(()));
+    assert_eq!(check_pen(&backwards), Err(Flaw::Clock));
+    // Two events of one tick are no flaw, nor is a clock that begins anew.
+    let mut coarse = line.clone();
+    coarse[4].t = coarse[3].t;
+    assert_eq!(check_pen(&coarse), Ok(()));
+    let wrapped = line.iter().map(|point| PenPoint {
+        t: point.t.wrapping_sub(35),
+        ..*point
+    });
+    assert_eq!(check_pen(&wrapped.collect::<Vec<_>>()), Ok(()));
+}
+
+#[test]
+fn fewer_steps_than_eight_are_no_signature_to_enrol() {
+    let spec = PenPreprocess {
+        steps: 32,
+        sampling: Sampling::Time(10),
+        scale: Scale::Device {
+            unit: 100,
+            pressure: 1023,
+        },
+    };
+    let prepare = |gate: Gate, count| {
+        let points: Vec<PenPoint> = (0..count).map(point).collect();
+        let mut input = vec![0; spec.shape().len()];
+        gate.prepare_pen(&points, &spec, &mut input)
+    };
+    let steps = |count| {
+        let points: Vec<PenPoint> = (0..count).map(point).collect();
+        spec.run(&points, &mut vec![0; spec.shape().len()]).unwrap()
+    };
+    let enough = (2..20).find(|count| steps(*count) == LEAST_STEPS).unwrap();
+    let enrolment = Gate::Enrolment(None);
+    assert_eq!(prepare(enrolment, enough), Ok(()));
+    let short = Err(Unfit::Flawed(Flaw::TooShort));
+    assert_eq!(prepare(enrolment, enough - 1), short);
+    assert_eq!(prepare(Gate::Open, enough - 1), Ok(()));
 }
 
 fn after(drift: &mut Drift, distances: impl Iterator<Item = f32>) -> usize {

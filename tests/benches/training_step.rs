@@ -34,8 +34,8 @@ use host_trainer::train::Trainer;
 use host_trainer::train::optimizer::Optimizer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
-use shared::{Distance, Preprocess};
+use shared::Distance;
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use tch::{Device, Kind, Tensor};
 
 const CLASSES: i64 = 32;
@@ -203,7 +203,7 @@ fn signers() -> Dataset {
         samples,
         split,
         pairs: vec![],
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width: 28,
             height: 28,
             colour: Colour::Grey,
@@ -214,7 +214,8 @@ fn signers() -> Dataset {
                 scale: 1.0 / 255.0,
                 zero_point: 0,
             },
-        },
+        }
+        .into(),
     }
 }
 

@@ -173,7 +173,7 @@ pub(crate) struct Info {
 /// What is enrolled, verified or identified.
 #[derive(Debug, Args)]
 pub(crate) struct Samples {
-    /// Pictures, or folders of such; a subject is verified when every one is accepted
+    /// Pictures, files of pen events (.sig, .csv), or folders of such; a subject is verified when every one is accepted
     #[cfg_attr(not(feature = "device"), arg(required = true, value_name = "IMG"))]
     #[cfg_attr(
         feature = "device",

@@ -1,12 +1,16 @@
-//! Picture files and folders of such.
+//! Files of samples, pictures and pen events, and folders of such.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use edge_runtime::pen::{self, is_pen_file};
 use edge_runtime::picture::{EXTENSIONS, MAX_LEN, Picture, is_picture};
+use edge_runtime::recognizer::Sample;
+use shared::preprocess::PreprocessError;
+use shared::preprocess::pen::PenPoint;
 
-/// The files that are meant: a folder stands for all pictures in it, by name.
+/// The files that are meant: a folder stands for all samples in it, by name.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = vec![];
     for path in paths {
@@ -18,17 +22,45 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
             .with_context(|| format!("{}: expected a folder that can be read", path.display()))?;
         let mut inside: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
-        inside.retain(|path| path.is_file() && is_picture(path));
+        inside.retain(|path| path.is_file() && (is_picture(path) || is_pen_file(path)));
         ensure!(
             !inside.is_empty(),
-            "{}: expected pictures in the folder, found none that ends in {}",
+            "{}: expected pictures or pen events in the folder, found none that ends in {}, {}",
             path.display(),
-            EXTENSIONS.join(", ")
+            EXTENSIONS.join(", "),
+            pen::EXTENSIONS.join(", ")
         );
         inside.sort();
         files.extend(inside);
     }
     Ok(files)
+}
+
+/// What is in a file.
+#[derive(Debug)]
+pub(crate) enum FileSample {
+    Picture(Picture),
+    Pen(Vec<PenPoint>),
+}
+
+impl FileSample {
+    /// Reads a picture, or pen events where the file's name says that it holds such.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        if !is_pen_file(path) {
+            return read(path).map(Self::Picture);
+        }
+        let context = || path.display().to_string();
+        let bytes = edge_runtime::file::read(path, pen::MAX_LEN as u64).with_context(context)?;
+        Ok(Self::Pen(pen::read(&bytes).with_context(context)?))
+    }
+
+    /// As a recognizer takes it.
+    pub(crate) fn sample(&self) -> Result<Sample<'_>, PreprocessError> {
+        match self {
+            Self::Picture(picture) => picture.image().map(Sample::Picture),
+            Self::Pen(points) => Ok(Sample::Pen(points)),
+        }
+    }
 }
 
 /// Reads and decodes one picture.

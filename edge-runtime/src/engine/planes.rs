@@ -10,17 +10,14 @@ use shared::Preprocess;
 
 /// Sizes of `samples` samples: how many, channels, height, width.
 pub fn shape(preprocess: &Preprocess, samples: usize) -> [usize; 4] {
-    [
-        samples,
-        usize::from(preprocess.colour.channels()),
-        usize::from(preprocess.height),
-        usize::from(preprocess.width),
-    ]
+    let shape = preprocess.shape();
+    let [channels, height, width] = [shape.channels, shape.height, shape.width];
+    [samples, channels.into(), height.into(), width.into()]
 }
 
 /// Preprocessed samples, one after the other, each plane by plane.
 pub fn planes<'a>(preprocess: &Preprocess, samples: &'a [u8]) -> Cow<'a, [u8]> {
-    let channels = usize::from(preprocess.colour.channels());
+    let channels = usize::from(preprocess.shape().channels);
     of_each(samples, preprocess.output_len(), channels)
 }
 

@@ -105,7 +105,7 @@ impl fmt::Display for LoadError {
             Self::Artifact { path, error } => write!(f, "{}: {error}", path.display()),
             Self::NoOnnx { path } => write!(
                 f,
-                "{}: expected a model folder with {INT8_ONNX} for the tract engine, found an artifact alone: name the folder, or use --engine int8",
+                "{}: expected a model folder with {INT8_ONNX} for the tract engine, found none: name a model's folder, or use --engine int8, which is all there is for networks over sequences",
                 path.display()
             ),
             Self::Engine(error) => error.fmt(f),

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use shared::preprocess::PreprocessError;
-use shared::quality::Flaw;
+use shared::preprocess::pen::PenError;
+use shared::quality::{Flaw, Unfit};
 use shared::template::TemplateError;
 
 use super::Unlike;
@@ -15,6 +16,12 @@ use crate::engine::EngineError;
 pub enum RecognizerError<S> {
     /// The picture is not accepted.
     Picture(PreprocessError),
+    /// The signature is not accepted.
+    Pen(PenError),
+    /// What a pen did was given to a model that reads pictures.
+    ReadsPictures,
+    /// A picture was given to a model that reads what a pen did.
+    ReadsPens,
     /// The engine cannot be used or did not run.
     Engine(EngineError),
     /// The template cannot be made or is full.
@@ -28,7 +35,7 @@ pub enum RecognizerError<S> {
     },
     /// A template without samples was to be enrolled.
     NoSample,
-    /// The picture is not good enough to enrol.
+    /// The sample is not good enough to enrol.
     Quality(Flaw),
     /// A sample is farther from the others than one of the same subject should be.
     Unlike(Unlike),
@@ -44,6 +51,16 @@ impl<S> From<EngineError> for RecognizerError<S> {
     }
 }
 
+impl<S> From<Unfit> for RecognizerError<S> {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Picture(error) => Self::Picture(error),
+            Unfit::Pen(error) => Self::Pen(error),
+            Unfit::Flawed(flaw) => Self::Quality(flaw),
+        }
+    }
+}
+
 impl<S> From<TemplateError> for RecognizerError<S> {
     fn from(error: TemplateError) -> Self {
         Self::Template(error)
@@ -54,6 +71,13 @@ impl<S: fmt::Display> fmt::Display for RecognizerError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Picture(error) => error.fmt(f),
+            Self::Pen(error) => error.fmt(f),
+            Self::ReadsPictures => f.write_str(
+                "expected a picture, which this model reads, found what a pen did: give a picture, or another model",
+            ),
+            Self::ReadsPens => f.write_str(
+                "expected what a pen did, which this model reads, found a picture: give a pen's events, or another model",
+            ),
             Self::Engine(error) => error.fmt(f),
             Self::Template(error) => error.fmt(f),
             Self::FarTarget { asked, strictest } => write!(

@@ -469,7 +469,10 @@ fn not_captured(error: SensorError) -> Refusal {
 
 pub(super) fn refusal<S>(error: RecognizerError<S>) -> Refusal {
     match error {
-        RecognizerError::Picture(_) => Refusal::Image,
+        RecognizerError::Picture(_)
+        | RecognizerError::Pen(_)
+        | RecognizerError::ReadsPictures
+        | RecognizerError::ReadsPens => Refusal::Image,
         RecognizerError::Engine(_) | RecognizerError::FarTarget { .. } => Refusal::Engine,
         RecognizerError::Template(TemplateError::Shots { .. }) => Refusal::Full,
         RecognizerError::Template(TemplateError::Closed) => Refusal::Learned,

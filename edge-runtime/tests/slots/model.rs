@@ -4,8 +4,8 @@ use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use shared::artifact::golden::fill_input;
 use shared::artifact::plan::{Conv2d, Place, PlanHeader};
-use shared::artifact::{Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, write};
-use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::artifact::{Artifact, Card, Contents, Contract, OperatingPoint, Step, write};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 
@@ -68,8 +68,7 @@ fn with_golden(seed: u32, golden: &[u8]) -> Vec<u8> {
     });
     let contents = Contents {
         contract: &Contract {
-            task: Task::Embedding,
-            preprocess: Preprocess {
+            preprocess: PicturePreprocess {
                 width: SIDE,
                 height: SIDE,
                 colour: Colour::Grey,
@@ -80,7 +79,8 @@ fn with_golden(seed: u32, golden: &[u8]) -> Vec<u8> {
                     scale: 1.0,
                     zero_point: 0,
                 },
-            },
+            }
+            .into(),
             comparison: Comparison {
                 embedding: EmbeddingFormat {
                     dim: DIM,

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use shared::Distance;
-use shared::Preprocess;
-use shared::preprocess::Quantization;
+use shared::preprocess::{PicturePreprocess, Quantization};
 
 use super::picture::{DistanceName, PictureArgs, named};
 use super::quantize::{ExportArgs, PROGRAM, print, relative};
@@ -92,7 +91,7 @@ pub fn run(args: &ImportArgs, out: &mut impl Write) -> Result<()> {
         );
     }
     let dataset = args.dataset.load(args.data.data.as_deref())?;
-    let run = into_run(args, &onnx, &reading, network, &dataset);
+    let run = into_run(args, &onnx, &reading, network, &dataset)?;
     let source = Source::of_run(run).with_context(|| path.to_string())?;
     compare(&onnx, &reading, &source, &dataset).with_context(|| path.to_string())?;
     let options = args.export.options(vec![command(args)?]);
@@ -131,17 +130,20 @@ fn into_run(
     reading: &Reading,
     network: Network,
     dataset: &Dataset,
-) -> Run {
+) -> Result<Run> {
     let source = args.model.file_name().unwrap_or_default();
     let shape = network.graph.input_shape();
-    let preprocess = Preprocess {
+    let usual = dataset.preprocess.picture();
+    let usual = usual
+        .context("expected a data set of pictures to import for, found one of pen sequences")?;
+    let preprocess = PicturePreprocess {
         width: shape.width as u16,
         height: shape.height as u16,
         colour: reading.channels.colour(),
         quantization: network.quantization,
-        ..args.picture.preprocess(dataset.preprocess)
+        ..args.picture.preprocess(*usual)
     };
-    Run {
+    Ok(Run {
         config: RunConfig {
             dataset: dataset.name.clone(),
             terms: format!(
@@ -156,7 +158,7 @@ fn into_run(
                 steps_per_epoch: 0,
                 ..TrainingConfig::default()
             },
-            preprocess,
+            preprocess: preprocess.into(),
             tower: TowerSpec::Imported(Imported {
                 source: source.to_string_lossy().into_owned(),
                 source_sha256: sha256(onnx),
@@ -165,7 +167,7 @@ fn into_run(
             }),
         },
         parameters: network.parameters,
-    }
+    })
 }
 
 /// Measures that the layers compute what the file does.

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use shared::preprocess::{Crop, Fit, Tone};
+use shared::preprocess::{Crop, Fit, PicturePreprocess, Tone};
 use shared::{Distance, Preprocess};
 
 /// From a picture to a tower's input. What is not said is as usual for the data set.
@@ -72,7 +73,7 @@ pub struct Size {
 impl FromStr for Size {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let size = text.split_once('x').and_then(|(width, height)| {
             Some(Self {
                 width: width.parse().ok().filter(|&side| side > 0)?,
@@ -95,13 +96,31 @@ impl From<DistanceName> for Distance {
 }
 
 impl PictureArgs {
+    /// The same for samples of any kind.
+    ///
+    /// # Errors
+    /// When something was said of pictures and samples are none.
+    pub fn of_samples(&self, usual: Preprocess) -> Result<Preprocess> {
+        match usual {
+            Preprocess::Picture(usual) => Ok(self.preprocess(usual).into()),
+            Preprocess::Pen(_) => {
+                ensure!(
+                    *self == Self::default(),
+                    "expected settings of pen sequences, found{}: they are set by --set preprocess.steps=200 and the like",
+                    self.flags()
+                );
+                Ok(usual)
+            }
+        }
+    }
+
     /// The usual preprocessing with what was said in its place.
-    pub fn preprocess(&self, usual: Preprocess) -> Preprocess {
+    pub fn preprocess(&self, usual: PicturePreprocess) -> PicturePreprocess {
         let size = self.input.unwrap_or(Size {
             width: usual.width,
             height: usual.height,
         });
-        Preprocess {
+        PicturePreprocess {
             width: size.width,
             height: size.height,
             tone: match self.tone {

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use shared::Distance;
 use shared::embedding::MAX_DIM;
-use shared::{Distance, Preprocess};
 
 use super::picture::{DistanceName, PictureArgs};
 use super::{count, learning_rate};
@@ -161,8 +161,9 @@ impl Settings {
     /// Choices that bring numbers of their own.
     fn choose(&self, config: &mut RunConfig) -> Result<()> {
         config.seed = self.seed.unwrap_or(config.seed);
-        config.preprocess = self.picture.preprocess(config.preprocess);
-        let input = [config.preprocess.height, config.preprocess.width].map(usize::from);
+        config.preprocess = self.picture.of_samples(config.preprocess)?;
+        let shape = config.preprocess.shape();
+        let input = [shape.height, shape.width].map(usize::from);
         if let Some(tower) = self.tower {
             config.tower = recipe::architecture(tower, &config.tower);
         }
@@ -248,7 +249,6 @@ impl Settings {
 
 /// What holds for a data set when nothing is said.
 fn usual(name: DatasetName, dataset: &Dataset) -> RunConfig {
-    let Preprocess { width, height, .. } = dataset.preprocess;
     RunConfig {
         dataset: dataset.name.clone(),
         terms: dataset.terms.clone(),
@@ -257,7 +257,7 @@ fn usual(name: DatasetName, dataset: &Dataset) -> RunConfig {
         distance: Distance::Euclidean,
         training: recipe::training(name, dataset),
         preprocess: dataset.preprocess,
-        tower: recipe::tower(name, [height, width].map(usize::from)),
+        tower: recipe::tower(name, dataset.preprocess.shape()),
     }
 }
 

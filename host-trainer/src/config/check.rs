@@ -15,25 +15,47 @@ impl RunConfig {
     /// # Errors
     /// What was expected, what was found, and what to choose instead.
     pub fn check(&self) -> Result<()> {
+        let picture = self.preprocess.picture();
         ensure!(
-            self.preprocess.colour == Colour::Grey,
+            picture.is_none_or(|picture| picture.colour == Colour::Grey),
             "expected grey pictures to train on, found preprocessing that keeps colours: set preprocess.colour=grey, \
              and a tower for one channel"
         );
         ranges(&self.training)?;
-        let input = [self.preprocess.height, self.preprocess.width].map(usize::from);
+        let shape = self.preprocess.shape();
+        let input = [shape.height, shape.width].map(usize::from);
         ensure!(
-            self.tower.input() == input,
-            "expected a tower for what preprocessing gives, {input:?} (height, width), found one for {:?}: \
+            self.tower.input() == input && self.tower.channels() == usize::from(shape.channels),
+            "expected a tower for what preprocessing gives, {input:?} (height, width) of {} channels, found one for {:?} of {}: \
              choose both by --input",
-            self.tower.input()
+            shape.channels,
+            self.tower.input(),
+            self.tower.channels()
+        );
+        ensure!(
+            self.preprocess.is_valid(),
+            "expected preprocessing that can be run, found {:?}: sizes and scales are above 0",
+            self.preprocess
         );
         let training = &self.training;
+        sequences(self)?;
         miner_for_loss(training)?;
         sampler_for_loss(training)?;
         distance_for_loss(self)?;
         distance_for_miner(self)
     }
+}
+
+/// What is done to pictures is not done to sequences.
+fn sequences(config: &RunConfig) -> Result<()> {
+    let training = &config.training;
+    ensure!(
+        config.preprocess.picture().is_some()
+            || training.augment == Augment::NONE && !training.rotations,
+        "expected neither random changes of pictures nor quarter turns with pen sequences, found some: \
+         choose --augment none --rotations false"
+    );
+    Ok(())
 }
 
 /// Whether the device compares directions only, so that angles are all that counts.

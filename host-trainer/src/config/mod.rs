@@ -8,6 +8,7 @@
 //! repeats a training.
 
 pub mod overrides;
+pub mod preprocessing;
 pub mod training;
 
 mod check;
@@ -46,7 +47,8 @@ pub struct RunConfig {
     pub distance: Distance,
     /// How the weights were found.
     pub training: TrainingConfig,
-    /// From pixels to tower inputs.
+    /// From samples to tower inputs.
+    #[serde(with = "preprocessing")]
     pub preprocess: Preprocess,
     /// The network.
     pub tower: TowerSpec,

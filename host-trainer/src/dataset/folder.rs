@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use edge_runtime::picture::{EXTENSIONS, is_picture};
 use shared::Preprocess;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use super::{Class, Dataset, Kind, Sample, Source, Split, tree};
 
@@ -26,7 +26,7 @@ const LEAST_CLASSES: usize = 6;
 
 /// The usual input: 64 x 64 grey, the middle of the picture.
 pub(super) fn preprocess() -> Preprocess {
-    Preprocess {
+    PicturePreprocess {
         width: 64,
         height: 64,
         colour: Colour::Grey,
@@ -38,6 +38,7 @@ pub(super) fn preprocess() -> Preprocess {
             zero_point: 0,
         },
     }
+    .into()
 }
 
 /// Reads the folder's structure; pictures are decoded when they are asked for.

@@ -12,8 +12,10 @@ pub mod lfwcrop;
 pub mod omniglot;
 pub mod orl_faces;
 pub mod pairs;
+pub mod pen_folder;
 pub mod sigcomp2011;
 pub mod split;
+pub mod susig;
 pub mod synthetic_signatures;
 mod tree;
 mod turn;
@@ -28,6 +30,7 @@ use clap::ValueEnum;
 use edge_runtime::picture::{self, Picture};
 use rayon::prelude::*;
 use shared::Preprocess;
+use shared::preprocess::pen::PenPoint;
 
 pub use by_class::ClassSamples;
 pub use split::{Part, Split};
@@ -57,6 +60,15 @@ pub enum DatasetName {
     Folder,
     /// A list of pairs of pictures with labels, comma-separated.
     Pairs,
+    /// The generated signers, what their pens did instead of pictures; needs no files.
+    SyntheticPens,
+    /// Signatures on a display as its pen gave them, with skilled forgeries; SUSIG's Visual
+    /// corpus.
+    Susig,
+    /// The same on a tablet that shows nothing; SUSIG's Blind corpus.
+    SusigBlind,
+    /// A folder per writer, files of pen events in it.
+    PenFolder,
 }
 
 impl DatasetName {
@@ -87,7 +99,11 @@ impl DatasetName {
     pub fn may_be_biometric(self) -> bool {
         !matches!(
             self,
-            Self::SyntheticSignatures | Self::Omniglot | Self::OmniglotVinyals | Self::OmniglotKoch
+            Self::SyntheticSignatures
+                | Self::SyntheticPens
+                | Self::Omniglot
+                | Self::OmniglotVinyals
+                | Self::OmniglotKoch
         )
     }
 
@@ -124,6 +140,17 @@ impl DatasetName {
             (Self::LfwcropView1, data) => lfwcrop::load_view_1(data.unwrap_or(Path::new("."))),
             (Self::Sigcomp2011, data) => sigcomp2011::load(data.unwrap_or(Path::new("."))),
             (Self::Folder, Some(data)) => folder::load(data),
+            (Self::SyntheticPens, _) => Ok(synthetic_signatures::load_pens()),
+            (Self::Susig, data) => {
+                susig::load(susig::Corpus::Visual, data.unwrap_or(Path::new(".")))
+            }
+            (Self::SusigBlind, data) => {
+                susig::load(susig::Corpus::Blind, data.unwrap_or(Path::new(".")))
+            }
+            (Self::PenFolder, Some(data)) => pen_folder::load(data),
+            (Self::PenFolder, None) => bail!(
+                "expected a folder with a folder of pen files per writer, found none given: name it by --data"
+            ),
             (Self::Folder, None) => bail!(
                 "expected a folder with a folder of pictures per class, found none given: name it by --data"
             ),
@@ -176,7 +203,7 @@ pub struct Class {
     pub group: String,
 }
 
-/// One picture of a class.
+/// One picture, or signature, of a class.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Index into [`Dataset::classes`].
@@ -185,7 +212,7 @@ pub struct Sample {
     pub kind: Kind,
     /// Where it comes from, for messages and reports.
     pub name: String,
-    /// How to get its pixels.
+    /// How to get its pixels or events.
     pub source: Source,
 }
 
@@ -216,7 +243,7 @@ pub enum Kind {
     Forged,
 }
 
-/// How to get a sample's pixels.
+/// How to get a sample's pixels or events.
 #[derive(Clone)]
 pub enum Source {
     /// The bytes of a PNG, PNM, BMP or JPEG file.
@@ -225,6 +252,10 @@ pub enum Source {
     File(PathBuf),
     /// Made when asked for.
     Generated(Arc<dyn Fn() -> image::GrayImage + Send + Sync>),
+    /// What a pen did.
+    Pen(Arc<[PenPoint]>),
+    /// The same, made when asked for.
+    Traced(Arc<dyn Fn() -> Vec<PenPoint> + Send + Sync>),
     /// Another picture, turned.
     Turned(Box<Source>, Turn),
     /// A rectangle of another picture: left, top, width, height.
@@ -237,6 +268,8 @@ impl std::fmt::Debug for Source {
             Self::Encoded(bytes) => write!(f, "Encoded({} bytes)", bytes.len()),
             Self::File(path) => write!(f, "File({})", path.display()),
             Self::Generated(_) => f.write_str("Generated"),
+            Self::Pen(points) => write!(f, "Pen({} events)", points.len()),
+            Self::Traced(_) => f.write_str("Traced"),
             Self::Turned(upright, turn) => write!(f, "{upright:?} turned {}", turn.degrees()),
             Self::Part(whole, rectangle) => write!(f, "{rectangle:?} of {whole:?}"),
         }
@@ -267,6 +300,9 @@ impl Source {
                 let whole = image::DynamicImage::from(whole.picture(name)?);
                 Ok(whole.crop_imm(*left, *top, *width, *height).into())
             }
+            Self::Pen(_) | Self::Traced(_) => {
+                bail!("{name}: expected a picture, found what a pen did")
+            }
         }
     }
 
@@ -278,6 +314,15 @@ impl Source {
             made => bail!("expected a file, found {made:?}"),
         }
     }
+
+    /// What the pen did; `name` is for messages.
+    fn points(&self, name: &str) -> Result<Arc<[PenPoint]>> {
+        match self {
+            Self::Pen(points) => Ok(Arc::clone(points)),
+            Self::Traced(make) => Ok(make().into()),
+            _ => bail!("{name}: expected what a pen did, found a picture"),
+        }
+    }
 }
 
 impl Sample {
@@ -287,6 +332,34 @@ impl Sample {
     /// When the file cannot be read or is no picture; the message names it.
     pub fn picture(&self) -> Result<Picture> {
         self.source.picture(&self.name)
+    }
+
+    /// The sample's pen events.
+    ///
+    /// # Errors
+    /// When it is a picture; the message names it.
+    pub fn points(&self) -> Result<Arc<[PenPoint]>> {
+        self.source.points(&self.name)
+    }
+
+    /// Puts the tower's input of the sample into `output`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or preprocessing does not accept what is in it; the
+    /// message names it.
+    pub fn preprocess(&self, preprocess: &Preprocess, output: &mut [u8]) -> Result<()> {
+        match preprocess {
+            Preprocess::Picture(spec) => {
+                let picture = self.picture()?;
+                let image = picture.image().with_context(|| self.name.clone())?;
+                spec.run(&image, output).with_context(|| self.name.clone())
+            }
+            Preprocess::Pen(spec) => {
+                let points = self.points()?;
+                let steps = spec.run(&points, output);
+                steps.map(|_| ()).with_context(|| self.name.clone())
+            }
+        }
     }
 }
 
@@ -315,9 +388,7 @@ impl Tensors {
         let mut pixels = vec![0; indices.len() * length];
         pixels.par_chunks_mut(length).zip(indices).try_for_each(
             |(output, &index)| -> Result<()> {
-                let sample = &dataset.samples[index as usize];
-                preprocess_into(preprocess, &sample.picture()?, output)
-                    .with_context(|| sample.name.clone())
+                dataset.samples[index as usize].preprocess(preprocess, output)
             },
         )?;
         let of = |index: &u32| &dataset.samples[*index as usize];
@@ -358,16 +429,4 @@ impl Tensors {
         let length = self.preprocess.output_len();
         &self.pixels[index * length..(index + 1) * length]
     }
-}
-
-/// Runs `preprocess` on a picture.
-///
-/// # Errors
-/// When the picture's size is not accepted.
-pub fn preprocess_into(
-    preprocess: &Preprocess,
-    picture: &Picture,
-    output: &mut [u8],
-) -> Result<()> {
-    Ok(preprocess.run(&picture.image()?, output)?)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 use shared::Preprocess;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use super::archive::for_each_entry;
 use super::tree::entries;
@@ -26,7 +26,7 @@ const TERMS: &str = "AT&T Database of Faces; credit to Olivetti Research Laborat
 
 /// 46 x 56: half of each side, so that the aspect ratio stays.
 fn preprocess() -> Preprocess {
-    Preprocess {
+    PicturePreprocess {
         width: 46,
         height: 56,
         colour: Colour::Grey,
@@ -38,6 +38,7 @@ fn preprocess() -> Preprocess {
             zero_point: 0,
         },
     }
+    .into()
 }
 
 /// Photographs by subject and number.

@@ -18,8 +18,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use edge_runtime::picture::is_picture;
-use shared::Preprocess;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use super::csv::{One, rows};
 use super::folder::forged_of;
@@ -39,8 +38,8 @@ const TERMS: &str = "SigComp2011, Dutch offline signatures, Liwicki et al. 2011,
     for research, no licence stated";
 
 /// As of `synthetic-signatures`, so that a tower can go from one to the other.
-fn preprocess() -> Preprocess {
-    Preprocess {
+fn preprocess() -> PicturePreprocess {
+    PicturePreprocess {
         width: 96,
         height: 48,
         colour: Colour::Grey,
@@ -103,7 +102,7 @@ pub fn load(data: &Path) -> Result<Dataset> {
         pairs: pairs(&tree, &places)?,
         classes,
         samples,
-        preprocess: preprocess(),
+        preprocess: preprocess().into(),
     })
 }
 

@@ -50,10 +50,9 @@ mod tests {
 
     use image::GrayImage;
     use proptest::prelude::*;
-    use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
     use super::*;
-    use crate::dataset::preprocess_into;
 
     fn picture(width: u32, height: u32, pixels: Vec<u8>) -> Picture {
         DynamicImage::from(GrayImage::from_raw(width, height, pixels).unwrap()).into()
@@ -76,7 +75,7 @@ mod tests {
         fn turning_commutes_with_resizing(
             pixels in prop::collection::vec(any::<u8>(), 15 * 15), side in 2u16..20
         ) {
-            let spec = Preprocess {
+            let spec = PicturePreprocess {
                 width: side,
                 height: side,
                 colour: Colour::Grey,
@@ -87,7 +86,7 @@ mod tests {
             };
             let resized = |drawing: &Picture| {
                 let mut output = vec![0; spec.output_len()];
-                preprocess_into(&spec, drawing, &mut output).unwrap();
+                spec.run(&drawing.image().unwrap(), &mut output).unwrap();
                 output
             };
             let upright = picture(15, 15, pixels);

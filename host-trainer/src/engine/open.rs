@@ -18,7 +18,7 @@ use crate::export::{ARTIFACT, FLOAT_ONNX, INT8_ONNX, onnx};
 use crate::quantize::fused::FusedGraph;
 
 /// Opens `model`, a run or a model folder, on an engine. `precision` chooses one of a
-/// model folder's two networks; int8 when it is not said.
+/// model folder's two networks; when it is not said, int8 where the engine has a file of it.
 ///
 /// # Errors
 /// When the folder is neither, a file is missing or of another model, or the engine
@@ -42,7 +42,12 @@ pub fn open(
         model.display(),
         config::CONFIG
     );
-    open_model(model, engine, precision.unwrap_or(Precision::Int8))
+    // Of a network over sequences only our engine has integers.
+    let usual = match model.join(INT8_ONNX).is_file() || engine == EngineName::Int8 {
+        true => Precision::Int8,
+        false => Precision::Float,
+    };
+    open_model(model, engine, precision.unwrap_or(usual))
 }
 
 fn open_run(run: &Run, engine: EngineName) -> Result<Box<dyn Embedder>> {

@@ -29,7 +29,7 @@ impl TorchEmbedder {
             tower: TorchTower::with_parameters(
                 &tower.graph,
                 tower.normalized,
-                run.config.preprocess.quantization,
+                run.config.preprocess.quantization(),
                 &run.parameters,
                 device,
             )?,

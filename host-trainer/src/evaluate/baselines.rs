@@ -99,7 +99,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use proptest::prelude::*;
-    use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
     use shared::{Distance, Embedding};
 
     use super::*;
@@ -108,7 +108,7 @@ mod tests {
     fn tensors(pixels: Vec<u8>, [width, height]: [u16; 2]) -> Tensors {
         let count = pixels.len() / usize::from(width * height);
         Tensors {
-            preprocess: Preprocess {
+            preprocess: PicturePreprocess {
                 width,
                 height,
                 colour: Colour::Grey,
@@ -119,7 +119,8 @@ mod tests {
                     scale: 1.0,
                     zero_point: 0,
                 },
-            },
+            }
+            .into(),
             pixels,
             classes: vec![0; count],
             kinds: vec![Kind::Genuine; count],

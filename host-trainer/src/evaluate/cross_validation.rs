@@ -308,8 +308,7 @@ mod tests {
     use std::sync::Arc;
 
     use image::GrayImage;
-    use shared::Preprocess;
-    use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
     use super::*;
     use crate::dataset::{Class, Sample, Source};
@@ -344,7 +343,7 @@ mod tests {
             classes,
             samples: (0..CLASSES * SAMPLES).map(sample).collect(),
             pairs: vec![],
-            preprocess: Preprocess {
+            preprocess: PicturePreprocess {
                 width: 2,
                 height: 1,
                 colour: Colour::Grey,
@@ -355,7 +354,8 @@ mod tests {
                     scale: 1.0,
                     zero_point: 0,
                 },
-            },
+            }
+            .into(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::metrics::clopper_pearson;
 use super::reference::Reference;
 use super::{Report, precision};
 use crate::dataset::omniglot::Run;
-use crate::dataset::{Kind, Sample, Source, preprocess_into};
+use crate::dataset::{Kind, Sample, Source};
 use crate::engine::{Embedder, Embeddings};
 
 /// What the official test has beside the common figures.
@@ -92,7 +92,7 @@ fn embed<'a>(
                 name: "a drawing of the official runs".into(),
                 source: (*source).clone(),
             };
-            preprocess_into(preprocess, &sample.picture()?, output)
+            sample.preprocess(preprocess, output)
         })?;
     embedder.embed(&pixels)
 }

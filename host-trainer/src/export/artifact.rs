@@ -4,16 +4,19 @@
 use anyhow::{Context, Result, ensure};
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
-use shared::ModelId;
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, golden::fill_input, write,
 };
 use shared::quality::Bounds;
+use shared::{ModelId, Preprocess};
 
 use super::plan::DevicePlan;
 
 /// Seeds of the golden vectors: two of bars, two of noise.
 const GOLDEN_SEEDS: [u32; 4] = [2, 3, 4, 5];
+
+/// The same of sequences: noise, since bars lie on zeros, which are no steps.
+const GOLDEN_SEQUENCES: [u32; 4] = [3, 5, 7, 9];
 
 /// Everything that decides a model's identity, before anything was measured with it.
 #[derive(Clone, Debug)]
@@ -44,7 +47,11 @@ impl Draft {
     /// When contract and plan contradict each other.
     pub fn new(contract: Contract, plan: DevicePlan) -> Result<Self> {
         let dim = usize::from(contract.comparison.embedding.dim);
-        let blank = GOLDEN_SEEDS.map(|seed| (seed, vec![0; dim])).to_vec();
+        let seeds = match contract.preprocess {
+            Preprocess::Picture(_) => GOLDEN_SEEDS,
+            Preprocess::Pen(_) => GOLDEN_SEQUENCES,
+        };
+        let blank = seeds.map(|seed| (seed, vec![0; dim])).to_vec();
         let mut draft = Self {
             contract,
             plan,

@@ -106,7 +106,10 @@ fn in_place(
         Operation::Node { node, .. } => &graph.nodes[node],
     };
     let mut inputs = match node.layer {
-        QuantizedLayer::Conv2d(_) | QuantizedLayer::MaxPool { .. } => return Ok(None),
+        QuantizedLayer::Conv2d(_)
+        | QuantizedLayer::MaxPool { .. }
+        | QuantizedLayer::Gru(_)
+        | QuantizedLayer::SequenceMean => return Ok(None),
         QuantizedLayer::Add | QuantizedLayer::Prelu { .. } => inputs.clone(),
     };
     inputs.retain(|&input| last_reader(program, input) == step);

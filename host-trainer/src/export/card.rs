@@ -49,6 +49,7 @@ pub struct ModelCard {
     /// SHA-256 of each file beside the card.
     pub files: BTreeMap<String, String>,
     /// From pixels to tower inputs.
+    #[serde(with = "crate::config::preprocessing")]
     pub preprocess: Preprocess,
     /// The network.
     pub tower: TowerSpec,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use shared::Distance;
-use shared::artifact::{Artifact, Card, Contract, Task};
+use shared::artifact::{Artifact, Card, Contract};
 use shared::support_set::{Comparison, Fusion};
 
 use super::artifact::{Draft, Measured};
@@ -102,7 +102,10 @@ impl Source {
             "{}: expected the file that {CARD} lists, SHA-256 {stated:?}, found {found}: take all files from one model folder",
             path.display()
         );
-        let network = import::read(&onnx, &Reading::bytes(config.preprocess.colour))
+        let picture = config.preprocess.picture().context(
+            "expected a network over pictures to quantize anew, found one over sequences: quantize its training run",
+        )?;
+        let network = import::read(&onnx, &Reading::bytes(picture.colour))
             .with_context(|| path.display().to_string())?;
         let tower = Tower {
             spec: config.tower.clone(),
@@ -172,7 +175,14 @@ pub fn export(
     let model_id = draft.model_id().to_string();
     let metadata = [(onnx::MODEL_ID, model_id.as_str())];
     let float_onnx = onnx::encode(&onnx::float(fused, &config.preprocess, &metadata));
-    let int8_onnx = onnx::encode(&onnx::int8(&quantized, onnx::Format::Operators, &metadata));
+    // Of a network over sequences there is none.
+    let int8_onnx = match quantized.is_recurrent() {
+        true => None,
+        false => {
+            let model = onnx::int8(&quantized, onnx::Format::Operators, &metadata)?;
+            Some(onnx::encode(&model))
+        }
+    };
     let [mean_cosine, least_cosine] = compare(&validation, &float_onnx, facts)?;
     let quantization = Quantization {
         mean_cosine,
@@ -184,7 +194,10 @@ pub fn export(
         name: &name,
         data: &made_on,
         terms: &config.terms,
-        onnx_sha256: Sha256::digest(&int8_onnx).into(),
+        onnx_sha256: match &int8_onnx {
+            Some(onnx) => Sha256::digest(onnx).into(),
+            None => [0; 32],
+        },
     };
     let artifact = draft.finish(&Measured {
         data: &data,
@@ -204,12 +217,9 @@ pub fn export(
 
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     signature::remove_stale(folder, &artifact, say)?;
-    let files = [
-        (ARTIFACT, &artifact),
-        (FLOAT_ONNX, &float_onnx),
-        (INT8_ONNX, &int8_onnx),
-    ];
-    for (file, bytes) in files {
+    let mut files = vec![(ARTIFACT, &artifact), (FLOAT_ONNX, &float_onnx)];
+    files.extend(int8_onnx.as_ref().map(|onnx| (INT8_ONNX, onnx)));
+    for (file, bytes) in &files {
         write_whole(&folder.join(file), bytes)?;
     }
     let card = ModelCard {
@@ -249,7 +259,6 @@ fn figures(folder: &Path, model_id: &str) -> Vec<toml::Table> {
 
 fn contract(config: &RunConfig, quantized: &QuantizedGraph) -> Contract {
     Contract {
-        task: Task::Embedding,
         preprocess: config.preprocess,
         comparison: Comparison {
             embedding: quantized.embedding(),

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
 use shared::artifact::Step;
-use shared::artifact::plan::{self, Add, Conv2d, MAX_STEPS, MaxPool, Place, PlanHeader, Prelu};
+use shared::artifact::plan::{
+    self, Add, Conv2d, Gru, MAX_STEPS, MaxPool, Place, PlanHeader, Prelu, SequenceMean,
+};
 
 use super::arena;
 use super::buffers::{Buffers, lifetimes, overwritten};
 use super::program::{Operation, Patches, Program};
 use crate::quantize::ValueId;
+use crate::quantize::gru::{self, QuantizedGru};
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 use crate::tower::Shape;
 
@@ -110,9 +113,10 @@ pub fn plan_program(graph: &QuantizedGraph, program: &Program) -> Result<DeviceP
         }
         step(graph, program, index, &read, &places, &mut weights)
     });
-    let steps: Vec<Step> = steps.collect::<Result<_>>()?;
+    let mut steps: Vec<Step> = steps.collect::<Result<_>>()?;
+    let scratch = place_states(&mut steps, buffers.placement.peak)?;
     let header = PlanHeader {
-        arena_len: u32::try_from(buffers.placement.peak)?,
+        arena_len: u32::try_from(buffers.placement.peak + scratch)?,
         input: places[0],
         output: places[places.len() - 1],
         steps: u16::try_from(steps.len())?,
@@ -123,6 +127,19 @@ pub fn plan_program(graph: &QuantizedGraph, program: &Program) -> Result<DeviceP
         weights: weights.bytes,
         live_bytes: arena::live_bytes(&buffers.lifetimes),
     })
+}
+
+/// Puts the states of recurrent steps, which none of them leaves to another, behind all
+/// values; the bytes that they take.
+fn place_states(steps: &mut [Step], behind: usize) -> Result<usize> {
+    let mut most = 0;
+    for step in steps {
+        if let Step::Gru(gru) = step {
+            gru.state.offset = u32::try_from(behind)?;
+            most = most.max(gru.state.len());
+        }
+    }
+    Ok(most)
 }
 
 /// Node `index` by itself, and its weights: every value begins at 0, and the first input is
@@ -198,6 +215,29 @@ fn step(
             kernel: small(kernel)?,
             stride: small(stride)?,
             padding: small(padding)?,
+        }),
+        QuantizedLayer::Gru(directions) => Step::Gru(Gru {
+            input,
+            output,
+            state: Place {
+                offset: 0,
+                height: 1,
+                width: 1,
+                channels: u16::try_from(3 * graph.nodes[node].shape.channels / directions.len())?,
+            },
+            bidirectional: directions.len() > 1,
+            weights: weights.append(
+                node,
+                "units",
+                directions.iter().flat_map(QuantizedGru::bytes).collect(),
+            )?,
+        }),
+        QuantizedLayer::SequenceMean => Step::SequenceMean(SequenceMean {
+            input,
+            output,
+            input_zero_point: from.zero_point,
+            output_zero_point: to.zero_point,
+            multiplier: gru::fixed_point(f64::from(from.scale) / f64::from(to.scale))?,
         }),
         QuantizedLayer::Add => {
             let addends = [values[0], values[1]];

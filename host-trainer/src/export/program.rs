@@ -12,6 +12,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::quantize::ValueId;
+use crate::quantize::gru::QuantizedGru;
 use crate::quantize::int8::{QuantizedGraph, QuantizedLayer};
 use crate::tower::Shape;
 
@@ -88,7 +89,7 @@ impl Program {
     /// The first nodes patch by patch, the others over whole maps.
     ///
     /// # Errors
-    /// When there are no nodes before or after the patches, a later node reads another map
+    /// When the network reads sequences, there are no nodes before or after the patches, a later node reads another map
     /// than the one they make up, or the grid is finer than that map.
     pub fn patched(graph: &QuantizedGraph, patches: Patches) -> Result<Self> {
         let Patches { nodes: split, grid } = patches;
@@ -97,6 +98,10 @@ impl Program {
             (1..nodes).contains(&split),
             "expected 1 to {} nodes in patches, found {split}",
             nodes.saturating_sub(1)
+        );
+        ensure!(
+            !graph.is_recurrent(),
+            "expected a network over pictures to run in patches, found one over sequences"
         );
         let later = graph.nodes[split..].iter().flat_map(|node| &node.inputs);
         ensure!(
@@ -142,6 +147,10 @@ impl Program {
                 QuantizedLayer::Conv2d(conv) => {
                     let area = value.shape.height * value.shape.width;
                     (conv.weights.len() * area) as u64
+                }
+                QuantizedLayer::Gru(directions) => {
+                    let weights = directions.iter().map(QuantizedGru::weights);
+                    (weights.sum::<usize>() * value.shape.height) as u64
                 }
                 _ => 0,
             },
@@ -256,7 +265,10 @@ fn windows(layer: &QuantizedLayer) -> Option<Windows> {
             stride,
             padding,
         } => Some([kernel, stride, padding]),
-        QuantizedLayer::Add | QuantizedLayer::Prelu { .. } => None,
+        QuantizedLayer::Add
+        | QuantizedLayer::Prelu { .. }
+        | QuantizedLayer::Gru(_)
+        | QuantizedLayer::SequenceMean => None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! Memory of every tower family.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use shared::artifact::{Contract, Task};
-use shared::preprocess::{Colour, Crop, Fit, Tone};
+use shared::artifact::Contract;
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Tone};
 use shared::support_set::{Comparison, Fusion};
-use shared::{Distance, EmbeddingFormat, Preprocess};
+use shared::{Distance, EmbeddingFormat};
 
 use super::arena;
 use super::artifact::Draft;
@@ -127,8 +127,7 @@ fn devices_accept_the_plans() {
 pub(super) fn contract(graph: &QuantizedGraph) -> Contract {
     let [height, width] = [graph.input.height, graph.input.width].map(|side| side as u16);
     Contract {
-        task: Task::Embedding,
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width,
             height,
             colour: Colour::Grey,
@@ -136,7 +135,8 @@ pub(super) fn contract(graph: &QuantizedGraph) -> Contract {
             crop: Crop::Ink,
             fit: Fit::Contain,
             quantization: graph.quantizations[0],
-        },
+        }
+        .into(),
         comparison: Comparison {
             embedding: EmbeddingFormat {
                 dim: graph.shape(graph.nodes.len()).len() as u16,

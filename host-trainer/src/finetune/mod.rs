@@ -80,7 +80,7 @@ pub fn finetune(
     let tower = TorchTower::with_parameters(
         &spec.graph,
         spec.normalized,
-        config.preprocess.quantization,
+        config.preprocess.quantization(),
         &base.parameters,
         device,
     )?;

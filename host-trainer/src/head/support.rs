@@ -12,7 +12,7 @@ use shared::template::{self, SubjectId, Template};
 use shared::{ModelId, Preprocess};
 
 use super::{Head, HeadName, Tuning, finetune};
-use crate::dataset::{Class, Kind, Sample, Source, folder, preprocess_into};
+use crate::dataset::{Class, Kind, Sample, Source, folder};
 use crate::engine::{Embedder, Embeddings};
 
 /// The template of one class, as the program `semblance` keeps it.
@@ -248,9 +248,7 @@ fn preprocessed(samples: &[Sample], preprocess: &Preprocess) -> Result<Vec<u8>> 
     let length = preprocess.output_len();
     let mut pixels = vec![0; samples.len() * length];
     let inputs = pixels.par_chunks_mut(length).zip(samples);
-    inputs.try_for_each(|(input, sample)| {
-        preprocess_into(preprocess, &sample.picture()?, input).with_context(|| sample.name.clone())
-    })?;
+    inputs.try_for_each(|(input, sample)| sample.preprocess(preprocess, input))?;
     Ok(pixels)
 }
 

@@ -93,6 +93,8 @@ impl FakeQuantization {
                 false,
             ),
             FusedLayer::Add { .. } => from + inputs[1],
+            // Refused before training begins.
+            FusedLayer::Gru(_) | FusedLayer::SequenceMean => from.shallow_clone(),
             FusedLayer::Prelu { .. } => from.prelu(&tensors[&format!("{}.weight", node.name)]),
         };
         rounded(&real, self.quantizations[index + 1])

@@ -83,6 +83,15 @@ impl Range {
         self.most.max(-self.least)
     }
 
+    /// Bytes that cover it, zero exactly among them.
+    pub fn quantization(self) -> Quantization {
+        let scale = ((self.most - self.least) / 255.0).max(f32::MIN_POSITIVE);
+        Quantization {
+            scale,
+            zero_point: (-self.least / scale).round_ties_even().clamp(0.0, 255.0) as u8,
+        }
+    }
+
     /// All that bytes can stand for.
     fn representable(bytes: Quantization) -> Self {
         let zero_point = f32::from(bytes.zero_point);
@@ -115,7 +124,7 @@ impl Statistics {
             };
             outputs.iter().enumerate().map(maps).collect()
         };
-        let input = Range::representable(samples.preprocess.quantization);
+        let input = Range::representable(samples.preprocess.quantization());
         let mut channels = vec![vec![input; fused.input.channels]];
         channels.extend((1..fused.values()).map(|v| vec![Range::ZERO; fused.shape(v).channels]));
         for found in float.map(samples, of_one)? {

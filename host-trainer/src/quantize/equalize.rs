@@ -97,7 +97,7 @@ fn pair(fused: &FusedGraph, first: usize) -> Option<Pair> {
                 });
             }
             FusedLayer::Prelu { .. } | FusedLayer::MaxPool { .. } => between.push(reader + 1),
-            FusedLayer::Add { .. } => return None,
+            FusedLayer::Add { .. } | FusedLayer::Gru(_) | FusedLayer::SequenceMean => return None,
         }
     }
 }

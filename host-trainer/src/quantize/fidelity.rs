@@ -8,7 +8,7 @@ use shared::{Distance, Embedding};
 
 use super::float::FloatGraph;
 use super::fused::FusedGraph;
-use super::int8::QuantizedGraph;
+use super::int8::{QuantizedGraph, QuantizedLayer};
 use super::interpret::Interpreter;
 use crate::dataset::Tensors;
 
@@ -81,9 +81,11 @@ struct Sums {
 }
 
 impl Sums {
-    fn of(real: &[f32], bytes: &[u8], meaning: Quantization) -> Self {
+    /// `absent` is the byte that stands for nothing, where one does.
+    fn of(real: &[f32], bytes: &[u8], meaning: Quantization, absent: Option<u8>) -> Self {
         let mut sums = Self::default();
-        for (&x, &byte) in real.iter().zip(bytes) {
+        let values = real.iter().zip(bytes);
+        for (&x, &byte) in values.filter(|(_, byte)| Some(**byte) != absent) {
             let steps = f64::from(byte) - f64::from(meaning.zero_point);
             let (x, q) = (f64::from(x), steps * f64::from(meaning.scale));
             sums.signal += x * x;
@@ -129,8 +131,12 @@ pub fn measure(graph: &QuantizedGraph, fused: &FusedGraph, samples: &Tensors) ->
     let found = float.map(samples, |index, reals| -> Result<(Vec<Sums>, f64)> {
         let bytes = int8.run(samples.sample(index))?;
         let values = reals.iter().zip(&bytes[1..]);
-        let sums = values.zip(&graph.quantizations[1..]);
-        let sums = sums.map(|((real, bytes), meaning)| Sums::of(real, bytes, *meaning));
+        let sums = values.zip(&graph.quantizations[1..]).zip(&graph.nodes);
+        let sums = sums.map(|(((real, bytes), meaning), node)| {
+            // A state is never 0; rows that are no step are.
+            let absent = matches!(node.layer, QuantizedLayer::Gru(_)).then_some(0);
+            Sums::of(real, bytes, *meaning, absent)
+        });
         let last = (reals.last(), bytes.last());
         let cosine = match last {
             (Some(real), Some(raw)) => embedding_cosine(graph, real, raw)?,

@@ -54,6 +54,23 @@ pub enum FusedLayer {
         /// `[channels]`.
         slopes: Vec<f32>,
     },
+    /// Gated recurrent units, one set or two for each direction.
+    Gru(Vec<FusedGru>),
+    /// Mean over the rows that are steps.
+    SequenceMean,
+}
+
+/// Gated recurrent units of one direction, gates in the order reset, update, new.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FusedGru {
+    /// `[3 units, in channels]`.
+    pub input_weights: Vec<f32>,
+    /// `[3 units, units]`.
+    pub state_weights: Vec<f32>,
+    /// `[3 units]`.
+    pub input_bias: Vec<f32>,
+    /// `[3 units]`.
+    pub state_bias: Vec<f32>,
 }
 
 /// What cuts a layer's outputs off.
@@ -125,6 +142,12 @@ impl FusedGraph {
         }
     }
 
+    /// Whether it reads sequences.
+    pub fn is_recurrent(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| matches!(node.layer, FusedLayer::Gru(_) | FusedLayer::SequenceMean))
+    }
+
     /// Number of values.
     pub fn values(&self) -> usize {
         self.nodes.len() + 1
@@ -183,6 +206,20 @@ impl FusedGraph {
             Layer::Prelu => FusedLayer::Prelu {
                 slopes: parameter("weight")?.to_vec(),
             },
+            Layer::Gru { bidirectional, .. } => {
+                let directions = &["", "_reverse"][..if bidirectional { 2 } else { 1 }];
+                let direction = |suffix: &&str| {
+                    let values = |name: &str| parameter(&format!("{name}{suffix}"));
+                    Ok::<_, anyhow::Error>(FusedGru {
+                        input_weights: values("weight_ih")?.to_vec(),
+                        state_weights: values("weight_hh")?.to_vec(),
+                        input_bias: values("bias_ih")?.to_vec(),
+                        state_bias: values("bias_hh")?.to_vec(),
+                    })
+                };
+                FusedLayer::Gru(directions.iter().map(direction).collect::<Result<_>>()?)
+            }
+            Layer::SequenceMean => FusedLayer::SequenceMean,
             Layer::BatchNorm => {
                 let [scale, shift] = [parameter("weight")?, parameter("bias")?];
                 let statistics = [parameter("running_mean")?, parameter("running_var")?];
@@ -248,7 +285,9 @@ impl FusedLayer {
     pub fn rectifier(&self) -> Rectifier {
         match self {
             Self::Conv2d(FusedConv2d { rectifier, .. }) | Self::Add { rectifier } => *rectifier,
-            Self::MaxPool { .. } | Self::Prelu { .. } => Rectifier::None,
+            Self::MaxPool { .. } | Self::Prelu { .. } | Self::Gru(_) | Self::SequenceMean => {
+                Rectifier::None
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use shared::preprocess::Quantization;
 
 use super::calibrate::Range;
 use super::fused::{FusedConv2d, FusedGraph, FusedLayer, Rectifier};
+use super::gru::{self, QuantizedGru};
 use super::{ValueId, agreement};
 use crate::tower::Shape;
 
@@ -59,6 +60,10 @@ pub enum QuantizedLayer {
         /// `[channels]`.
         slopes: Vec<f32>,
     },
+    /// Gated recurrent units, one set or two for each direction.
+    Gru(Vec<QuantizedGru>),
+    /// Mean over the rows that are steps.
+    SequenceMean,
 }
 
 /// An int8 convolution.
@@ -113,6 +118,17 @@ impl QuantizedGraph {
             nodes,
             quantizations,
             normalized: fused.normalized,
+        })
+    }
+
+    /// Whether it reads sequences.
+    pub fn is_recurrent(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| {
+            matches!(
+                node.layer,
+                QuantizedLayer::Gru(_) | QuantizedLayer::SequenceMean
+            )
         })
     }
 
@@ -196,6 +212,16 @@ fn quantize(
         (FusedLayer::Add { .. }, &[a, b]) => {
             let to = agreement::sum(range, [a, b]).context(ALIKE)?;
             Ok((QuantizedLayer::Add, to))
+        }
+        (FusedLayer::Gru(directions), &[from]) => {
+            let directions = directions
+                .iter()
+                .map(|units| QuantizedGru::new(units, from));
+            let directions = directions.collect::<Result<_>>()?;
+            Ok((QuantizedLayer::Gru(directions), gru::STATE))
+        }
+        (FusedLayer::SequenceMean, &[_]) => {
+            Ok((QuantizedLayer::SequenceMean, range.quantization()))
         }
         (FusedLayer::Prelu { slopes }, &[from]) => {
             let (slopes, to) = agreement::prelu(range, from, slopes).context(ALIKE)?;

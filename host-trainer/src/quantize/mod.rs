@@ -21,6 +21,7 @@ pub mod equalize;
 pub mod fidelity;
 pub mod float;
 pub mod fused;
+pub mod gru;
 pub mod histogram;
 pub mod int8;
 pub mod interpret;

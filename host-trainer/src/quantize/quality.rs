@@ -1,11 +1,11 @@
 //! What pictures measure that a tower learns from: the bounds of enrolment.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rayon::prelude::*;
-use shared::Preprocess;
+use shared::preprocess::{PicturePreprocess, Preprocess};
 use shared::quality::{Bounds, Measures};
 
-use crate::dataset::{Dataset, Part, preprocess_into};
+use crate::dataset::{Dataset, Part};
 
 /// Each bound excludes at most one of so many pictures.
 const EXCLUDES_ONE_OF: usize = 1000;
@@ -14,11 +14,14 @@ const EXCLUDES_ONE_OF: usize = 1000;
 const MOST: usize = 20_000;
 
 /// Bounds from the training pictures of a data set, as they are preprocessed; `None` where
-/// there are too few to bound anything so seldom exceeded.
+/// there are too few to bound anything so seldom exceeded, and of pen events.
 ///
 /// # Errors
 /// When a picture cannot be read.
 pub fn bounds(dataset: &Dataset, preprocess: &Preprocess) -> Result<Option<Bounds>> {
+    let Some(preprocess) = preprocess.picture() else {
+        return Ok(None);
+    };
     let training = dataset.split.samples(dataset, Part::Train);
     let step = training.len().div_ceil(MOST).max(1);
     let chosen: Vec<u32> = training.into_iter().step_by(step).collect();
@@ -26,12 +29,15 @@ pub fn bounds(dataset: &Dataset, preprocess: &Preprocess) -> Result<Option<Bound
 }
 
 /// What the pictures at `indices` measure.
-fn measure(dataset: &Dataset, indices: &[u32], preprocess: &Preprocess) -> Result<Vec<Measures>> {
-    let buffer = || vec![0; preprocess.output_len()];
+fn measure(
+    dataset: &Dataset,
+    indices: &[u32],
+    preprocess: &PicturePreprocess,
+) -> Result<Vec<Measures>> {
+    let buffer = || vec![0; preprocess.shape().len()];
     let one = |input: &mut Vec<u8>, index: &u32| {
         let sample = &dataset.samples[*index as usize];
-        preprocess_into(preprocess, &sample.picture()?, input)
-            .with_context(|| sample.name.clone())?;
+        sample.preprocess(&(*preprocess).into(), input)?;
         Ok(Measures::of(input, preprocess))
     };
     indices.par_iter().map_init(buffer, one).collect()

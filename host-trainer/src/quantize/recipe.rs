@@ -84,7 +84,7 @@ impl Measured {
 
     fn quantized(&self, recipe: Recipe, samples: &Tensors) -> Result<Quantized> {
         let ranges = self.statistics.ranges(recipe.calibration);
-        let input = samples.preprocess.quantization;
+        let input = samples.preprocess.quantization();
         let mut graph = QuantizedGraph::new(&self.fused, &ranges, input)?;
         if recipe.bias_corrected {
             bias::correct(&mut graph, &self.fused, &samples.spread(CORRECTING_SAMPLES))?;

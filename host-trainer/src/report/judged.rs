@@ -161,7 +161,7 @@ impl Rate {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
     use shared::support_set::Fusion;
     use shared::{Distance, EmbeddingFormat, Preprocess};
 
@@ -192,7 +192,7 @@ pub(super) mod tests {
                 });
             }
         }
-        let preprocess = Preprocess {
+        let preprocess: Preprocess = PicturePreprocess {
             width: 2,
             height: 2,
             colour: Colour::Grey,
@@ -203,7 +203,8 @@ pub(super) mod tests {
                 scale: 1.0,
                 zero_point: 0,
             },
-        };
+        }
+        .into();
         let tensors = Tensors {
             preprocess,
             pixels: (0..4 * of.len()).map(|index| index as u8).collect(),

@@ -125,7 +125,8 @@ fn thumbnails(
     picture: impl Fn(usize) -> Option<String>,
 ) -> Vec<Element> {
     let spec = &embedded.tensors.preprocess;
-    let (width, height) = (f64::from(spec.width), f64::from(spec.height));
+    let shape = spec.shape();
+    let (width, height) = (f64::from(shape.width), f64::from(shape.height));
     let half = [width, height].map(|side| HALF * side / width.max(height));
     let mut of_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, (class, _)) in samples.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Small pictures of samples inside the page.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use base64ct::{Base64, Encoding};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
@@ -14,7 +14,8 @@ use crate::dataset::Tensors;
 /// # Errors
 /// When a PNG cannot be made of it.
 pub fn data_address(tensors: &Tensors, index: usize) -> Result<String> {
-    let spec = &tensors.preprocess;
+    let spec = tensors.preprocess.picture();
+    let spec = spec.context("expected pictures to show, found pen sequences")?;
     let ink_is_signal = matches!(spec.tone, Tone::Invert | Tone::Ink);
     let shown = |&pixel: &u8| if ink_is_signal { 255 - pixel } else { pixel };
     let pixels: Vec<u8> = tensors.sample(index).iter().map(shown).collect();

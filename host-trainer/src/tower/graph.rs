@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 /// What batch normalization adds to a variance before its root is taken.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
+/// The weight of a further input with which rows of a sequence that are no step open update
+/// gates so far that they are 1 exactly, whatever else they see: the state stays.
+pub const KEEPS: f32 = 1e4;
+
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
 
@@ -88,6 +92,16 @@ pub enum Layer {
     },
     /// Mean over all rows and columns, per channel.
     GlobalAveragePool,
+    /// Gated recurrent units (Cho et al., 2014, the reset gate after the product) over the
+    /// rows of a map of one column, up to the first that is no step; a channel for each unit.
+    Gru {
+        /// Units of each direction.
+        units: usize,
+        /// Whether a second set of units runs from the last step to the first.
+        bidirectional: bool,
+    },
+    /// Mean over the rows that are steps, per channel.
+    SequenceMean,
 }
 
 impl Layer {
@@ -201,6 +215,12 @@ impl Graph {
         self.push(&format!("{name}.norm"), Layer::BatchNorm, &[layer])
     }
 
+    /// Whether it reads sequences.
+    pub fn is_recurrent(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| matches!(node.layer, Layer::Gru { .. } | Layer::SequenceMean))
+    }
+
     /// The nodes, in topological order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -229,6 +249,10 @@ impl Graph {
                 (channels * kernel[0] * kernel[1] * self.shapes[id].len()) as u64
             }
             Layer::GlobalAveragePool => self.shapes[node.inputs[0]].len() as u64,
+            Layer::Gru { units, .. } => {
+                let inputs = self.shapes[node.inputs[0]].channels;
+                (3 * (inputs + units) * self.shapes[id].len()) as u64
+            }
             _ => 0,
         };
         self.nodes.iter().enumerate().map(of).sum()
@@ -289,6 +313,28 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
             width: 1,
             ..input
         }),
+        Layer::Gru {
+            units,
+            bidirectional,
+        } => {
+            ensure!(
+                units > 0 && input.width == 1,
+                "layer {name:?}: expected units over a sequence, which has one column, found {units} over {} columns",
+                input.width
+            );
+            Ok(Shape {
+                channels: units * if bidirectional { 2 } else { 1 },
+                ..input
+            })
+        }
+        Layer::SequenceMean => {
+            ensure!(
+                input.width == 1,
+                "layer {name:?}: expected a sequence, which has one column, found {}",
+                input.width
+            );
+            Ok(Shape { height: 1, ..input })
+        }
         Layer::BatchNorm | Layer::Relu | Layer::Relu6 | Layer::Prelu => Ok(input),
         Layer::Add => bail!("layer {name:?} reads two inputs"),
     }

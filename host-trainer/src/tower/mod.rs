@@ -10,7 +10,10 @@ pub mod depthwise_separable;
 pub mod graph;
 pub mod imported;
 pub mod parameters;
+pub mod recurrent;
 pub mod residual;
+#[cfg(feature = "libtorch")]
+mod sequence;
 #[cfg(feature = "libtorch")]
 pub mod torch;
 
@@ -29,6 +32,8 @@ pub enum TowerSpec {
     Residual(residual::Residual),
     /// Inverted bottlenecks of depthwise convolutions, after MobileFaceNet.
     DepthwiseSeparable(depthwise_separable::DepthwiseSeparable),
+    /// Gated recurrent units over what a pen did.
+    Recurrent(recurrent::Recurrent),
     /// Layers that `host-trainer import` found in a file.
     Imported(imported::Imported),
 }
@@ -54,6 +59,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.graph(),
             Self::Residual(tower) => tower.graph(),
             Self::DepthwiseSeparable(tower) => tower.graph(),
+            Self::Recurrent(tower) => tower.graph(),
             Self::Imported(tower) => tower.graph(),
         };
         Ok(Tower {
@@ -63,12 +69,13 @@ impl TowerSpec {
         })
     }
 
-    /// Height and width of the input, pixels.
+    /// Height and width of the input, pixels; steps and 1, of a sequence.
     pub fn input(&self) -> [usize; 2] {
         match self {
             Self::Conv4(tower) => tower.input,
             Self::Residual(tower) => tower.input,
             Self::DepthwiseSeparable(tower) => tower.input,
+            Self::Recurrent(tower) => [tower.steps, 1],
             Self::Imported(tower) => {
                 let Shape { height, width, .. } = tower.input();
                 [height, width]
@@ -80,6 +87,7 @@ impl TowerSpec {
     pub fn channels(&self) -> usize {
         match self {
             Self::Conv4(_) | Self::Residual(_) | Self::DepthwiseSeparable(_) => 1,
+            Self::Recurrent(tower) => tower.features,
             Self::Imported(tower) => tower.input().channels,
         }
     }
@@ -91,6 +99,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.input = input,
             Self::Residual(tower) => tower.input = input,
             Self::DepthwiseSeparable(tower) => tower.input = input,
+            Self::Recurrent(tower) => tower.steps = input[0],
             Self::Imported(_) => {}
         }
     }
@@ -101,6 +110,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.embedding,
             Self::Residual(tower) => tower.embedding,
             Self::DepthwiseSeparable(tower) => tower.embedding,
+            Self::Recurrent(tower) => tower.embedding,
             Self::Imported(tower) => tower.embedding(),
         }
     }
@@ -111,6 +121,7 @@ impl TowerSpec {
             Self::Conv4(tower) => tower.normalized,
             Self::Residual(tower) => tower.normalized,
             Self::DepthwiseSeparable(tower) => tower.normalized,
+            Self::Recurrent(tower) => tower.normalized,
             Self::Imported(tower) => tower.normalized,
         }
     }

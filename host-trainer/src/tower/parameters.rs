@@ -16,7 +16,10 @@ pub struct Tensor {
 /// Tensors by name. A node's parameters are named after it: `conv1.weight`
 /// `[out, in / groups, kernel height, kernel width]`, `embedding.bias` `[out]`,
 /// `norm1.weight`, `norm1.bias`, `norm1.running_mean`, `norm1.running_var`, and of a
-/// PReLU the slopes `prelu1.weight`, `[channels]` each, as PyTorch names them.
+/// PReLU the slopes `prelu1.weight`, `[channels]` each, as PyTorch names them; of a recurrent
+/// layer `gru1.weight_ih` `[3 units, in]`, `gru1.weight_hh` `[3 units, units]`, `gru1.bias_ih`,
+/// `gru1.bias_hh` `[3 units]`, gates in the order reset, update, new, and the same with
+/// `_reverse` of a second direction.
 pub type Parameters = BTreeMap<String, Tensor>;
 
 /// What there must be of one parameter.
@@ -96,12 +99,28 @@ pub fn specifications(graph: &Graph) -> Vec<Specification> {
                 add("running_var", &[channels], Initial::Statistic(1.0));
             }
             Layer::Prelu => add("weight", &[channels], Initial::Constant(0.25)),
+            Layer::Gru { units, .. } => {
+                let inputs = graph.shape(node.inputs[0]).channels;
+                // Of variance 1 / (3 units), that of PyTorch's even ones.
+                let initial = Initial::He { fan_in: 6 * units };
+                let directions = &["", "_reverse"][..channels / units];
+                for direction in directions {
+                    let mut add = |parameter: &str, shape: &[usize]| {
+                        add(&format!("{parameter}{direction}"), shape, initial);
+                    };
+                    add("weight_ih", &[3 * units, inputs]);
+                    add("weight_hh", &[3 * units, units]);
+                    add("bias_ih", &[3 * units]);
+                    add("bias_hh", &[3 * units]);
+                }
+            }
             Layer::Input(_)
             | Layer::Relu
             | Layer::Relu6
             | Layer::Add
             | Layer::MaxPool { .. }
-            | Layer::GlobalAveragePool => {}
+            | Layer::GlobalAveragePool
+            | Layer::SequenceMean => {}
         }
     }
     all

@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::graph::{BATCH_NORM_EPSILON, Graph, Layer, Node, NodeId};
 use super::parameters::{self, Initial, Parameters, Specification};
+use super::sequence;
 use crate::quantize::aware::FakeQuantization;
 
 const MOMENTUM: f64 = 0.1;
@@ -193,6 +194,8 @@ impl TorchTower {
         let input = channels_last(&input.to_kind(kind));
         // What nobody reads any more is given back at once: the next map then finds
         // memory that is there, and in the cache.
+        let is_recurrent = self.graph.is_recurrent();
+        let steps = is_recurrent.then(|| sequence::steps(&input, self.quantization));
         let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
         for (id, node) in self.graph.nodes().iter().enumerate() {
             let read: Vec<&Tensor> = node
@@ -202,7 +205,13 @@ impl TorchTower {
                 .collect();
             let output = match *read {
                 [a, b] => a + b,
-                [from] => self.run(node, from, mode),
+                [from] => match (&node.layer, &steps) {
+                    (Layer::Gru { .. }, Some(steps)) => {
+                        sequence::gru(node, from, steps, &self.tensors)
+                    }
+                    (Layer::SequenceMean, Some(steps)) => sequence::mean(from, steps),
+                    _ => self.run(node, from, mode),
+                },
                 _ => input.shallow_clone(),
             };
             for &from in &node.inputs {
@@ -221,7 +230,9 @@ impl TorchTower {
         // Casting is differentiable: gradients arrive in single precision.
         let cast = |name: &str| parameter(name).map(|tensor| tensor.to_kind(input.kind()));
         match &node.layer {
-            Layer::Input(_) | Layer::Add => input.shallow_clone(),
+            Layer::Input(_) | Layer::Add | Layer::Gru { .. } | Layer::SequenceMean => {
+                input.shallow_clone()
+            }
             Layer::Conv2d {
                 stride,
                 padding,

@@ -55,7 +55,7 @@ impl Trainer {
             trainer.average.is_none(),
             "expected training.average = 0, found another: the running mean of few steps lags behind"
         );
-        let quantization = trainer.config.preprocess.quantization;
+        let quantization = trainer.config.preprocess.quantization();
         let rounded = || -> Result<TorchTower> {
             let tower = TorchTower::new(&spec.graph, spec.normalized, quantization, device);
             let mut tower = tower.rounded(FakeQuantization::new(&spec.graph, &quantized));

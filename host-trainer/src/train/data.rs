@@ -1,6 +1,7 @@
 //! The training samples, decoded once, where training runs.
 
 use anyhow::{Result, ensure};
+use shared::preprocess::InputShape;
 use tch::{Device, Kind, Tensor};
 
 use crate::dataset::by_class::by_class;
@@ -10,7 +11,7 @@ use crate::loss::Labels;
 /// All training samples, on the training's device where it has room for them.
 #[derive(Debug)]
 pub struct TrainingData {
-    /// uint8 `[n, 1, h, w]`.
+    /// uint8 `[n, c, h, w]`.
     pixels: Tensor,
     /// int64 `[n]`, 0 to the number of classes.
     classes: Tensor,
@@ -28,14 +29,13 @@ impl TrainingData {
     /// # Errors
     /// When an input is to be turned that is no square.
     pub fn new(tensors: &Tensors, rotations: bool, device: Device) -> Result<Self> {
-        let (height, width) = (tensors.preprocess.height, tensors.preprocess.width);
+        let InputShape { height, width, .. } = tensors.preprocess.shape();
         ensure!(
             !rotations || height == width,
             "expected a square input for quarter turns, found {height} x {width}: choose --rotations false, or a square --input"
         );
         let turns = if rotations { 4 } else { 1 };
-        let shape = [tensors.len() as i64, 1, i64::from(height), i64::from(width)];
-        let upright = Tensor::from_slice(&tensors.pixels).reshape(shape);
+        let upright = planes(&tensors.pixels, tensors.preprocess.shape());
         let turned: Vec<Tensor> = (0..turns).map(|turn| upright.rot90(turn, [2, 3])).collect();
         let pixels = Tensor::cat(&turned, 0);
         let count = tensors.classes.iter().max().map_or(0, |&class| class + 1);
@@ -77,7 +77,7 @@ impl TrainingData {
         &self.population
     }
 
-    /// Bytes of samples, uint8 `[indices, 1, h, w]` on the training's device.
+    /// Bytes of samples, uint8 `[indices, c, h, w]` on the training's device.
     pub fn samples(&self, indices: &[usize]) -> Tensor {
         let chosen = index_tensor(indices).to_device(self.pixels.device());
         self.pixels.index_select(0, &chosen).to_device(self.device)
@@ -91,6 +91,13 @@ impl TrainingData {
             genuine: self.genuine.index_select(0, &chosen),
         }
     }
+}
+
+/// Preprocessed samples, channels of a pixel side by side, as uint8 `[n, c, h, w]`.
+pub fn planes(bytes: &[u8], shape: InputShape) -> Tensor {
+    let [height, width, channels] = [shape.height, shape.width, shape.channels].map(i64::from);
+    let rows = Tensor::from_slice(bytes).reshape([-1, height, width, channels]);
+    rows.permute([0, 3, 1, 2]).contiguous()
 }
 
 fn index_tensor(indices: &[usize]) -> Tensor {

@@ -89,7 +89,7 @@ impl Trainer {
         let population = data.population().to_vec();
         let classes = population.len();
         let sampler = Sampler::new(training.sampler, population, dim, device)?;
-        let quantization = config.preprocess.quantization;
+        let quantization = config.preprocess.quantization();
         let module = || TorchTower::new(&tower.graph, tower.normalized, quantization, device);
         let kind = match training.precision {
             Precision::Float32 => Kind::Float,
@@ -358,19 +358,9 @@ fn schedule(step: usize, total: usize, warm_up: f64) -> f64 {
 /// # Errors
 /// When a result cannot be read back.
 pub fn embed_all(tower: &TorchTower, tensors: &Tensors) -> Result<Tensor> {
-    let shape = |count: usize| {
-        [
-            count as i64,
-            1,
-            i64::from(tensors.preprocess.height),
-            i64::from(tensors.preprocess.width),
-        ]
-    };
     let length = tensors.preprocess.output_len();
     let batches = tensors.pixels.chunks(256 * length).map(|bytes| {
-        let batch = Tensor::from_slice(bytes)
-            .reshape(shape(bytes.len() / length))
-            .to_device(tower.device());
+        let batch = data::planes(bytes, tensors.preprocess.shape()).to_device(tower.device());
         let embeddings = tower.forward(&tower.dequantize(&batch), Mode::Inference);
         embeddings.to_device(Device::Cpu).to_kind(Kind::Float)
     });

@@ -1,12 +1,14 @@
 //! The usual way to train on a data set: what holds when nothing else is asked for.
 
 use shared::Distance;
+use shared::preprocess::InputShape;
 
 use crate::config::{Augment, LossConfig, Miner, SamplerConfig, TrainingConfig};
 use crate::dataset::{Dataset, DatasetName, Part};
 use crate::tower::TowerSpec;
 use crate::tower::conv4::Conv4;
 use crate::tower::depthwise_separable::{Activation, DepthwiseSeparable};
+use crate::tower::recurrent::Recurrent;
 use crate::tower::residual::Residual;
 
 /// Which loss, before its numbers are known.
@@ -54,6 +56,8 @@ pub enum Tower {
     Residual,
     /// Inverted bottlenecks of depthwise convolutions, MobileFaceNet class
     DepthwiseSeparable,
+    /// Gated recurrent units, for sequences
+    Recurrent,
 }
 
 /// The usual training for a data set of that name.
@@ -92,6 +96,19 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
             augment: Augment::NONE,
             ..common
         },
+        // The same, and what a pen did is not changed at random either.
+        DatasetName::SyntheticPens => TrainingConfig {
+            epochs: 24,
+            steps_per_epoch: 100,
+            clip_norm: 1.0,
+            average: 0.995,
+            sampler: SamplerConfig::PByK {
+                classes: 8,
+                samples: 6,
+            },
+            augment: Augment::NONE,
+            ..common
+        },
         // The same, on as few writers as there are.
         DatasetName::Sigcomp2011 => TrainingConfig {
             epochs: 24,
@@ -116,6 +133,20 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
             augment: Augment::FACES,
             ..common
         },
+        // Few writers are soon learnt by heart: running means of weights, and all of a
+        // writer's forgeries before long.
+        DatasetName::Susig | DatasetName::SusigBlind | DatasetName::PenFolder => TrainingConfig {
+            epochs: 30,
+            steps_per_epoch: 50,
+            clip_norm: 1.0,
+            average: 0.99,
+            sampler: SamplerConfig::PByK {
+                classes: 8,
+                samples: 8,
+            },
+            augment: Augment::NONE,
+            ..common
+        },
         DatasetName::Folder | DatasetName::OrlFaces | DatasetName::Pairs => {
             let samples = dataset.split.samples(dataset, Part::Train);
             let mut classes: Vec<u32> = samples
@@ -134,8 +165,9 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
     }
 }
 
-/// The usual tower for a data set of that name, with this input (height, width).
-pub fn tower(name: DatasetName, input: [usize; 2]) -> TowerSpec {
+/// The usual tower for a data set of that name, whose inputs are of this shape.
+pub fn tower(name: DatasetName, shape: InputShape) -> TowerSpec {
+    let input = [shape.height, shape.width].map(usize::from);
     let width = match name {
         DatasetName::Omniglot | DatasetName::OmniglotVinyals | DatasetName::OmniglotKoch => 64,
         DatasetName::SyntheticSignatures => 24,
@@ -144,6 +176,20 @@ pub fn tower(name: DatasetName, input: [usize; 2]) -> TowerSpec {
         // 256 KB.
         DatasetName::Lfwcrop | DatasetName::LfwcropView1 => return residual(input, 14),
         DatasetName::Sigcomp2011 => return residual(input, 13),
+        DatasetName::SyntheticPens
+        | DatasetName::Susig
+        | DatasetName::SusigBlind
+        | DatasetName::PenFolder => {
+            return TowerSpec::Recurrent(Recurrent {
+                steps: shape.height.into(),
+                features: shape.channels.into(),
+                width: 64,
+                layers: 2,
+                bidirectional: false,
+                embedding: 64,
+                normalized: true,
+            });
+        }
     };
     TowerSpec::Conv4(Conv4 {
         input,
@@ -186,6 +232,15 @@ pub fn architecture(tower: Tower, like: &TowerSpec) -> TowerSpec {
             input,
             width: 0.25,
             activation: Activation::Relu,
+            embedding,
+            normalized,
+        }),
+        Tower::Recurrent => TowerSpec::Recurrent(Recurrent {
+            steps: input[0],
+            features: like.channels(),
+            width: 64,
+            layers: 2,
+            bidirectional: false,
             embedding,
             normalized,
         }),

@@ -10,7 +10,7 @@ use host_trainer::dataset::{Class, Dataset, Kind, Part, Sample, Source, Split};
 use host_trainer::tower::TowerSpec;
 use host_trainer::tower::conv4::Conv4;
 use shared::Distance;
-use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 pub(crate) const SIGNERS: u32 = 16;
 pub(crate) const GENUINE: u32 = 6;
@@ -53,7 +53,7 @@ pub(crate) fn dataset() -> Dataset {
         samples,
         split,
         pairs: vec![],
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width: 32,
             height: 16,
             colour: Colour::Grey,
@@ -64,7 +64,8 @@ pub(crate) fn dataset() -> Dataset {
                 scale: 1.0 / 255.0,
                 zero_point: 0,
             },
-        },
+        }
+        .into(),
     }
 }
 

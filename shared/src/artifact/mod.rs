@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header (magic, version, length, CRC-32, ModelId) | section table | sections, each 16-byte aligned
-//! contract: task, preprocessing, embedding format, distance      (postcard)  \
+//! contract: preprocessing, embedding format, distance            (postcard)  \
 //! plan: steps of the network with tensor places in the arena     (postcard)   > hashed into the ModelId
 //! weights: int8 filters, int32 biases, f32 multipliers           (raw)       /
 //! operating points: thresholds with measured error rates         (postcard)
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Reader, crc32};
 use crate::model_id::ModelId;
-use crate::preprocess::Preprocess;
+use crate::preprocess::{InputShape, Preprocess};
 use crate::quality::Bounds;
 use crate::support_set::Comparison;
 
@@ -59,20 +59,10 @@ const HEADER_LEN: usize = 56;
 const CRC_START: usize = 20;
 const ENTRY_LEN: usize = 12;
 
-/// What a model is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// One tower embeds a picture; embeddings are compared.
-    Embedding,
-}
-
 /// What shapes an embedding and its comparison, beside plan and weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contract {
-    /// What the model is for.
-    pub task: Task,
-    /// From pixels to the network's input.
+    /// From samples to the network's input.
     pub preprocess: Preprocess,
     /// How embeddings are stored and compared.
     pub comparison: Comparison,
@@ -201,7 +191,7 @@ impl<'a> Artifact<'a> {
         Ok(())
     }
 
-    /// Task, preprocessing, embedding format and comparison.
+    /// Preprocessing, embedding format and comparison.
     pub fn contract(&self) -> &Contract {
         &self.contract
     }
@@ -258,14 +248,12 @@ fn check_contract(contract: &Contract) -> Result<(), ArtifactError> {
 /// The plan must read what preprocessing writes and write what the format stores.
 fn check_agreement(contract: &Contract, plan: &Plan<'_>) -> Result<(), ArtifactError> {
     let input = plan.input();
-    let Preprocess {
-        width,
-        height,
-        colour,
-        ..
-    } = contract.preprocess;
-    let channels = u16::from(colour.channels());
-    if (input.height, input.width, input.channels) != (height, width, channels) {
+    let shape = InputShape {
+        height: input.height,
+        width: input.width,
+        channels: input.channels,
+    };
+    if shape != contract.preprocess.shape() {
         return Err(ArtifactError::Contract("input size"));
     }
     if plan.output().len() != usize::from(contract.comparison.embedding.dim) {

@@ -13,7 +13,7 @@ use crate::quality::Bounds;
 /// All that goes into an artifact.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
-    /// Task, preprocessing, embedding format and comparison.
+    /// Preprocessing, embedding format and comparison.
     pub contract: &'a Contract,
     /// Arena and places; its step count is taken from `steps`.
     pub plan: &'a PlanHeader,

@@ -1,4 +1,4 @@
-//! From a camera's or scanner's pixels to the bytes a tower reads.
+//! From a camera's or scanner's pixels, or a pen's events, to the bytes a tower reads.
 //!
 //! One [`Preprocess`] spec travels in the artifact and is run by the trainer, the
 //! evaluator and the device. All of it is integer arithmetic, so every machine
@@ -7,12 +7,14 @@
 //! ```text
 //! pixels -> luma or RGB -> tone (invert, find ink, even out light) -> crop
 //!        -> resize into width x height -> u8
+//! events -> scale -> steps of equal time or length -> features -> u8
 //! ```
 //!
 //! The tower reads byte `q` as the real number `(q - zero_point) * scale`.
 
 mod colour;
 mod image;
+pub mod pen;
 mod placement;
 mod resample;
 mod tone;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use colour::Colour;
 pub(crate) use colour::luma;
 pub use image::{Image, MAX_SIDE};
+pub use pen::PenPreprocess;
 use placement::Centre;
 pub use placement::{Crop, Fit};
 use resample::resample;
@@ -32,7 +35,100 @@ use tone::ToneTable;
 
 /// How samples become tower inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Preprocess {
+pub enum Preprocess {
+    /// Samples are pictures.
+    Picture(PicturePreprocess),
+    /// Samples are what a pen did.
+    Pen(PenPreprocess),
+}
+
+/// Shape of a tower input; channels vary fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputShape {
+    /// Rows of a picture, steps of a sequence.
+    pub height: u16,
+    /// Columns; one, of a sequence.
+    pub width: u16,
+    /// Numbers of a pixel, features of a step.
+    pub channels: u16,
+}
+
+impl InputShape {
+    /// Bytes of one row.
+    pub fn row_len(&self) -> usize {
+        usize::from(self.width) * usize::from(self.channels)
+    }
+
+    /// Bytes of one input.
+    pub fn len(&self) -> usize {
+        usize::from(self.height) * self.row_len()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Preprocess {
+    /// Shape of a tower input.
+    pub fn shape(&self) -> InputShape {
+        match self {
+            Self::Picture(picture) => picture.shape(),
+            Self::Pen(pen) => pen.shape(),
+        }
+    }
+
+    /// Bytes of one row of the tower input.
+    pub fn row_len(&self) -> usize {
+        self.shape().row_len()
+    }
+
+    /// Bytes of one tower input.
+    pub fn output_len(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// How the tower reads a byte.
+    pub fn quantization(&self) -> Quantization {
+        match self {
+            Self::Picture(picture) => picture.quantization,
+            Self::Pen(_) => pen::QUANTIZATION,
+        }
+    }
+
+    /// Whether the spec can be run.
+    pub fn is_valid(&self) -> bool {
+        match self {
+            Self::Picture(picture) => picture.is_valid(),
+            Self::Pen(pen) => pen.is_valid(),
+        }
+    }
+
+    /// What is done to pictures, where samples are such.
+    pub fn picture(&self) -> Option<&PicturePreprocess> {
+        match self {
+            Self::Picture(picture) => Some(picture),
+            Self::Pen(_) => None,
+        }
+    }
+}
+
+impl From<PicturePreprocess> for Preprocess {
+    fn from(picture: PicturePreprocess) -> Self {
+        Self::Picture(picture)
+    }
+}
+
+impl From<PenPreprocess> for Preprocess {
+    fn from(pen: PenPreprocess) -> Self {
+        Self::Pen(pen)
+    }
+}
+
+/// How pictures become tower inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PicturePreprocess {
     /// Width of the tower input, pixels, at least 1.
     pub width: u16,
     /// Height of the tower input, pixels, at least 1.
@@ -59,15 +155,24 @@ pub struct Quantization {
     pub zero_point: u8,
 }
 
-impl Preprocess {
+impl PicturePreprocess {
+    /// Shape of the tower input.
+    pub fn shape(&self) -> InputShape {
+        InputShape {
+            height: self.height,
+            width: self.width,
+            channels: self.colour.channels().into(),
+        }
+    }
+
     /// Bytes of one row of the tower input: `width * channels`.
     pub fn row_len(&self) -> usize {
-        usize::from(self.width) * usize::from(self.colour.channels())
+        self.shape().row_len()
     }
 
     /// Bytes of one tower input: `height * width * channels`.
     pub fn output_len(&self) -> usize {
-        usize::from(self.height) * self.row_len()
+        self.shape().len()
     }
 
     /// Whether the spec can be run: sides at least 1, scale positive and finite, and ink,

@@ -9,8 +9,8 @@
 use ed25519_dalek::{Signer, SigningKey};
 use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::signature::{Manifest, PublicKey};
-use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Task, Trailer, write};
-use shared::preprocess::{Colour, Crop, Fit, Preprocess, Quantization, Tone};
+use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Trailer, write};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::quality::Bounds;
 use shared::seal::{CONTENT, Label, OVERHEAD, Sealer};
 use shared::support_set::{Comparison, Fusion};
@@ -86,8 +86,7 @@ fn artifact_with(quality: Option<Bounds>) -> Vec<u8> {
     };
     let contents = Contents {
         contract: &Contract {
-            task: Task::Embedding,
-            preprocess: Preprocess {
+            preprocess: PicturePreprocess {
                 width: 4,
                 height: 4,
                 colour: Colour::Grey,
@@ -98,7 +97,8 @@ fn artifact_with(quality: Option<Bounds>) -> Vec<u8> {
                     scale: 0.5,
                     zero_point: 0,
                 },
-            },
+            }
+            .into(),
             comparison: Comparison {
                 embedding: EmbeddingFormat {
                     dim: 2,

@@ -14,7 +14,7 @@ use host_trainer::quantize::int8::QuantizedGraph;
 use host_trainer::tower::{Shape, Tower};
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::TensorRef;
-use shared::artifact::{Artifact, Contract, Task};
+use shared::artifact::{Artifact, Contract};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 use tests::{made_up_ranges, signers, untrained};
@@ -42,10 +42,9 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> Network {
     let preprocess = signers([height, width]).preprocess;
     let fused = FusedGraph::new(tower, &untrained(tower, 1)).unwrap();
     let ranges = made_up_ranges(fused.values(), 2);
-    let quantized = QuantizedGraph::new(&fused, &ranges, preprocess.quantization).unwrap();
+    let quantized = QuantizedGraph::new(&fused, &ranges, preprocess.quantization()).unwrap();
     let output = quantized.output();
     let contract = Contract {
-        task: Task::Embedding,
         preprocess,
         comparison: Comparison {
             embedding: EmbeddingFormat {
@@ -75,14 +74,14 @@ pub(crate) fn all(tower: &Tower, batch: usize) -> Network {
             ("ours in tract, operators", Format::Operators),
             ("ours in tract, Q/DQ", Format::DequantizeQuantize),
         ] {
-            let onnx = onnx::encode(&onnx::int8(&quantized, format, &metadata));
+            let onnx = onnx::encode(&onnx::int8(&quantized, format, &metadata).unwrap());
             let engine = TractEngine::load(&onnx, &artifact).unwrap();
             peers.push(own(name.into(), &artifact, engine, input));
         }
     }
     let float = onnx::encode(&onnx::float(&fused, &preprocess, &[]));
-    let operators = bytes_only(onnx::int8(&quantized, Format::Operators, &[]));
-    let between = bytes_only(onnx::int8(&quantized, Format::DequantizeQuantize, &[]));
+    let operators = bytes_only(onnx::int8(&quantized, Format::Operators, &[]).unwrap());
+    let between = bytes_only(onnx::int8(&quantized, Format::DequantizeQuantize, &[]).unwrap());
     peers.push(runtime("ONNX Runtime, float32", &float, shape, input));
     peers.push(runtime("ONNX Runtime, int8, Q/DQ", &between, shape, input));
     peers.push(runtime(

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use edge_runtime::Engine;
 use serde_json::json;
+use shared::Preprocess;
 use shared::artifact::golden::fill_input;
 use shared::preprocess::Image;
+use shared::preprocess::pen::PenPoint;
 
 use crate::Outcome;
 use crate::arguments::Bench;
@@ -14,6 +16,8 @@ use crate::model::engine;
 
 /// Side of the picture that preprocessing is measured on, pixels.
 const SIDE: u32 = 256;
+/// Events of the signature that it is measured on, of a pen.
+const EVENTS: u32 = 250;
 
 /// Wall-clock times of each stage, one after the other in one thread.
 struct Stages {
@@ -60,7 +64,10 @@ pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
         arguments.model.engine.name(),
         arguments.runs
     )?;
-    let preprocess = format!("preprocess a {SIDE} x {SIDE} picture");
+    let preprocess = match artifact.contract().preprocess {
+        Preprocess::Picture(_) => format!("preprocess a {SIDE} x {SIDE} picture"),
+        Preprocess::Pen(_) => format!("preprocess {EVENTS} events of a pen"),
+    };
     for (name, times) in [
         (preprocess.as_str(), &stages.preprocess),
         ("embed", &stages.embed),
@@ -108,6 +115,7 @@ fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
     // Ink on paper: crops and thresholds then do what they do on real pictures.
     pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
     let image = Image::new(SIDE, SIDE, 1, &pixels)?;
+    let points = scrawl();
     let mut input = vec![0; contract.preprocess.output_len()];
     let (mut raw, mut embedding) = (vec![0; dim], vec![0; dim]);
     let mut stages = Stages {
@@ -118,7 +126,12 @@ fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
     // The first runs warm caches and are not counted.
     for run in 0..runs + 10 {
         let started = Instant::now();
-        contract.preprocess.run(black_box(&image), &mut input)?;
+        match &contract.preprocess {
+            Preprocess::Picture(spec) => spec.run(black_box(&image), &mut input)?,
+            Preprocess::Pen(spec) => {
+                spec.run(black_box(&points), &mut input)?;
+            }
+        }
         let preprocessed = Instant::now();
         engine.run(black_box(&input), &mut raw)?;
         format.finish(&raw, &mut embedding);
@@ -133,6 +146,21 @@ fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
         }
     }
     Ok(stages)
+}
+
+/// Loops of a pen: events of 10 milliseconds.
+fn scrawl() -> Vec<PenPoint> {
+    let event = |index: u32| {
+        let angle = f64::from(index) / 8.0;
+        PenPoint {
+            x: (100.0 * angle + 900.0 * angle.cos()) as i32,
+            y: (700.0 * (1.3 * angle).sin()) as i32,
+            t: 10 * index,
+            pressure: 500,
+            end_of_stroke: index % 90 == 89,
+        }
+    };
+    (0..EVENTS).map(event).collect()
 }
 
 fn median(times: &[Duration]) -> Duration {

@@ -13,7 +13,7 @@ use super::{number, warn, warn_of_close};
 use crate::Outcome;
 use crate::arguments::Enroll;
 use crate::model::{FileRecognizer, recognizer};
-use crate::pictures;
+use crate::pictures::FileSample;
 
 pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
@@ -63,19 +63,19 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// Adds a picture; a bad one only by `force`, and not silently.
+/// Adds a sample; a bad one only by `force`, and not silently.
 fn add(
     recognizer: &mut FileRecognizer<'_>,
     template: &mut Template<SHOTS, MAX_DIM>,
     file: &Path,
     force: bool,
 ) -> Result<()> {
-    let picture = pictures::read(file)?;
-    let image = picture.image()?;
-    match recognizer.add(template, &image) {
+    let read = FileSample::read(file)?;
+    let sample = read.sample()?;
+    match recognizer.add(template, sample) {
         Err(RecognizerError::Quality(flaw)) if force => {
             warn(format_args!("{}: {flaw}", file.display()));
-            Ok(recognizer.add_anyway(template, &image)?)
+            Ok(recognizer.add_anyway(template, sample)?)
         }
         added => Ok(added?),
     }

@@ -11,17 +11,17 @@ use super::{LEARNED, basis, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Identify;
 use crate::model::recognizer;
-use crate::pictures;
+use crate::pictures::FileSample;
 
 pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let (mut answers, mut all) = (vec![], true);
     for file in arguments.samples.files()? {
-        let picture = pictures::read(&file)?;
+        let read = FileSample::read(&file)?;
         let context = || file.display().to_string();
-        let image = picture.image().with_context(context)?;
-        let (answer, probability) = recognizer.identify(&image).with_context(context)?;
+        let sample = read.sample().with_context(context)?;
+        let (answer, probability) = recognizer.identify(sample).with_context(context)?;
         all &= matches!(answer, Identification::Match { .. });
         if arguments.json {
             answers.push(as_json(&file, &answer, probability));

@@ -2,6 +2,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use shared::Preprocess;
 use shared::artifact::signature::Manifest;
 
 use super::operating_point;
@@ -22,11 +23,14 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
         let info = json!({
             "name": card.name,
             "model_id": artifact.model_id().to_string(),
-            "task": contract.task,
+            "task": "embedding",
             "data": card.data,
             "terms": card.terms,
             "signature": as_json(&signature),
-            "preprocess": preprocess,
+            "preprocess": match preprocess {
+                Preprocess::Picture(picture) => json!(picture),
+                Preprocess::Pen(pen) => json!(pen),
+            },
             "comparison": comparison,
             "macs": plan.macs(),
             "artifact_bytes": model.artifact_len(),
@@ -44,16 +48,18 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
     writeln!(out, "trained on   {}", card.data)?;
     writeln!(out, "terms        {}", card.terms)?;
     writeln!(out, "signature    {}", words(&signature))?;
-    writeln!(
-        out,
-        "input        {} x {} pixels, {:?}, tone {:?}, crop {:?}, fit {:?}",
-        preprocess.width,
-        preprocess.height,
-        preprocess.colour,
-        preprocess.tone,
-        preprocess.crop,
-        preprocess.fit
-    )?;
+    match preprocess {
+        Preprocess::Picture(picture) => writeln!(
+            out,
+            "input        {} x {} pixels, {:?}, tone {:?}, crop {:?}, fit {:?}",
+            picture.width, picture.height, picture.colour, picture.tone, picture.crop, picture.fit
+        )?,
+        Preprocess::Pen(pen) => writeln!(
+            out,
+            "input        at most {} steps of what a pen did, by {:?}, measured by {:?}",
+            pen.steps, pen.sampling, pen.scale
+        )?,
+    }
     writeln!(
         out,
         "embedding    {} x int8{}, {} distance, samples fused by {:?}",

@@ -8,7 +8,7 @@ use super::{LEARNED, basis, drift, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Verify;
 use crate::model::recognizer;
-use crate::pictures;
+use crate::pictures::FileSample;
 
 pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
@@ -16,11 +16,11 @@ pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let mut probes = vec![];
     let mut enrolled = 0;
     for file in arguments.samples.files()? {
-        let picture = pictures::read(&file)?;
+        let read = FileSample::read(&file)?;
         let context = || file.display().to_string();
-        let image = picture.image().with_context(context)?;
+        let sample = read.sample().with_context(context)?;
         let (verification, shots) = recognizer
-            .verify(&arguments.subject, &image)
+            .verify(&arguments.subject, sample)
             .with_context(|| format!("{}, subject {}", file.display(), arguments.subject))?;
         enrolled = shots;
         probes.push((file, verification));

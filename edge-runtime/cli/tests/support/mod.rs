@@ -24,14 +24,14 @@ use sha2::{Digest, Sha256};
 use shared::artifact::plan::{Conv2d, Place, PlanHeader};
 use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{
-    Artifact, Card, Contents, Contract, OperatingPoint, Step, Task, golden::fill_input, write,
+    Artifact, Card, Contents, Contract, OperatingPoint, Step, golden::fill_input, write,
 };
 use shared::drift::Drift;
 use shared::embedding::{MAX_DIM, prototype};
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, Template};
-use shared::{Distance, EmbeddingFormat, ModelId, Preprocess};
+use shared::{Distance, EmbeddingFormat, ModelId};
 
 /// Side of the model's input, pixels.
 const SIDE: u16 = 16;
@@ -302,8 +302,7 @@ fn comparison() -> Comparison {
 
 fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u8])]) -> Vec<u8> {
     let contract = Contract {
-        task: Task::Embedding,
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width: SIDE,
             height: SIDE,
             colour: Colour::Grey,
@@ -314,7 +313,8 @@ fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u
                 scale: 1.0 / 255.0,
                 zero_point: 0,
             },
-        },
+        }
+        .into(),
         comparison: comparison(),
     };
     let point = |far_target: f32, threshold: f32| OperatingPoint {

@@ -21,8 +21,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use edge_runtime::picture::is_picture;
-use shared::Preprocess;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use self::lists::{NamedList, View};
 use super::tree::{Signs, Tree};
@@ -42,8 +41,8 @@ const TERMS: &str = "Labeled Faces in the Wild, Huang et al. 2007, faces as cut 
 const FACE: [u32; 4] = [83, 92, 84, 84];
 
 /// 64 x 64, as LFWcrop has them.
-fn preprocess() -> Preprocess {
-    Preprocess {
+fn preprocess() -> PicturePreprocess {
+    PicturePreprocess {
         width: 64,
         height: 64,
         colour: Colour::Grey,
@@ -142,7 +141,7 @@ fn read(data: &Path, view: View) -> Result<Dataset> {
         classes,
         samples,
         pairs,
-        preprocess: preprocess(),
+        preprocess: preprocess().into(),
     };
     check_disjoint(&dataset)?;
     Ok(dataset)

@@ -16,7 +16,7 @@ pub use runs::{Run, all_runs};
 use anyhow::{Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use shared::Preprocess;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use super::archive::for_each_entry;
 use super::{Class, Dataset, Kind, Part, Sample, Source, Split};
@@ -35,7 +35,7 @@ const TERMS: &str = "Omniglot, Lake, Salakhutdinov, Tenenbaum 2015, MIT licence"
 
 /// 28 x 28, ink as signal.
 pub fn preprocess() -> Preprocess {
-    Preprocess {
+    PicturePreprocess {
         width: 28,
         height: 28,
         colour: Colour::Grey,
@@ -47,6 +47,7 @@ pub fn preprocess() -> Preprocess {
             zero_point: 0,
         },
     }
+    .into()
 }
 
 /// Reads both image archives. Test: the evaluation set; validation: the five

@@ -11,16 +11,17 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde::Serialize;
 use shared::artifact::Artifact;
-use shared::preprocess::Preprocess;
-use shared::quality::{Bounds, Unfit, prepare};
+use shared::preprocess::pen::PenPoint;
+use shared::preprocess::{PenPreprocess, PicturePreprocess, Preprocess};
+use shared::quality::{Bounds, Gate, Unfit};
 
 use super::{Embedded, Report, interval, precision};
-use crate::dataset::{Dataset, Kind, Part};
+use crate::dataset::{Dataset, Kind, Part, Sample};
 use crate::engine::Embedder;
 use crate::quantize::quality;
 use edge_runtime::picture::Picture;
 
-use spoil::WAYS;
+use spoil::{PEN_WAYS, WAYS};
 use subjects::Subjects;
 
 /// Pictures that are spoilt, at most: each in every way.
@@ -91,9 +92,9 @@ pub fn evaluate(
             "the training part, measured now",
         ),
     };
-    let gate = Gate {
+    let asked = Asked {
         preprocess: facts.preprocess,
-        bounds,
+        gate: Gate::Enrolment(bounds),
     };
     let genuine: Vec<u32> = dataset
         .split
@@ -101,7 +102,7 @@ pub fn evaluate(
         .into_iter()
         .filter(|&index| dataset.samples[index as usize].kind == Kind::Genuine)
         .collect();
-    let flaws = gate.all(dataset, &genuine)?;
+    let flaws = asked.all(dataset, &genuine)?;
     let embedded = Embedded::new(embedder, dataset, Part::Test)?;
     let subjects = Subjects::new(&embedded, facts.comparison, artifact, shots)?;
     let by_class = errors_by_class(dataset, &genuine, &flaws);
@@ -120,7 +121,7 @@ pub fn evaluate(
         pictures: genuine.len(),
         classes: by_class.len(),
         refused,
-        spoilt: gate.spoilt(dataset, &genuine)?,
+        spoilt: asked.spoilt(dataset, &genuine)?,
         shots,
         inconsistent: 0.0,
         inconsistent_strictly: 0.0,
@@ -148,61 +149,101 @@ pub fn evaluate(
     })
 }
 
-/// What enrolment asks of a picture, as a device does.
-struct Gate {
+/// What enrolment asks of a sample, as a device does.
+struct Asked {
     preprocess: Preprocess,
-    bounds: Option<Bounds>,
+    gate: Gate,
 }
 
-impl Gate {
-    /// What is wrong with a picture.
-    fn flaw(&self, picture: &Picture, input: &mut [u8]) -> Result<Option<&'static str>> {
-        let image = picture.image()?;
-        let prepared = prepare(&image, &self.preprocess, self.bounds.as_ref(), input);
-        Ok(prepared.err().map(|unfit| match unfit {
-            Unfit::Picture(_) => "no picture",
-            Unfit::Flawed(flaw) => flaw.name(),
-        }))
+impl Asked {
+    /// What is wrong with a sample.
+    fn flaw(&self, sample: &Sample, input: &mut [u8]) -> Result<Option<&'static str>> {
+        match &self.preprocess {
+            Preprocess::Picture(spec) => self.flaw_of_picture(&sample.picture()?, spec, input),
+            Preprocess::Pen(spec) => Ok(self.flaw_of_events(&sample.points()?, spec, input)),
+        }
     }
 
-    /// What is wrong with each of the pictures at `indices`.
+    fn flaw_of_picture(
+        &self,
+        picture: &Picture,
+        spec: &PicturePreprocess,
+        input: &mut [u8],
+    ) -> Result<Option<&'static str>> {
+        let prepared = self.gate.prepare(&picture.image()?, spec, input);
+        Ok(prepared.err().map(name))
+    }
+
+    fn flaw_of_events(
+        &self,
+        points: &[PenPoint],
+        spec: &PenPreprocess,
+        input: &mut [u8],
+    ) -> Option<&'static str> {
+        let prepared = self.gate.prepare_pen(points, spec, input);
+        prepared.err().map(name)
+    }
+
+    /// What is wrong with each of the samples at `indices`.
     fn all(&self, dataset: &Dataset, indices: &[u32]) -> Result<Vec<Option<&'static str>>> {
         let flaw = |input: &mut Vec<u8>, index: &u32| {
             let sample = &dataset.samples[*index as usize];
-            let flaw = self.flaw(&sample.picture()?, input);
+            let flaw = self.flaw(sample, input);
             flaw.with_context(|| sample.name.clone())
         };
         let buffer = || vec![0; self.preprocess.output_len()];
         indices.par_iter().map_init(buffer, flaw).collect()
     }
 
-    /// Spoils pictures in every way.
+    /// Spoils samples in every way.
     fn spoilt(&self, dataset: &Dataset, indices: &[u32]) -> Result<Vec<Spoilt>> {
         let step = indices.len().div_ceil(SPOILT).max(1);
         let chosen: Vec<u32> = indices.iter().copied().step_by(step).collect();
         let refused = |input: &mut Vec<u8>, index: &u32| -> Result<Vec<bool>> {
-            let picture = dataset.samples[*index as usize].picture()?;
-            let picture = image::DynamicImage::from(picture).into_luma8();
-            let refuse = |(_, spoil): &(&str, spoil::Spoil)| {
-                let spoilt = image::DynamicImage::from(spoil(&picture)).into();
-                Ok(self.flaw(&spoilt, input)?.is_some())
-            };
-            WAYS.iter().map(refuse).collect()
+            let sample = &dataset.samples[*index as usize];
+            match &self.preprocess {
+                Preprocess::Picture(spec) => {
+                    let picture = image::DynamicImage::from(sample.picture()?).into_luma8();
+                    let refuse = |(_, spoil): &(&str, spoil::Spoil)| {
+                        let spoilt = image::DynamicImage::from(spoil(&picture)).into();
+                        Ok(self.flaw_of_picture(&spoilt, spec, input)?.is_some())
+                    };
+                    WAYS.iter().map(refuse).collect()
+                }
+                Preprocess::Pen(spec) => {
+                    let points = sample.points()?;
+                    let refuse = |(_, spoil): &(&str, spoil::SpoilPen)| {
+                        self.flaw_of_events(&spoil(&points), spec, input).is_some()
+                    };
+                    Ok(PEN_WAYS.iter().map(refuse).collect())
+                }
+            }
         };
         let buffer = || vec![0; self.preprocess.output_len()];
         let refused: Result<Vec<Vec<bool>>> = chosen.par_iter().map_init(buffer, refused).collect();
         let refused = refused?;
+        let ways: Vec<&'static str> = match self.preprocess {
+            Preprocess::Picture(_) => WAYS.iter().map(|(how, _)| *how).collect(),
+            Preprocess::Pen(_) => PEN_WAYS.iter().map(|(how, _)| *how).collect(),
+        };
         let share = |way: usize| {
             let count = refused.iter().filter(|ways| ways[way]).count();
             count as f64 / refused.len().max(1) as f64
         };
-        let ways = WAYS.iter().enumerate();
-        Ok(ways
-            .map(|(way, (how, _))| Spoilt {
-                how,
-                refused: share(way),
-            })
-            .collect())
+        let spoilt = |(way, how)| Spoilt {
+            how,
+            refused: share(way),
+        };
+        Ok(ways.into_iter().enumerate().map(spoilt).collect())
+    }
+}
+
+/// Why a sample did not pass, in a word or two.
+fn name(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::Picture(_) => "no picture",
+        Unfit::Pen(_) => "no signature",
+        Unfit::Flawed(flaw) => flaw.name(),
     }
 }
 

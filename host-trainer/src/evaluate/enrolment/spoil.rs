@@ -1,7 +1,8 @@
-//! Pictures that nobody should enrol, made of good ones.
+//! Samples that nobody should enrol, made of good ones.
 
 use image::imageops::blur;
 use image::{GrayImage, Luma};
+use shared::preprocess::pen::PenPoint;
 
 /// Makes a bad picture of a good one.
 pub(super) type Spoil = fn(&GrayImage) -> GrayImage;
@@ -32,6 +33,33 @@ pub(super) const WAYS: [(&str, Spoil); 12] = [
     ("an eighth of the contrast", faint),
     ("an eighth of the contrast, dark", dark),
     ("a tenth of the pixels black or white", speckled),
+];
+
+/// Makes bad pen events of good ones.
+pub(super) type SpoilPen = fn(&[PenPoint]) -> Vec<PenPoint>;
+
+/// In which ways.
+pub(super) const PEN_WAYS: [(&str, SpoilPen); 4] = [
+    ("the first events alone", |points| {
+        points.iter().take(4).copied().collect()
+    }),
+    ("a pen that rests", |points| {
+        let still = points.iter().map(|point| PenPoint {
+            x: 0,
+            y: 0,
+            ..*point
+        });
+        still.collect()
+    }),
+    ("a clock that stands still", |points| {
+        points
+            .iter()
+            .map(|point| PenPoint { t: 0, ..*point })
+            .collect()
+    }),
+    ("events in disorder", |points| {
+        points.iter().rev().copied().collect()
+    }),
 ];
 
 /// Paper, no ink: its lightest intensity, and one below it here and there.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use image::GrayImage;
-use shared::preprocess::{Colour, Crop, Fit, Quantization, Tone};
+use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
-use shared::{Distance, EmbeddingFormat, Preprocess};
+use shared::{Distance, EmbeddingFormat};
 
 use super::*;
 use crate::dataset::{Class, Kind, Sample, Source, Split};
@@ -54,7 +54,7 @@ fn dataset() -> Dataset {
         samples,
         split,
         pairs: vec![],
-        preprocess: Preprocess {
+        preprocess: PicturePreprocess {
             width: 2,
             height: 1,
             colour: Colour::Grey,
@@ -65,7 +65,8 @@ fn dataset() -> Dataset {
                 scale: 1.0,
                 zero_point: 0,
             },
-        },
+        }
+        .into(),
     }
 }
 

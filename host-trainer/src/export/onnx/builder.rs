@@ -139,11 +139,22 @@ pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn integers(name: &str, values: &[usize]) -> AttributeProto {
+/// An attribute of several integers.
+pub(super) fn integers(name: &str, values: &[usize]) -> AttributeProto {
     AttributeProto {
         name: name.into(),
         r#type: AttributeType::Ints as i32,
         ints: values.iter().map(|&value| value as i64).collect(),
+        ..AttributeProto::default()
+    }
+}
+
+/// An attribute of text.
+pub(super) fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::String as i32,
+        s: value.into(),
         ..AttributeProto::default()
     }
 }

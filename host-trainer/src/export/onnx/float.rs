@@ -5,6 +5,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto};
 
 use super::builder::{Builder, convolution_window, integer, window};
+use super::sequence::Steps;
 use super::{EMBEDDING, IMAGE, before_rectifier, layer};
 use crate::quantize::fused::{FusedConv2d, FusedGraph, FusedLayer, Rectifier};
 
@@ -14,7 +15,7 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
     let (input, dim) = (fused.input, fused.shape(fused.values() - 1).len());
     let image = [input.channels, input.height, input.width];
     builder.input(IMAGE, DataType::Uint8, &image);
-    let quantization = preprocess.quantization;
+    let quantization = preprocess.quantization();
     let scale = builder.float("image_scale", &[], &[quantization.scale]);
     let zero_point = builder.uint8("image_zero_point", &[], &[quantization.zero_point]);
     let real = builder.node(
@@ -24,10 +25,23 @@ pub fn float(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &st
         vec![],
     );
     let mut values = vec![real];
+    let is_recurrent = fused.is_recurrent();
+    let steps = is_recurrent.then(|| Steps::new(&mut builder));
     for node in &fused.nodes {
         let name = layer(&node.name);
         let inputs: Vec<&str> = node.inputs.iter().map(|&v| values[v].as_str()).collect();
         let output = match &node.layer {
+            FusedLayer::Gru(directions) => match &steps {
+                Some(steps) => {
+                    let rows = node.shape.height;
+                    steps.gru(&mut builder, directions, rows, inputs[0], &name)
+                }
+                None => inputs[0].into(),
+            },
+            FusedLayer::SequenceMean => match &steps {
+                Some(steps) => steps.mean(&mut builder, inputs[0], &name),
+                None => inputs[0].into(),
+            },
             FusedLayer::Conv2d(conv) => convolution(&mut builder, &name, conv, inputs[0]),
             &FusedLayer::MaxPool {
                 kernel,

@@ -1,6 +1,7 @@
 //! The quantized graph, in operators of the standard set: pooling on integers, sums and PReLU
 //! between DequantizeLinear and QuantizeLinear, convolutions as [`Format`] says.
 
+use anyhow::{Result, bail};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -20,7 +21,14 @@ pub enum Format {
 }
 
 /// A quantized tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
-pub fn int8(graph: &QuantizedGraph, format: Format, metadata: &[(&str, &str)]) -> ModelProto {
+///
+/// # Errors
+/// When the tower reads sequences: the standard set has no recurrence in integers.
+pub fn int8(
+    graph: &QuantizedGraph,
+    format: Format,
+    metadata: &[(&str, &str)],
+) -> Result<ModelProto> {
     let mut builder = Builder::new("tower-int8");
     let (input, dim) = (graph.input, graph.shape(graph.nodes.len()).len());
     let image = [input.channels, input.height, input.width];
@@ -63,6 +71,10 @@ pub fn int8(graph: &QuantizedGraph, format: Format, metadata: &[(&str, &str)]) -
                 quantize(&mut builder, &sum, &to);
                 to
             }
+            QuantizedLayer::Gru(_) | QuantizedLayer::SequenceMean => bail!(
+                "layer {}: expected a network over pictures, found one over sequences, whose integers ONNX has no operators for",
+                node.name
+            ),
             QuantizedLayer::Prelu { slopes } => {
                 let to = value(&mut builder, graph, index + 1, &name);
                 let real = dequantize(&mut builder, &from, &format!("{name}.x"));
@@ -77,7 +89,7 @@ pub fn int8(graph: &QuantizedGraph, format: Format, metadata: &[(&str, &str)]) -
     }
     let last = values.swap_remove(values.len() - 1);
     outputs(&mut builder, graph.normalized, &last, dim);
-    builder.finish(metadata)
+    Ok(builder.finish(metadata))
 }
 
 /// A value's name, and the names of its scale and zero point.

@@ -8,6 +8,7 @@
 mod builder;
 mod float;
 mod int8;
+mod sequence;
 
 use prost::Message;
 use tract_onnx::pb;

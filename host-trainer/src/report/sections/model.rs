@@ -1,6 +1,7 @@
 //! What the card and the artifact say.
 
 use anyhow::Result;
+use shared::Preprocess;
 
 use crate::config::RunConfig;
 use crate::export::card::ModelCard;
@@ -21,17 +22,19 @@ pub(super) fn facts(subject: &Subject) -> Vec<Fact> {
         Fact::new("Tower", tower(&subject.config)),
         Fact::new(
             "Input",
-            format!(
-                "{} \u{d7} {} pixels; {}",
-                preprocess.width,
-                preprocess.height,
-                words(&(
-                    preprocess.colour,
-                    preprocess.tone,
-                    preprocess.crop,
-                    preprocess.fit
-                ))
-            ),
+            match preprocess {
+                Preprocess::Picture(picture) => format!(
+                    "{} \u{d7} {} pixels; {}",
+                    picture.width,
+                    picture.height,
+                    words(&(picture.colour, picture.tone, picture.crop, picture.fit))
+                ),
+                Preprocess::Pen(pen) => format!(
+                    "at most {} steps of what a pen did; {}",
+                    pen.steps,
+                    words(&(pen.sampling, pen.scale))
+                ),
+            },
         ),
         Fact::new("Distance", subject.config.distance.to_string()),
     ];
