@@ -93,7 +93,9 @@ pub fn sign(folder: &Path, pair: &KeyPair, version: u32) -> Result<Manifest> {
     );
     let model = Model::open(folder)?;
     model.identified_artifact()?;
-    model.int8_onnx()?;
+    if model.has_onnx() {
+        model.int8_onnx()?;
+    }
     let key = PublicKey(*pair.pk);
     let manifest = Manifest::of(model.bytes(), version, &key);
     let signature = pair.sk.sign(manifest.encode(), None);
