@@ -13,6 +13,7 @@ use std::vec::Vec;
 
 use shared::bytes::copy_front;
 use shared::preprocess::Image;
+use shared::preprocess::pen::PenPoint;
 use shared::wire::{
     self, Frames, MAX_CHUNK, MAX_FRAME, MODEL_CHUNK_UNIT, Opened, Refusal, Request, Response,
     VERSION,
@@ -138,8 +139,25 @@ impl<L: Line> Client<L> {
             height,
             channels: picture.channels(),
         };
-        let chunk = |offset, bytes| Request::ImageChunk { offset, bytes };
+        let chunk = |offset, bytes| Request::SampleChunk { offset, bytes };
         self.send(&begin, picture.pixels(), 1, chunk, progress)
+    }
+
+    /// Uploads what a pen did; `progress` is told the bytes that are there. A refusal, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Request`] for more events than are ever accepted.
+    pub fn upload_pen(
+        &mut self,
+        events: &[PenPoint],
+        progress: impl FnMut(usize),
+    ) -> Result<Option<Refusal>, ClientError> {
+        let count = u16::try_from(events.len()).map_err(|_| ClientError::Request)?;
+        let begin = Request::PenBegin { events: count };
+        let bytes: Vec<u8> = events.iter().flat_map(PenPoint::encode).collect();
+        let chunk = |offset, bytes| Request::SampleChunk { offset, bytes };
+        self.send(&begin, &bytes, 1, chunk, progress)
     }
 
     /// Sends the artifact of a model, its signature block behind it where it has one, and has

@@ -42,6 +42,7 @@ pub mod limits;
 pub mod recognizer;
 pub mod search;
 
+#[cfg(any(feature = "std", feature = "flash"))]
 pub mod keys;
 pub mod store;
 

@@ -8,8 +8,8 @@ mod error;
 use shared::ModelId;
 use shared::artifact::{Artifact, Golden, OperatingPoint, OperatingPoints};
 use shared::decision::{Identification, Policy, Verification, identify, probability};
-use shared::preprocess::pen::PenPoint;
-use shared::preprocess::{Image, Preprocess};
+use shared::preprocess::pen::{EVENT_LEN, PenEvents, PenPoint};
+use shared::preprocess::{Image, Preprocess, PreprocessError};
 use shared::quality::{Bounds, Gate};
 use shared::support_set::{Comparison, claimed};
 use shared::template::{SubjectId, Template};
@@ -25,9 +25,18 @@ pub use error::RecognizerError;
 pub enum Sample<'a> {
     /// A picture.
     Picture(Image<'a>),
-    /// A picture whose pixels lie at the front of the engine's idle memory
-    /// ([`Recognizer::memory`]). Looking at it destroys it.
-    Idle {
+    /// What a pen did.
+    Pen(PenEvents<'a>),
+    /// What lies at the front of the engine's idle memory ([`Recognizer::memory`]). Looking
+    /// at it destroys it.
+    Idle(SampleShape),
+}
+
+/// How the bytes of a sample are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleShape {
+    /// Pixels, row by row.
+    Picture {
         /// Pixels per row.
         width: u16,
         /// Rows.
@@ -35,13 +44,48 @@ pub enum Sample<'a> {
         /// 1 (grey) or 3 (RGB).
         channels: u8,
     },
-    /// What a pen did, from the first event to the last.
-    Pen(&'a [PenPoint]),
+    /// Pen events, each of [`EVENT_LEN`] bytes.
+    Pen {
+        /// How many.
+        events: u16,
+    },
+}
+
+impl SampleShape {
+    /// Bytes of the sample; more than there can be, where the product does not fit.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Picture {
+                width,
+                height,
+                channels,
+            } => usize::from(width)
+                .saturating_mul(height.into())
+                .saturating_mul(channels.into()),
+            Self::Pen { events } => usize::from(events).saturating_mul(EVENT_LEN),
+        }
+    }
+
+    /// The sample at the front of `bytes`.
+    ///
+    /// # Errors
+    /// When `bytes` are fewer, and as [`Image::new`].
+    pub fn read(self, bytes: &[u8]) -> Result<Sample<'_>, PreprocessError> {
+        let bytes = bytes.get(..self.size()).unwrap_or_default();
+        match self {
+            Self::Picture {
+                width,
+                height,
+                channels,
+            } => Image::new(width.into(), height.into(), channels, bytes).map(Sample::Picture),
+            Self::Pen { .. } => Ok(Sample::Pen(bytes.as_chunks().0.into())),
+        }
+    }
 }
 
 impl<'a> From<&'a [PenPoint]> for Sample<'a> {
     fn from(points: &'a [PenPoint]) -> Self {
-        Self::Pen(points)
+        Self::Pen(points.into())
     }
 }
 
@@ -151,6 +195,11 @@ where
         self.store.remove_stale().map_err(RecognizerError::Store)
     }
 
+    /// What the model reads.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.engine.contract().preprocess
+    }
+
     /// The engine's memory, whose idle part may hold a [`Sample::Idle`].
     pub fn memory(&mut self) -> Memory<'_> {
         self.engine.memory()
@@ -214,31 +263,20 @@ where
     fn prepare(&mut self, sample: Sample<'_>, gate: Gate) -> Result<(), RecognizerError<S::Error>> {
         let preprocess = self.engine.contract().preprocess;
         let Memory { input, idle } = self.engine.memory();
-        let picture = match (&preprocess, sample) {
-            (Preprocess::Pen(spec), Sample::Pen(points)) => {
-                return Ok(gate.prepare_pen(points, spec, input)?);
-            }
-            (Preprocess::Pen(_), _) => return Err(RecognizerError::ReadsPens),
-            (Preprocess::Picture(spec), Sample::Picture(image)) => Ok((image, spec)),
-            (
-                Preprocess::Picture(spec),
-                Sample::Idle {
-                    width,
-                    height,
-                    channels,
-                },
-            ) => {
-                let [columns, rows] = [width, height].map(usize::from);
-                let length = columns * rows * usize::from(channels);
-                let pixels = idle.get(..length).unwrap_or_default();
-                Image::new(width.into(), height.into(), channels, pixels).map(|image| (image, spec))
-            }
-            (Preprocess::Picture(_), Sample::Pen(_)) => {
-                return Err(RecognizerError::ReadsPictures);
-            }
+        let sample = match sample {
+            Sample::Idle(shape) => shape.read(idle).map_err(RecognizerError::Picture)?,
+            sample => sample,
         };
-        let (image, spec) = picture.map_err(RecognizerError::Picture)?;
-        Ok(gate.prepare(&image, spec, input)?)
+        match (&preprocess, sample) {
+            (Preprocess::Picture(spec), Sample::Picture(image)) => {
+                Ok(gate.prepare(&image, spec, input)?)
+            }
+            (Preprocess::Pen(spec), Sample::Pen(events)) => {
+                Ok(gate.prepare_pen(events, spec, input)?)
+            }
+            (Preprocess::Picture(_), _) => Err(RecognizerError::ReadsPictures),
+            (Preprocess::Pen(_), _) => Err(RecognizerError::ReadsPens),
+        }
     }
 
     /// Runs the tower on its input.

@@ -21,7 +21,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::preprocess::pen::{PenError, PenPoint, PenPreprocess};
+use crate::preprocess::pen::{PenError, PenEvents, PenPreprocess};
 use crate::preprocess::{Image, PicturePreprocess, PreprocessError, luma};
 
 pub use pen::{LEAST_STEPS, check_pen};
@@ -156,18 +156,18 @@ impl Gate {
     /// [`Unfit::Pen`], [`Unfit::Flawed`].
     pub fn prepare_pen(
         &self,
-        points: &[PenPoint],
+        events: PenEvents<'_>,
         preprocess: &PenPreprocess,
         input: &mut [u8],
     ) -> Result<(), Unfit> {
         if *self == Self::Open {
             return preprocess
-                .run(points, input)
+                .run(events, input)
                 .map(|_| ())
                 .map_err(Unfit::Pen);
         }
-        check_pen(points).map_err(Unfit::Flawed)?;
-        match preprocess.run(points, input).map_err(Unfit::Pen)? {
+        check_pen(events).map_err(Unfit::Flawed)?;
+        match preprocess.run(events, input).map_err(Unfit::Pen)? {
             ..LEAST_STEPS => Err(Unfit::Flawed(Flaw::TooShort)),
             _ => Ok(()),
         }

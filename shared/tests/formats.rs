@@ -348,7 +348,7 @@ fn a_plan_reads_only_what_it_has_written() {
 #[test]
 fn the_longest_chunk_fits_a_frame_and_longer_ones_are_refused() {
     let mut buffer = [0; wire::MAX_FRAME];
-    let chunk = |bytes| Request::ImageChunk {
+    let chunk = |bytes| Request::SampleChunk {
         offset: u32::MAX,
         bytes,
     };
@@ -434,7 +434,7 @@ proptest! {
     #[test]
     fn messages_come_back(id: u16, offset: u32, bytes in prop::collection::vec(any::<u8>(), 0..=wire::MAX_CHUNK), distance in -1e3f32..1e3) {
         let mut buffer = [0; wire::MAX_FRAME];
-        let request = Request::ImageChunk { offset, bytes: &bytes };
+        let request = Request::SampleChunk { offset, bytes: &bytes };
         let length = wire::encode(id, &request, &mut buffer).unwrap();
         prop_assert_eq!(buffer[..length].iter().position(|&byte| byte == 0), Some(length - 1));
         prop_assert_eq!(wire::decode(&mut buffer[..length]), Ok((id, request)));
@@ -452,7 +452,7 @@ proptest! {
         bytes in prop::collection::vec(prop_oneof![Just(0), Just(7), any::<u8>()], 0..900),
     ) {
         let mut buffer = [0; wire::MAX_FRAME];
-        let request = Request::ImageChunk { offset: 0, bytes: &bytes };
+        let request = Request::SampleChunk { offset: 0, bytes: &bytes };
         let length = wire::encode(id, &request, &mut buffer).unwrap();
         let mut body = id.to_le_bytes().to_vec();
         body.extend(postcard::to_slice(&request, &mut [0; 1000]).unwrap().iter());
@@ -470,7 +470,7 @@ proptest! {
         tag: [u8; TAG_LEN],
     ) {
         let mut buffer = [0; wire::MAX_FRAME];
-        let request = Request::ImageChunk { offset: 9, bytes: &bytes };
+        let request = Request::SampleChunk { offset: 9, bytes: &bytes };
         let mut sealed = vec![];
         let length = wire::encode_sealed(id, &request, &mut buffer, |plain| {
             plain.iter_mut().for_each(|byte| *byte ^= 0x55);

@@ -113,7 +113,7 @@ proptest! {
     fn any_events_make_steps_or_are_refused(points in any_points(), spec in any_spec()) {
         prop_assert!(spec.is_valid());
         let mut output = vec![7; spec.shape().len()];
-        match spec.run(&points, &mut output) {
+        match spec.run(&points[..], &mut output) {
             Ok(steps) => {
                 let rows = output.as_chunks::<FEATURES>().0;
                 prop_assert!((1..=usize::from(spec.steps)).contains(&steps));
@@ -121,6 +121,18 @@ proptest! {
                 prop_assert!(rows[steps..].iter().flatten().all(|&byte| byte == 0));
             }
             Err(error) => prop_assert_eq!(error, PenError::TooShort),
+        }
+    }
+
+    /// Over a line nothing is lost.
+    #[test]
+    fn encoded_events_make_the_same_steps(points in any_points(), spec in any_spec()) {
+        let encoded: Vec<_> = points.iter().map(PenPoint::encode).collect();
+        let mut outputs = [0, 1].map(|byte| vec![byte; spec.shape().len()]);
+        let [here, there] = &mut outputs;
+        prop_assert_eq!(spec.run(&points[..], here), spec.run(&encoded[..], there));
+        if spec.run(&points[..], here).is_ok() {
+            prop_assert_eq!(here, there);
         }
     }
 
@@ -137,7 +149,7 @@ proptest! {
             stream.push(*point, |row| rows.push(*row));
         }
         let mut output = vec![0; spec.shape().len()];
-        match spec.run(&points, &mut output) {
+        match spec.run(&points[..], &mut output) {
             Ok(steps) => prop_assert_eq!(&output.as_chunks::<FEATURES>().0[..steps], &rows[..]),
             Err(_) => prop_assert!(rows.is_empty()),
         }
@@ -282,12 +294,12 @@ fn what_makes_no_step_is_refused() {
     let found = output.len() - 1;
     let expected = output.len();
     assert_eq!(
-        spec.run(&loops(1.0), &mut output[1..]),
+        spec.run(&loops(1.0)[..], &mut output[1..]),
         Err(PenError::Output { expected, found })
     );
     let many = vec![point(0, 0, 0); 65_536];
     assert_eq!(
-        spec.run(&many, &mut output),
+        spec.run(&many[..], &mut output),
         Err(PenError::TooLong { found: 65_536 })
     );
 }

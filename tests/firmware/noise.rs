@@ -182,7 +182,7 @@ fn a_noisy_line_to_a_board_loses_no_request_and_repeats_none() {
             }
             3 => (
                 Request::Verify { subject },
-                Response::Refused(Refusal::NoImage),
+                Response::Refused(Refusal::NoSample),
             ),
             _ => {
                 let index = choice.random_range(0..5);

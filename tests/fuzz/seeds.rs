@@ -78,7 +78,7 @@ fn enrolment() -> Vec<Request<'static>> {
             height: 4,
             channels: 1,
         },
-        Request::ImageChunk {
+        Request::SampleChunk {
             offset: 0,
             bytes: &[9, 200, 30, 4, 80, 0, 255, 7, 60, 61, 62, 63, 9, 8, 7, 6],
         },

@@ -172,16 +172,23 @@ fn dependencies(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Checks what is built with fewer features: the device's program without tract, the
-/// trainer's quantization, evaluation and export without libtorch.
+/// Checks what is built with fewer features: what runs on boards without a store, the
+/// device's program without tract, the trainer's quantization, evaluation and export without
+/// libtorch.
 fn slim(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
-    for (package, features) in [("edge-cli", "int8"), ("host-trainer", "ort")] {
-        let mut check = process::cargo(workspace);
-        check
-            .args(["check", "--package", package, "--no-default-features"])
+    let packages = [
+        ("edge-runtime", ""),
+        ("edge-cli", "int8"),
+        ("host-trainer", "ort"),
+    ];
+    for (package, features) in packages {
+        let mut clippy = process::cargo(workspace);
+        clippy
+            .args(["clippy", "--package", package, "--no-default-features"])
             .args(["--features", features])
-            .args(locked);
-        process::run(&mut check)?;
+            .args(locked)
+            .args(["--", "-D", "warnings"]);
+        process::run(&mut clippy)?;
     }
     Ok(())
 }

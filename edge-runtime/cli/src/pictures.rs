@@ -58,7 +58,7 @@ impl FileSample {
     pub(crate) fn sample(&self) -> Result<Sample<'_>, PreprocessError> {
         match self {
             Self::Picture(picture) => picture.image().map(Sample::Picture),
-            Self::Pen(points) => Ok(Sample::Pen(points)),
+            Self::Pen(points) => Ok(points[..].into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use shared::artifact::Golden;
 use shared::artifact::signature::PublicKey;
 use shared::decision::{Identification, Unknown, Verification};
 use shared::lockout::{Claim, Lockout};
+use shared::preprocess::Preprocess;
 use shared::support_set::is_enrolled;
 use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
@@ -14,14 +15,14 @@ use super::upload::Upload;
 use super::{Board, Change, ModelSlot, NoRandomness};
 use crate::engine::{Engine, Memory};
 use crate::link::Role;
-use crate::recognizer::{Recognizer, RecognizerError};
+use crate::recognizer::{Recognizer, RecognizerError, SampleShape};
 use crate::sensor::{Captured, SensorError};
 use crate::store::{State, StateStore, TemplateStore};
 
 /// A device that a host talks to, with a model or without.
 ///
-/// `P` is a buffer for uploaded pictures, borrowed or owned; its length is the largest
-/// picture, in bytes. Where it is empty, pictures lie in the engine's idle memory, and each
+/// `P` is a buffer for uploaded samples, borrowed or owned; its length is the largest
+/// one, in bytes. Where it is empty, samples lie in the engine's idle memory, and each
 /// is looked at once. `C` is the board, `M` where another model goes.
 #[derive(Debug)]
 pub struct Device<'a, E, S, P, C, M, const SHOTS: usize, const DIM: usize> {
@@ -87,7 +88,7 @@ pub trait Respond {
     /// alone.
     fn carry_out(&mut self, request: &Request<'_>, role: Role) -> Outcome<'_>;
 
-    /// Forgets the picture that was uploaded or taken: another host asks from now on.
+    /// Forgets the sample that was uploaded or taken: another host asks from now on.
     fn forget(&mut self);
 
     /// Fills `bytes` with random numbers that nobody can guess.
@@ -209,11 +210,17 @@ where
                 height,
                 channels,
             } => {
-                let Memory { idle, .. } = recognizer.memory();
-                self.upload.begin((width, height, channels), idle)?;
-                Ok(Response::Done)
+                let shape = SampleShape::Picture {
+                    width,
+                    height,
+                    channels,
+                };
+                announce(recognizer, &mut self.upload, shape)
             }
-            Request::ImageChunk { offset, bytes } => {
+            Request::PenBegin { events } => {
+                announce(recognizer, &mut self.upload, SampleShape::Pen { events })
+            }
+            Request::SampleChunk { offset, bytes } => {
                 let Memory { idle, .. } = recognizer.memory();
                 self.upload.put(offset, bytes, idle)?;
                 Ok(Response::Done)
@@ -386,6 +393,27 @@ where
     }
 }
 
+/// Makes room for a sample of a kind that the model reads.
+fn announce<E, S, P, const SHOTS: usize, const DIM: usize>(
+    recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
+    upload: &mut Upload<P>,
+    shape: SampleShape,
+) -> Result<Response<'static>, Refusal>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+{
+    upload.clear();
+    match (recognizer.preprocess(), shape) {
+        (Preprocess::Picture(_), SampleShape::Picture { .. })
+        | (Preprocess::Pen(_), SampleShape::Pen { .. }) => {}
+        _ => return Err(Refusal::Kind),
+    }
+    upload.begin(shape, recognizer.memory().idle)?;
+    Ok(Response::Done)
+}
+
 /// Has the board take a picture.
 fn capture<P, C>(
     board: &mut C,
@@ -402,7 +430,11 @@ where
         height,
         channels,
     } = captured.map_err(not_captured)?;
-    upload.took((width, height, channels));
+    upload.took(SampleShape::Picture {
+        width,
+        height,
+        channels,
+    });
     Ok(Response::Captured {
         width,
         height,
@@ -462,24 +494,22 @@ fn named<'a>(answer: &Identification<'a>) -> (Option<&'a SubjectId>, f32) {
 fn not_captured(error: SensorError) -> Refusal {
     match error {
         SensorError::Absent => Refusal::Unsupported,
-        SensorError::Memory { .. } => Refusal::ImageTooLarge,
+        SensorError::Memory { .. } => Refusal::SampleTooLarge,
         _ => Refusal::Sensor,
     }
 }
 
 pub(super) fn refusal<S>(error: RecognizerError<S>) -> Refusal {
     match error {
-        RecognizerError::Picture(_)
-        | RecognizerError::Pen(_)
-        | RecognizerError::ReadsPictures
-        | RecognizerError::ReadsPens => Refusal::Image,
+        RecognizerError::Picture(_) | RecognizerError::Pen(_) => Refusal::Image,
+        RecognizerError::ReadsPictures | RecognizerError::ReadsPens => Refusal::Kind,
         RecognizerError::Engine(_) | RecognizerError::FarTarget { .. } => Refusal::Engine,
         RecognizerError::Template(TemplateError::Shots { .. }) => Refusal::Full,
         RecognizerError::Template(TemplateError::Closed) => Refusal::Learned,
         RecognizerError::Template(_) => Refusal::Subject,
         RecognizerError::Quality(flaw) => Refusal::Quality(flaw),
         RecognizerError::Unlike(_) => Refusal::Unlike,
-        RecognizerError::NoSample => Refusal::NoImage,
+        RecognizerError::NoSample => Refusal::NoSample,
         RecognizerError::NotEnrolled => Refusal::NotEnrolled,
         RecognizerError::Store(_) => Refusal::Store,
     }

@@ -84,7 +84,8 @@ pub(super) fn is_guarded(request: &Request<'_>) -> bool {
     match request {
         Request::Hello { .. }
         | Request::ImageBegin { .. }
-        | Request::ImageChunk { .. }
+        | Request::PenBegin { .. }
+        | Request::SampleChunk { .. }
         | Request::Capture
         | Request::Verify { .. }
         | Request::Identify

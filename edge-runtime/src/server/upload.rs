@@ -1,41 +1,25 @@
-//! A picture that arrives in chunks.
+//! A sample that arrives in chunks.
 
 use shared::bytes::copy_front;
-use shared::preprocess::Image;
 use shared::wire::Refusal;
 
-use crate::recognizer::Sample;
+use crate::recognizer::{Sample, SampleShape};
 
-/// Where a picture goes, how large it will be and what of it is here. Its place is a buffer
+/// Where a sample goes, how large it will be and what of it is here. Its place is a buffer
 /// of its own, borrowed or owned, or, where that is empty, the engine's idle memory, given
 /// to each call as `idle`.
 #[derive(Debug)]
 pub(super) struct Upload<P> {
     own: P,
-    size: Option<Size>,
+    shape: Option<SampleShape>,
     received: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    width: u16,
-    height: u16,
-    channels: u8,
-}
-
-impl Size {
-    fn len(self) -> usize {
-        usize::from(self.width)
-            .saturating_mul(usize::from(self.height))
-            .saturating_mul(usize::from(self.channels))
-    }
 }
 
 impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
     pub(super) fn new(own: P) -> Self {
         Self {
             own,
-            size: None,
+            shape: None,
             received: 0,
         }
     }
@@ -44,7 +28,7 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
         self.own.as_ref().is_empty()
     }
 
-    /// Bytes of the largest picture.
+    /// Bytes of the largest sample.
     pub(super) fn capacity(&self, idle: &[u8]) -> usize {
         if self.is_idle() {
             idle.len()
@@ -53,9 +37,9 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
         }
     }
 
-    /// There is no picture here any more.
+    /// There is no sample here any more.
     pub(super) fn clear(&mut self) {
-        self.size = None;
+        self.shape = None;
         self.received = 0;
     }
 
@@ -66,24 +50,19 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
         }
     }
 
-    pub(super) fn begin(
-        &mut self,
-        (width, height, channels): (u16, u16, u8),
-        idle: &[u8],
-    ) -> Result<(), Refusal> {
+    pub(super) fn begin(&mut self, shape: SampleShape, idle: &[u8]) -> Result<(), Refusal> {
         self.clear();
-        let size = Size {
-            width,
-            height,
-            channels,
+        let is_possible = match shape {
+            SampleShape::Picture { channels, .. } => matches!(channels, 1 | 3),
+            SampleShape::Pen { .. } => true,
         };
-        if width == 0 || height == 0 || !matches!(channels, 1 | 3) {
+        if shape.size() == 0 || !is_possible {
             return Err(Refusal::Image);
         }
-        if size.len() > self.capacity(idle) {
-            return Err(Refusal::ImageTooLarge);
+        if shape.size() > self.capacity(idle) {
+            return Err(Refusal::SampleTooLarge);
         }
-        self.size = Some(size);
+        self.shape = Some(shape);
         Ok(())
     }
 
@@ -94,65 +73,48 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
         bytes: &[u8],
         idle: &mut [u8],
     ) -> Result<(), Refusal> {
-        let size = self.size.ok_or(Refusal::NoImage)?;
+        let shape = self.shape.ok_or(Refusal::NoSample)?;
         let offset = offset as usize;
         let end = offset.checked_add(bytes.len()).ok_or(Refusal::Chunk)?;
-        if offset > self.received || end > size.len() {
+        if offset > self.received || end > shape.size() {
             return Err(Refusal::Chunk);
         }
         let end_before = self.received;
-        let place = self.pixels(idle).get_mut(offset..end);
+        let place = self.bytes(idle).get_mut(offset..end);
         copy_front(place.ok_or(Refusal::Chunk)?, bytes);
         self.received = end_before.max(end);
         Ok(())
     }
 
-    /// Where the board itself may put a picture, in place of one that was here.
+    /// Where the board itself may put a sample, in place of one that was here.
     pub(super) fn place<'p>(&'p mut self, idle: &'p mut [u8]) -> &'p mut [u8] {
         self.clear();
-        self.pixels(idle)
+        self.bytes(idle)
     }
 
-    /// A picture of this size is there now.
-    pub(super) fn took(&mut self, (width, height, channels): (u16, u16, u8)) {
-        let size = Size {
-            width,
-            height,
-            channels,
-        };
-        self.size = Some(size);
-        self.received = size.len();
+    /// A sample of this shape is there now.
+    pub(super) fn took(&mut self, shape: SampleShape) {
+        self.shape = Some(shape);
+        self.received = shape.size();
     }
 
-    fn pixels<'p>(&'p mut self, idle: &'p mut [u8]) -> &'p mut [u8] {
+    fn bytes<'p>(&'p mut self, idle: &'p mut [u8]) -> &'p mut [u8] {
         match self.is_idle() {
             true => idle,
             false => self.own.as_mut(),
         }
     }
 
-    /// The picture, to be looked at now: in idle memory it is gone afterwards.
+    /// The sample, to be looked at now: in idle memory it is gone afterwards.
     pub(super) fn take(&mut self) -> Result<Sample<'_>, Refusal> {
-        let size = self.size.ok_or(Refusal::NoImage)?;
-        if self.received < size.len() {
-            return Err(Refusal::NoImage);
+        let shape = self.shape.ok_or(Refusal::NoSample)?;
+        if self.received < shape.size() {
+            return Err(Refusal::NoSample);
         }
-        let Size {
-            width,
-            height,
-            channels,
-        } = size;
         if self.is_idle() {
             self.clear();
-            return Ok(Sample::Idle {
-                width,
-                height,
-                channels,
-            });
+            return Ok(Sample::Idle(shape));
         }
-        let pixels = self.own.as_ref().get(..size.len());
-        let pixels = pixels.ok_or(Refusal::NoImage)?;
-        let image = Image::new(width.into(), height.into(), channels, pixels);
-        Ok(Sample::Picture(image.map_err(|_| Refusal::Image)?))
+        shape.read(self.own.as_ref()).map_err(|_| Refusal::Image)
     }
 }

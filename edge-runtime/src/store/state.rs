@@ -18,7 +18,8 @@ impl State {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Hosts, Self::Failures, Self::Trust];
 
-    /// Its slot in a store; templates have those from [`FIRST_TEMPLATE`] on.
+    /// Its slot in a store that lasts; templates have those from [`FIRST_TEMPLATE`] on.
+    #[cfg(any(feature = "std", feature = "flash"))]
     pub(super) fn slot(self) -> u32 {
         match self {
             Self::Hosts => 1,
@@ -29,6 +30,7 @@ impl State {
 }
 
 /// The first slot of templates.
+#[cfg(any(feature = "std", feature = "flash"))]
 pub(super) const FIRST_TEMPLATE: u32 = 16;
 
 /// The states of a store, in memory.
@@ -71,6 +73,7 @@ impl States {
     }
 
     /// Those that have bytes.
+    #[cfg(any(feature = "std", feature = "flash"))]
     pub(super) fn all(&self) -> impl Iterator<Item = (State, &[u8])> {
         let all = State::ALL.into_iter().map(|state| (state, self.get(state)));
         all.filter(|(_, bytes)| !bytes.is_empty())

@@ -23,7 +23,7 @@ const TO_HOST: usize = 1;
 /// Requests of all lengths.
 fn request<'b>(random: &mut Random, bytes: &'b [u8]) -> Request<'b> {
     match random.below(4) {
-        0 => Request::ImageChunk {
+        0 => Request::SampleChunk {
             offset: random.next() as u32,
             bytes: &bytes[..random.below(bytes.len())],
         },

@@ -37,7 +37,7 @@ fn requests() -> (Vec<Request<'static>>, Vec<Request<'static>>) {
             height: 1,
             channels: 1,
         },
-        Request::ImageChunk {
+        Request::SampleChunk {
             offset: 0,
             bytes: &[1],
         },

@@ -141,7 +141,7 @@ fn ask(device: &mut Device, pixels: &[u8], request: &Request<'_>, role: Role) ->
         height: side,
         channels: 1,
     };
-    let chunk = Request::ImageChunk {
+    let chunk = Request::SampleChunk {
         offset: 0,
         bytes: pixels,
     };

@@ -140,7 +140,7 @@ fn pictures_in_the_engines_memory_are_looked_at_once() {
     let components = &components;
     let expected = Response::Embedding { components };
     assert_eq!(client.ask(&Request::Embed).unwrap(), expected);
-    let gone = Response::Refused(Refusal::NoImage);
+    let gone = Response::Refused(Refusal::NoSample);
     assert_eq!(client.ask(&Request::Embed).unwrap(), gone);
     upload(&mut client, &pixels);
     client.ask(&Request::SelfTest).unwrap();
@@ -171,17 +171,17 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
         version: wire::VERSION + 1,
     };
     assert_eq!(refusal(&other), Refusal::Version);
-    assert_eq!(refusal(&Request::Identify), Refusal::NoImage);
-    let chunk = Request::ImageChunk {
+    assert_eq!(refusal(&Request::Identify), Refusal::NoSample);
+    let chunk = Request::SampleChunk {
         offset: 0,
         bytes: &[1],
     };
-    assert_eq!(refusal(&chunk), Refusal::NoImage);
+    assert_eq!(refusal(&chunk), Refusal::NoSample);
     assert_eq!(refusal(&begin(0, 3, 1)), Refusal::Image);
     assert_eq!(refusal(&begin(3, 3, 2)), Refusal::Image);
     assert_eq!(
         refusal(&begin(u16::MAX, u16::MAX, 3)),
-        Refusal::ImageTooLarge
+        Refusal::SampleTooLarge
     );
     assert_eq!(client.ask(&begin(4, 4, 1)).unwrap(), Response::Done);
     let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
@@ -190,11 +190,11 @@ fn what_cannot_be_carried_out_is_refused_by_name() {
     };
     for offset in [1, 17, u32::MAX] {
         let bytes = &[1];
-        let gap = Request::ImageChunk { offset, bytes };
+        let gap = Request::SampleChunk { offset, bytes };
         assert_eq!(refusal(&gap), Refusal::Chunk);
     }
     // Announced, but not here.
-    assert_eq!(refusal(&enroll("a", false)), Refusal::NoImage);
+    assert_eq!(refusal(&enroll("a", false)), Refusal::NoSample);
     upload(&mut client, &drawing(0, 0));
     let mut refusal = |request: &Request<'_>| match client.ask(request).unwrap() {
         Response::Refused(refusal) => refusal,
@@ -250,7 +250,7 @@ fn a_request_that_comes_again_is_answered_again_and_not_carried_out_again() {
     let pixels = drawing(1, 1);
     for (index, bytes) in pixels.chunks(700).enumerate() {
         let offset = 700 * index as u32;
-        send(2 + index as u16, &Request::ImageChunk { offset, bytes });
+        send(2 + index as u16, &Request::SampleChunk { offset, bytes });
     }
     let verify = Request::Verify { subject: "ada" };
     let first = send(9, &verify);
@@ -272,7 +272,7 @@ fn a_request_that_comes_again_is_answered_again_and_not_carried_out_again() {
         scores: None,
     };
     assert_eq!(wire::decode(&mut first.clone()), Ok((9, unknown)));
-    let gone = Response::Refused(Refusal::NoImage);
+    let gone = Response::Refused(Refusal::NoSample);
     assert_eq!(wire::decode(&mut send(10, &verify)), Ok((10, gone)));
 }
 
@@ -284,7 +284,7 @@ fn a_session_that_a_device_forgot_is_begun_again() {
     client.line_mut().restart();
     let lost = client.ask(&Request::Identify);
     assert!(matches!(lost, Err(ClientError::Session)), "{lost:?}");
-    let gone = Response::Refused(Refusal::NoImage);
+    let gone = Response::Refused(Refusal::NoSample);
     assert_eq!(client.ask(&Request::Identify).unwrap(), gone);
     upload(&mut client, &drawing(1, 1));
     assert!(matches!(
@@ -349,7 +349,7 @@ fn a_noisy_line_loses_no_request_and_repeats_none() {
                 index: (choice.next() % 5) as u16,
             },
             3 if choice.next().is_multiple_of(20) => Request::Verify { subject },
-            _ => Request::ImageChunk {
+            _ => Request::SampleChunk {
                 offset: 0,
                 bytes: &[255; 4],
             },

@@ -356,7 +356,7 @@ impl Sample {
             }
             Preprocess::Pen(spec) => {
                 let points = self.points()?;
-                let steps = spec.run(&points, output);
+                let steps = spec.run(&points[..], output);
                 steps.map(|_| ()).with_context(|| self.name.clone())
             }
         }

@@ -4,6 +4,7 @@
 //! nothing needs to be known of what comes later: a [`PenStream`] gives each step as soon as
 //! the pen has come so far, and keeps no event but the last.
 
+mod events;
 mod features;
 mod frame;
 mod steps;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{InputShape, Quantization};
 
+pub use events::{EVENT_LEN, PenEvents};
 pub use features::FEATURES;
 use frame::Frame;
 pub use steps::PenStream;
@@ -128,29 +130,34 @@ impl PenPreprocess {
     ///
     /// # Errors
     /// [`PenError`].
-    pub fn run(&self, points: &[PenPoint], output: &mut [u8]) -> Result<usize, PenError> {
+    pub fn run<'e>(
+        &self,
+        events: impl Into<PenEvents<'e>>,
+        output: &mut [u8],
+    ) -> Result<usize, PenError> {
+        let events = events.into();
         if output.len() != self.shape().len() {
             return Err(PenError::Output {
                 expected: self.shape().len(),
                 found: output.len(),
             });
         }
-        if points.len() > MAX_POINTS {
+        if events.len() > MAX_POINTS {
             return Err(PenError::TooLong {
-                found: points.len(),
+                found: events.len(),
             });
         }
         let mut stream = match self.scale {
             Scale::Device { .. } => PenStream::new(*self, None),
             Scale::Signature { upright } => {
-                PenStream::whole(*self, Frame::of(points, upright), points)
+                PenStream::whole(*self, Frame::of(events, upright), events)
             }
         };
         output.fill(0);
         let mut rows = output.as_chunks_mut::<FEATURES>().0.iter_mut();
         let mut count = 0;
-        for point in points {
-            stream.push(*point, |features| {
+        for point in events.iter() {
+            stream.push(point, |features| {
                 if let Some(row) = rows.next() {
                     *row = *features;
                     count += 1;

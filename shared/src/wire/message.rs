@@ -24,28 +24,28 @@ pub enum Request<'a> {
         /// 1 (grey) or 3 (RGB).
         channels: u8,
     },
-    /// Part of the announced picture.
-    ImageChunk {
-        /// Position of the first byte in the picture.
+    /// Part of the announced sample.
+    SampleChunk {
+        /// Position of the first byte in the sample.
         offset: u32,
         /// At most [`MAX_CHUNK`] bytes.
         bytes: &'a [u8],
     },
-    /// Adds the uploaded picture to a subject's shots.
+    /// Adds the uploaded sample to a subject's shots.
     Enroll {
         /// Who.
         subject: &'a str,
         /// Whether it takes the place of all shots that the subject has.
         anew: bool,
-        /// Whether somebody insists, though the picture is bad or unlike the other shots.
+        /// Whether somebody insists, though the sample is bad or unlike the other shots.
         anyway: bool,
     },
-    /// Is the uploaded picture of this subject?
+    /// Is the uploaded sample of this subject?
     Verify {
         /// Who.
         subject: &'a str,
     },
-    /// Whose is the uploaded picture?
+    /// Whose is the uploaded sample?
     Identify,
     /// Asks for the enrolled subject at an index.
     List {
@@ -59,7 +59,7 @@ pub enum Request<'a> {
     },
     /// Runs the golden vectors on the device.
     SelfTest,
-    /// What is the embedding of the uploaded picture? For judging a device as any other
+    /// What is the embedding of the uploaded sample? For judging a device as any other
     /// engine is judged.
     Embed,
     /// What does running the model once cost?
@@ -114,6 +114,13 @@ pub enum Request<'a> {
         /// An Ed25519 public key, 32 bytes.
         key: &'a [u8],
     },
+    /// Announces what a pen did, which replaces an earlier sample.
+    PenBegin {
+        /// Its events, each of [`EVENT_LEN`] bytes.
+        ///
+        /// [`EVENT_LEN`]: crate::preprocess::pen::EVENT_LEN
+        events: u16,
+    },
 }
 
 impl Sealed for Request<'_> {
@@ -135,7 +142,7 @@ pub enum Response<'a> {
         enrolled: u16,
         /// Templates of other models, which are compared with nothing.
         stale: u16,
-        /// The largest picture, bytes.
+        /// The largest sample, bytes.
         picture: u32,
         /// The largest model that can be sent, bytes; 0 where none can.
         slot: u32,
@@ -270,10 +277,10 @@ pub enum Refusal {
     Malformed,
     /// The versions do not fit.
     Version,
-    /// No complete picture was uploaded.
-    NoImage,
-    /// The picture is larger than the device has room for.
-    ImageTooLarge,
+    /// No complete sample was uploaded.
+    NoSample,
+    /// The sample is larger than the device has room for.
+    SampleTooLarge,
     /// The subject's name is not acceptable.
     Subject,
     /// No such subject is enrolled.
@@ -282,9 +289,9 @@ pub enum Refusal {
     Full,
     /// The store could not be read or written.
     Store,
-    /// The picture is not one that the model's preprocessing takes.
+    /// The sample is not one that the model's preprocessing takes.
     Image,
-    /// The chunk is not where the picture or the model goes on, or there is more to come.
+    /// The chunk is not where the sample or the model goes on, or there is more to come.
     Chunk,
     /// The subject's prototype was learnt, and takes no samples.
     Learned,
@@ -328,8 +335,10 @@ pub enum Refusal {
     ModelRollback,
     /// The device trusts another key, for good.
     Trust,
-    /// The picture is not good enough to enrol.
+    /// The sample is not good enough to enrol.
     Quality(Flaw),
-    /// The picture is too far from the subject's other shots to be of the same subject.
+    /// The sample is too far from the subject's other shots to be of the same subject.
     Unlike,
+    /// The model reads pictures, or what pens did, and the sample is of the other kind.
+    Kind,
 }

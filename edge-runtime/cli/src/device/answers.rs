@@ -45,9 +45,9 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a device that knows this request, found one that does not: update its firmware",
         Refusal::Version =>
             "expected a device of this protocol's version, found another: update its firmware or this program",
-        Refusal::NoImage => "expected a picture on the device, found none: try again",
-        Refusal::ImageTooLarge =>
-            "expected a picture that the device has room for, found a larger one: crop or reduce it",
+        Refusal::NoSample => "expected a sample on the device, found none: try again",
+        Refusal::SampleTooLarge =>
+            "expected a sample that the device has room for, found a larger one: crop or reduce the picture",
         Refusal::Subject =>
             "expected a subject of at most 32 bytes without control characters: choose another name",
         Refusal::NotEnrolled =>
@@ -57,9 +57,9 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::Store =>
             "expected a store that can be read and written, found one that cannot: check the device's flash",
         Refusal::Image =>
-            "expected a picture that the model takes, found another: see `info` for its input",
+            "expected a sample that the model takes, found another: see `info` for its input",
         Refusal::Chunk =>
-            "expected the parts of a picture or a model in order, found a gap: send it again",
+            "expected the parts of a sample or a model in order, found a gap: send it again",
         Refusal::Learned =>
             "expected a subject that takes samples, found a learnt prototype: remove it first",
         Refusal::Engine => "expected an engine that runs, found one that does not: `self-test` it",
@@ -103,7 +103,9 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "expected a device that trusts no other key yet, found one that does, for good: sign models with that one",
         Refusal::Quality(flaw) => return anyhow!(flaw),
         Refusal::Unlike =>
-            "expected a picture like the subject's others, found one that is too far from them: is it of the same subject? Take it again",
+            "expected a sample like the subject's others, found one that is too far from them: is it of the same subject? Take it again",
+        Refusal::Kind =>
+            "expected a sample of the kind that the device's model reads, found a picture for one that reads what pens did, or the reverse: send it another model",
         _ => "expected an answer, found a refusal that this program does not know: update it",
     })
 }

@@ -12,6 +12,7 @@ use edge_runtime::loader::hex;
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::artifact::Artifact;
 use shared::drift::Drift;
+use shared::preprocess::pen::EVENT_LEN;
 use shared::wire::{Pairing, Refusal, Request, Response, Verdict};
 
 use super::answers::words;
@@ -19,7 +20,7 @@ use super::keys::HostKeys;
 use super::{Device, answers, connect};
 use crate::Outcome;
 use crate::arguments::{Enroll, Identify, KeyArguments, List, Remove, Samples, SelfTest, Verify};
-use crate::pictures;
+use crate::pictures::FileSample;
 
 /// A device that answered, in a session with this host.
 pub(super) struct Connected {
@@ -90,13 +91,24 @@ impl Connected {
 
     fn upload(&mut self, file: &Path) -> Result<()> {
         let context = || file.display().to_string();
-        let picture = pictures::read(file)?;
-        let image = picture.image().with_context(context)?;
-        let bar = bar(context(), image.pixels().len());
-        let refused = self
-            .client
-            .upload(&image, |sent| bar.set_position(sent as u64))?;
-        bar.finish_and_clear();
+        let sample = FileSample::read(file)?;
+        let refused = match &sample {
+            FileSample::Picture(picture) => {
+                let image = picture.image().with_context(context)?;
+                let bar = bar(context(), image.pixels().len());
+                let sent = |sent| bar.set_position(sent as u64);
+                let refused = self.client.upload(&image, sent);
+                bar.finish_and_clear();
+                refused?
+            }
+            FileSample::Pen(events) => {
+                let bar = bar(context(), events.len() * EVENT_LEN);
+                let sent = |sent| bar.set_position(sent as u64);
+                let refused = self.client.upload_pen(events, sent);
+                bar.finish_and_clear();
+                refused?
+            }
+        };
         match refused {
             None => Ok(()),
             Some(refusal) => Err(answers::refused(refusal)).with_context(context),

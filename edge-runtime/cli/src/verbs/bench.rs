@@ -129,7 +129,7 @@ fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
         match &contract.preprocess {
             Preprocess::Picture(spec) => spec.run(black_box(&image), &mut input)?,
             Preprocess::Pen(spec) => {
-                spec.run(black_box(&points), &mut input)?;
+                spec.run(black_box(&points[..]), &mut input)?;
             }
         }
         let preprocessed = Instant::now();

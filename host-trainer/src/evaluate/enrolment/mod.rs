@@ -180,7 +180,7 @@ impl Asked {
         spec: &PenPreprocess,
         input: &mut [u8],
     ) -> Option<&'static str> {
-        let prepared = self.gate.prepare_pen(points, spec, input);
+        let prepared = self.gate.prepare_pen(points.into(), spec, input);
         prepared.err().map(name)
     }
 

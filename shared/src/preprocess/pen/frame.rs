@@ -1,6 +1,6 @@
 //! Where the origin is, how long the unit of length, which way x goes.
 
-use super::{MAX_COORDINATE, PenPoint};
+use super::{MAX_COORDINATE, PenEvents, PenPoint};
 
 /// Positions are told in so many parts of a device unit.
 pub(super) const PARTS: i64 = 16;
@@ -27,10 +27,10 @@ pub(super) struct Frame {
 
 impl Frame {
     /// That of a whole signature.
-    pub(super) fn of(points: &[PenPoint], upright: bool) -> Self {
-        let count = (points.len() as i64).max(1);
+    pub(super) fn of(events: PenEvents<'_>, upright: bool) -> Self {
+        let count = (events.len() as i64).max(1);
         let mean = |of: fn(&PenPoint) -> i64| {
-            let sum: i64 = points.iter().map(of).sum();
+            let sum: i64 = events.iter().map(|point| of(&point)).sum();
             divide(sum, count)
         };
         let origin = [mean(|point| place(point)[0]), mean(|point| place(point)[1])];
@@ -38,17 +38,17 @@ impl Frame {
             let [x, y] = place(point);
             [x - origin[0], y - origin[1]]
         };
-        let spread: i64 = points
+        let spread: i64 = events
             .iter()
-            .map(|point| away(point).iter().map(|along| along.abs()).sum::<i64>())
+            .map(|point| away(&point).iter().map(|along| along.abs()).sum::<i64>())
             .sum();
-        let pressure = points.iter().map(|point| i64::from(point.pressure)).max();
+        let pressure = events.iter().map(|point| i64::from(point.pressure)).max();
         Self {
             origin,
             unit: divide(spread, count).max(1),
             pressure: pressure.unwrap_or(0).max(1),
             turn: match upright {
-                true => turn(points.iter().map(away)),
+                true => turn(events.iter().map(|point| away(&point))),
                 false => None,
             },
         }

@@ -2,7 +2,7 @@
 
 use super::features::{FEATURES, Features};
 use super::frame::{Frame, divide};
-use super::{MAX_PAUSE, PenPoint, PenPreprocess, Sampling, Scale};
+use super::{MAX_PAUSE, PenEvents, PenPoint, PenPreprocess, Sampling, Scale};
 
 /// Somewhere on the line through the events.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +46,11 @@ impl PenStream {
     }
 
     /// Of a signature that is known whole, whose steps there is room for.
-    pub(super) fn whole(spec: PenPreprocess, frame: Frame, points: &[PenPoint]) -> Self {
+    pub(super) fn whole(spec: PenPreprocess, frame: Frame, events: PenEvents<'_>) -> Self {
         let mut stream = Self::new(spec, Some(frame));
         let mut extent = 0;
-        for point in points {
-            let (spot, from) = (stream.spot(&frame, point), stream.last);
+        for point in events.iter() {
+            let (spot, from) = (stream.spot(&frame, &point), stream.last);
             extent += from.map_or(0, |(from, ..)| stream.extent(&from, &spot));
             stream.last = Some((spot, point.t, false));
         }
@@ -93,7 +93,7 @@ impl PenStream {
 
     /// The frame of a device, whose origin is the first event.
     fn begin(&mut self, first: &PenPoint) -> Frame {
-        let mut frame = Frame::of(core::slice::from_ref(first), false);
+        let mut frame = Frame::of(core::slice::from_ref(first).into(), false);
         if let Scale::Device { unit, pressure } = self.spec.scale {
             frame.unit = i64::from(unit).max(1);
             frame.pressure = i64::from(pressure).max(1);

@@ -269,7 +269,7 @@ fn people_who_draw_are_enrolled_and_recognised() {
         );
         assert_eq!(
             host.ask(&Request::Identify),
-            Response::Refused(Refusal::NoImage)
+            Response::Refused(Refusal::NoSample)
         );
     });
     assert_eq!(ended, Err(ErrorKind::BrokenPipe));
