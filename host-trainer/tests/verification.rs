@@ -274,7 +274,15 @@ fn forgeries_and_strangers_are_judged_apart() {
     assert_eq!(details.random_impostors.comparisons, 12);
     assert_eq!(details.eer_user_thresholds, 0.0);
     let ways: Vec<Fusion> = details.fusions.iter().map(|way| way.fusion).collect();
-    assert_eq!(ways, [Fusion::Prototype, Fusion::Nearest, Fusion::Mean]);
+    assert_eq!(
+        ways,
+        [
+            Fusion::Prototype,
+            Fusion::Nearest,
+            Fusion::Mean,
+            Fusion::Relative
+        ]
+    );
     let calibration = details.calibration.unwrap();
     // Probes at 3 from the prototype are genuine, at 7 forged.
     assert!(calibration.platt.probability(3.0) > 0.5 && calibration.platt.probability(7.0) < 0.5);

@@ -57,6 +57,7 @@ fn shots_are_fused_as_the_model_says() {
         (Fusion::Nearest, 2.0),
         (Fusion::Mean, (4.0 + 6.0 + 2.0) / 3.0),
         (Fusion::Prototype, 0.0),
+        (Fusion::Relative, 4.0 - (10.0 + 2.0 + 8.0) / 3.0),
     ] {
         let mut set = SupportSet::<1, 3, 4>::new(MODEL, comparison(fusion));
         set.insert(template("ada", MODEL, &shots)).unwrap();
@@ -75,7 +76,12 @@ fn a_learnt_prototype_is_compared_whatever_the_fusion_and_counts_its_samples() {
     };
     let subject = SubjectId::new("ada").unwrap();
     let template = Template::with_prototype(MODEL, subject, 0, &[3, 4], learned).unwrap();
-    for fusion in [Fusion::Nearest, Fusion::Mean, Fusion::Prototype] {
+    for fusion in [
+        Fusion::Nearest,
+        Fusion::Mean,
+        Fusion::Prototype,
+        Fusion::Relative,
+    ] {
         let mut set = SupportSet::<1, 3, 4>::new(MODEL, comparison(fusion));
         set.insert(template.clone()).unwrap();
         let candidate = set.candidates(&[4, 3]).next().unwrap();
@@ -213,7 +219,12 @@ proptest! {
         names in proptest::collection::btree_set("[a-c]{1,3}", 0..7),
         claim in "[a-c]{0,3}",
         probe: [i8; 2],
-        fusion in prop_oneof![Just(Fusion::Prototype), Just(Fusion::Nearest), Just(Fusion::Mean)],
+        fusion in prop_oneof![
+            Just(Fusion::Prototype),
+            Just(Fusion::Nearest),
+            Just(Fusion::Mean),
+            Just(Fusion::Relative)
+        ],
     ) {
         let comparison = comparison(fusion);
         let shots = [[1, 2], [-7, 9], [40, 0]];

@@ -124,7 +124,7 @@ pub fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
         args.transductive.is_none()
             || !matches!(
                 args.head,
-                HeadName::Prototype | HeadName::Nearest | HeadName::Mean
+                HeadName::Prototype | HeadName::Nearest | HeadName::Mean | HeadName::Relative
             ),
         "expected --head finetune or auto with --transductive, found another: only a fine-tuned head learns from unlabelled pictures"
     );

@@ -4,6 +4,7 @@
 pub mod cross_validate;
 pub mod evaluate;
 pub mod finetune;
+mod fusion;
 pub mod import;
 pub mod keygen;
 pub mod picture;

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use shared::support_set::Fusion;
+
+use super::fusion::FusionName;
 use super::picture::named;
 use super::{DataArgs, tell};
 use crate::checkpoint::Run;
@@ -40,6 +43,10 @@ pub struct ExportArgs {
     /// How ranges are taken from training samples
     #[arg(long, value_enum, default_value = "auto")]
     calibration: Calibration,
+    /// How several enrolled samples become one distance [default: what tells skilled forgeries
+    /// apart best among validation samples; prototype where there are none]
+    #[arg(long, value_enum)]
+    fusion: Option<FusionName>,
     /// The least mean cosine between int8 and float embeddings of training samples that
     /// were left out of the calibration; below it nothing is exported
     #[arg(long, default_value_t = Options::USUAL_TOLERANCE, value_parser = cosine)]
@@ -90,6 +97,7 @@ impl ExportArgs {
     pub fn options(&self, rebuild: Vec<String>) -> Options {
         Options {
             calibration: self.calibration.method(),
+            fusion: self.fusion.map(Fusion::from),
             tolerance: self.tolerance,
             low_memory: self.low_memory,
             rebuild,
@@ -102,6 +110,7 @@ impl ExportArgs {
         if self.calibration != Calibration::Auto {
             flags += &named("calibration", Some(self.calibration));
         }
+        flags += &named("fusion", self.fusion);
         if self.tolerance != Options::USUAL_TOLERANCE {
             flags += &format!(" --tolerance {}", self.tolerance);
         }

@@ -56,7 +56,8 @@ pub struct Settings {
     /// Random changes of training samples
     #[arg(long, value_enum)]
     augment: Option<AugmentName>,
-    /// Whether quarter turns of a class count as further classes
+    /// Whether quarter turns of a class count as further classes; of pen sequences, mirror images
+    /// too
     #[arg(long)]
     rotations: Option<bool>,
     /// The architecture

@@ -24,7 +24,8 @@ pub struct TrainingConfig {
     pub patience: usize,
     /// In which numbers the tower computes.
     pub precision: Precision,
-    /// Whether quarter turns of a class count as further classes.
+    /// Whether quarter turns of a class count as further classes; of pen sequences, mirror
+    /// images too.
     pub rotations: bool,
     /// What is minimised.
     pub loss: LossConfig,

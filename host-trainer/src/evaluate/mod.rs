@@ -10,6 +10,7 @@ pub mod cohort;
 pub mod cross_validation;
 pub mod enrolment;
 pub mod few_shot;
+pub mod fusions;
 pub mod interval;
 pub mod koch_verification;
 pub mod metrics;

@@ -11,6 +11,8 @@ use crate::engine::Embeddings;
 pub struct Reference {
     comparison: Comparison,
     shots: Shots,
+    /// The mean distance of the shots from each other, where that counts.
+    spread: f32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +48,21 @@ impl Reference {
                 })
             }
         };
-        Self { comparison, shots }
+        let spread = match (comparison.fusion, &shots) {
+            (Fusion::Prototype | Fusion::Nearest | Fusion::Mean, _) => 0.0,
+            (Fusion::Relative, Shots::Float(shots)) => {
+                comparison.spread(shots.iter().map(|shot| Embedding::Float(shot)))
+            }
+            (Fusion::Relative, Shots::Int8(shots)) => {
+                let scale = comparison.embedding.scale;
+                comparison.spread(shots.iter().map(|values| Embedding::Int8 { values, scale }))
+            }
+        };
+        Self {
+            comparison,
+            shots,
+            spread,
+        }
     }
 
     /// The distance of a probe; infinite when it is of another kind or dimension.
@@ -62,7 +78,9 @@ impl Reference {
             }
         };
         match self.comparison.fusion {
-            Fusion::Mean => distances.iter().sum::<f32>() / distances.len() as f32,
+            Fusion::Mean | Fusion::Relative => {
+                distances.iter().sum::<f32>() / distances.len() as f32 - self.spread
+            }
             Fusion::Prototype | Fusion::Nearest => {
                 distances.into_iter().fold(f32::INFINITY, f32::min)
             }
@@ -92,7 +110,8 @@ mod tests {
         prop_oneof![
             Just(Fusion::Prototype),
             Just(Fusion::Nearest),
-            Just(Fusion::Mean)
+            Just(Fusion::Mean),
+            Just(Fusion::Relative)
         ]
     }
 

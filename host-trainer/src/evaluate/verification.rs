@@ -14,7 +14,7 @@ use super::metrics::{
 use super::pair_lists::mean;
 use super::scores::TrueAccepts;
 use super::trials::{ClassTrials, Impostors, Trials};
-use super::{Embedded, Report, interval, precision};
+use super::{Embedded, Report, fusions, interval, precision};
 use crate::dataset::{Dataset, Part};
 use crate::engine::Embedder;
 
@@ -293,8 +293,7 @@ impl Enrolment {
 
     /// What each way to make one distance of several shots comes to.
     fn fusions(&self, embedded: &Embedded) -> Result<Vec<FusionFigures>> {
-        let ways = [Fusion::Prototype, Fusion::Nearest, Fusion::Mean];
-        let figures = ways.into_iter().map(|fusion| {
+        let figures = fusions::ALL.into_iter().map(|fusion| {
             let comparison = Comparison {
                 fusion,
                 ..self.comparison

@@ -8,6 +8,7 @@ use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, golden::fill_input, write,
 };
 use shared::quality::Bounds;
+use shared::support_set::Fusion;
 use shared::{ModelId, Preprocess};
 
 use super::plan::DevicePlan;
@@ -68,6 +69,18 @@ impl Draft {
             engine.run(&input, expected)?;
         }
         Ok(draft)
+    }
+
+    /// The same model, several samples of whose classes become one distance in another way.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_fusion(mut self, fusion: Fusion) -> Result<Self> {
+        if self.contract.comparison.fusion == fusion {
+            return Ok(self);
+        }
+        self.contract.comparison.fusion = fusion;
+        Self::new(self.contract, self.plan)
     }
 
     /// The model's identity; measuring does not change it.

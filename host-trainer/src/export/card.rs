@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::quality::Bounds;
+use shared::support_set::Fusion;
 use shared::{Distance, Preprocess};
 
 use super::CARD;
@@ -36,6 +37,10 @@ pub struct ModelCard {
     pub seed: u64,
     /// How embeddings are compared.
     pub distance: Distance,
+    /// How several samples of a class become one distance; missing in older cards, whose
+    /// models take prototypes.
+    #[serde(default = "prototype", skip_serializing_if = "is_prototype")]
+    pub fusion: Fusion,
     /// The commands that make it anew.
     pub rebuild: Vec<String>,
     /// Costs on a device.
@@ -63,6 +68,14 @@ pub struct ModelCard {
     /// What `evaluate --record` measured.
     #[serde(default)]
     pub figures: Vec<toml::Table>,
+}
+
+fn prototype() -> Fusion {
+    Fusion::Prototype
+}
+
+fn is_prototype(fusion: &Fusion) -> bool {
+    *fusion == Fusion::Prototype
 }
 
 /// Costs on a device.

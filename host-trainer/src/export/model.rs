@@ -20,7 +20,7 @@ use crate::dataset::{Dataset, Part};
 use crate::engine::int8::Int8Embedder;
 use crate::engine::tract::TractFloatEmbedder;
 use crate::engine::{Embedder, ModelFacts};
-use crate::evaluate::{Embedded, operating_points, templates};
+use crate::evaluate::{Embedded, fusions, operating_points, templates};
 use crate::import::{self, Reading};
 use crate::quantize::calibrate::Method;
 use crate::quantize::fused::{FusedGraph, check_embedding};
@@ -40,6 +40,9 @@ pub struct Options {
     /// How ranges are taken from samples, and nothing more is done; `None` takes the
     /// recipe that keeps embeddings best.
     pub calibration: Option<Method>,
+    /// How several samples of a class become one distance; `None` takes what tells skilled
+    /// forgeries apart best among validation samples, and prototypes where there are none.
+    pub fusion: Option<Fusion>,
     /// The least mean cosine between int8 and float embeddings, -1 to 1.
     pub tolerance: f64,
     /// Whether the first nodes run patch by patch where that needs less memory.
@@ -57,6 +60,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             calibration: None,
+            fusion: None,
             tolerance: Self::USUAL_TOLERANCE,
             low_memory: false,
             rebuild: vec![],
@@ -154,8 +158,12 @@ pub fn export(
 
     say("measuring operating points on validation samples, int8 engine");
     let mut int8 = Int8Embedder::new(draft.unmeasured()?)?;
-    let facts = *int8.facts();
+    let mut facts = *int8.facts();
     let validation = Embedded::new(&mut int8, dataset, Part::Validation)?;
+    let fusion = options.fusion;
+    let fusion = fusion.unwrap_or_else(|| fusions::best(&validation, facts.comparison));
+    let draft = draft.with_fusion(fusion)?;
+    facts.comparison.fusion = fusion;
     let (points, impostors) = operating_points::measure(&validation, facts.comparison)?;
     let chose = match config.imported().is_some() {
         true => "",
@@ -231,6 +239,7 @@ pub fn export(
         split_sha256: split,
         seed: config.seed,
         distance: config.distance,
+        fusion,
         rebuild: options.rebuild.clone(),
         costs,
         quality,

@@ -34,6 +34,8 @@ pub enum HeadName {
     Nearest,
     /// The mean of the distances to the samples.
     Mean,
+    /// The same, less the mean distance of the samples from each other.
+    Relative,
     /// The distance to a prototype that is learnt from all classes' samples.
     Finetune,
     /// The best of prototype, nearest and finetune, by validation.
@@ -92,6 +94,7 @@ impl Head {
             HeadName::Prototype => Some(Self::Fused(Fusion::Prototype)),
             HeadName::Nearest => Some(Self::Fused(Fusion::Nearest)),
             HeadName::Mean => Some(Self::Fused(Fusion::Mean)),
+            HeadName::Relative => Some(Self::Fused(Fusion::Relative)),
             HeadName::Finetune => Some(Self::Finetune(tuning)),
             HeadName::Auto => None,
         }
@@ -103,6 +106,7 @@ impl Head {
             Self::Fused(Fusion::Prototype) => "prototype",
             Self::Fused(Fusion::Nearest) => "nearest",
             Self::Fused(Fusion::Mean) => "mean",
+            Self::Fused(Fusion::Relative) => "relative",
             Self::Finetune(_) => "finetune",
         }
     }

@@ -1,12 +1,14 @@
 //! The training samples, decoded once, where training runs.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use shared::preprocess::InputShape;
 use tch::{Device, Kind, Tensor};
 
 use crate::dataset::by_class::by_class;
 use crate::dataset::{ClassSamples, Kind as SampleKind, Tensors};
 use crate::loss::Labels;
+
+use super::symmetries;
 
 /// All training samples, on the training's device where it has room for them.
 #[derive(Debug)]
@@ -22,25 +24,22 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
-    /// Puts preprocessed samples, with `rotations` their quarter turns as further
+    /// Puts preprocessed samples, with `rotations` their turns as further
     /// classes, on `device`. What does not fit there stays on the host, from where
     /// batches are copied.
     ///
     /// # Errors
     /// When an input is to be turned that is no square.
     pub fn new(tensors: &Tensors, rotations: bool, device: Device) -> Result<Self> {
-        let InputShape { height, width, .. } = tensors.preprocess.shape();
-        ensure!(
-            !rotations || height == width,
-            "expected a square input for quarter turns, found {height} x {width}: choose --rotations false, or a square --input"
-        );
-        let turns = if rotations { 4 } else { 1 };
         let upright = planes(&tensors.pixels, tensors.preprocess.shape());
-        let turned: Vec<Tensor> = (0..turns).map(|turn| upright.rot90(turn, [2, 3])).collect();
+        let turned = match rotations {
+            true => symmetries::all(upright, &tensors.preprocess)?,
+            false => vec![upright],
+        };
         let pixels = Tensor::cat(&turned, 0);
         let count = tensors.classes.iter().max().map_or(0, |&class| class + 1);
         let (mut classes, mut kinds) = (vec![], vec![]);
-        for turn in 0..turns as u32 {
+        for turn in 0..turned.len() as u32 {
             classes.extend(tensors.classes.iter().map(|class| class + turn * count));
             kinds.extend(&tensors.kinds);
         }

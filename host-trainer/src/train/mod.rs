@@ -16,6 +16,7 @@ mod pretrained;
 pub mod progress;
 pub mod recipe;
 pub mod resume;
+mod symmetries;
 pub mod tensorboard;
 pub mod validate;
 

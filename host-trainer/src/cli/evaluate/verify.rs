@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use shared::artifact::operating_point::USUAL_FAR_TARGET;
 use shared::support_set::Fusion;
 
@@ -12,6 +12,7 @@ use super::trained::Trained;
 use super::{EvaluateArgs, operating_point};
 use crate::checkpoint::write_whole;
 use crate::cli::count;
+use crate::cli::fusion::FusionName;
 use crate::dataset::Dataset;
 use crate::engine::Embedder;
 use crate::evaluate::cohort::Normalization;
@@ -34,26 +35,6 @@ pub(super) struct VerifyArgs {
     /// Write the points of the DET curves to this file, comma-separated
     #[arg(long, value_name = "FILE")]
     pub(super) det: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FusionName {
-    /// The distance to their mean
-    Prototype,
-    /// The distance to the nearest
-    Nearest,
-    /// The mean of the distances
-    Mean,
-}
-
-impl From<FusionName> for Fusion {
-    fn from(name: FusionName) -> Self {
-        match name {
-            FusionName::Prototype => Self::Prototype,
-            FusionName::Nearest => Self::Nearest,
-            FusionName::Mean => Self::Mean,
-        }
-    }
 }
 
 /// Verifies with reference sets where their size is said or usual for the data set, with

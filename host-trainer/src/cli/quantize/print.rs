@@ -9,6 +9,7 @@ use shared::quality::Bounds;
 use crate::cli::percent;
 use crate::export::card::{ModelCard, Quantization};
 use crate::export::program::Patches;
+use crate::head::Head;
 use crate::quantize::recipe::Recipe;
 
 /// What was exported, how near it is, and what it costs.
@@ -26,6 +27,11 @@ pub(super) fn card(folder: &Path, card: &ModelCard, out: &mut impl Write) -> Res
             grid[0], grid[1]
         )?;
     }
+    writeln!(
+        out,
+        "several samples of a class become one distance by {}",
+        Head::Fused(card.fusion).name()
+    )?;
     match &card.quality {
         Some(bounds) => quality(bounds, out)?,
         None => writeln!(
