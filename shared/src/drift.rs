@@ -141,6 +141,11 @@ impl Drift {
 
 /// `distance / threshold` in 1/256, rounded down, at most 255; 0 of what is no number.
 fn share(distance: f32, threshold: f32) -> u8 {
-    // The cast saturates.
-    (distance / threshold * 256.0) as u8
+    // Relative distances, and their thresholds, may be negative: there is no share of those.
+    if threshold > 0.0 {
+        // The cast saturates.
+        (distance / threshold * 256.0) as u8
+    } else {
+        0
+    }
 }

@@ -257,6 +257,19 @@ fn drift_is_advised_about_when_it_lasts() {
     assert_eq!(few.advice(), None);
 }
 
+/// Distances that are relative to how much samples differ may be negative.
+#[test]
+fn there_is_no_share_of_a_negative_threshold() {
+    let mut drift = Drift::new([-0.1, -0.2].into_iter(), -0.05);
+    for _ in 0..4 * WINDOW {
+        drift.note(&Verification {
+            distance: -0.06,
+            threshold: -0.05,
+        });
+    }
+    assert_eq!((drift.mean(), drift.advice()), (Some(0), None));
+}
+
 #[test]
 fn a_steady_subject_is_not_written_anew() {
     let mut drift = Drift::new([0.5, 0.5].into_iter(), 2.0);

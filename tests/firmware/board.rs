@@ -36,8 +36,13 @@ pub(crate) struct Picture {
 impl Picture {
     /// Means of blocks of pixels, so many that no side is longer than 30.
     fn reduced(image: &Image<'_>) -> Self {
+        Self::reduced_to(image, 30)
+    }
+
+    /// Means of blocks of pixels, so many that no side is longer than `longest`.
+    pub(crate) fn reduced_to(image: &Image<'_>, longest: u32) -> Self {
         let [width, height] = image.size();
-        let block = width.max(height).div_ceil(30);
+        let block = width.max(height).div_ceil(longest);
         let size = [width / block, height / block];
         let step = u32::from(image.channels());
         let mean = |x: u32, y: u32| {

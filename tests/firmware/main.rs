@@ -8,6 +8,7 @@ mod board;
 mod figures;
 mod noise;
 mod panics;
+mod signatures;
 mod swap;
 
 use std::fs;

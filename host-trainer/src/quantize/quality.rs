@@ -77,7 +77,8 @@ mod tests {
             bright: value,
         };
         // In no order.
-        (0..count).map(|at| measures(at * 7919 % count)).collect()
+        let shuffled = |at| (u32::from(at) * 7919 % u32::from(count)) as u16;
+        (0..count).map(|at| measures(shuffled(at))).collect()
     }
 
     #[test]
