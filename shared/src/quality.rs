@@ -154,6 +154,8 @@ impl Gate {
     ///
     /// # Errors
     /// [`Unfit::Pen`], [`Unfit::Flawed`].
+    // What it needs is no burden on the stack of pictures.
+    #[inline(never)]
     pub fn prepare_pen(
         &self,
         events: PenEvents<'_>,

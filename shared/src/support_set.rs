@@ -89,6 +89,8 @@ impl Comparison {
     }
 
     /// The mean distance of shots from each other; 0 of a single one.
+    // What it needs is no burden on the stack of other ways.
+    #[inline(never)]
     pub fn spread<'a>(&self, shots: impl Iterator<Item = Embedding<'a>> + Clone) -> f32 {
         let (mut sum, mut count) = (0.0, 0u32);
         for (place, shot) in shots.clone().enumerate() {

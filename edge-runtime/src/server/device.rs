@@ -4,19 +4,17 @@ use shared::artifact::Golden;
 use shared::artifact::signature::PublicKey;
 use shared::decision::{Identification, Unknown, Verification};
 use shared::lockout::{Claim, Lockout};
-use shared::preprocess::Preprocess;
 use shared::support_set::is_enrolled;
 use shared::template::{SubjectId, TemplateError};
 use shared::wire::{self, Refusal, Request, Response, Scores, Verdict};
 
 use super::attempt::{self, Attempt};
 use super::enrolment::{check_place, close_to, enroll};
-use super::upload::Upload;
+use super::upload::{Upload, announce, capture};
 use super::{Board, Change, ModelSlot, NoRandomness};
 use crate::engine::{Engine, Memory};
 use crate::link::Role;
 use crate::recognizer::{Recognizer, RecognizerError, SampleShape};
-use crate::sensor::{Captured, SensorError};
 use crate::store::{State, StateStore, TemplateStore};
 
 /// A device that a host talks to, with a model or without.
@@ -393,55 +391,6 @@ where
     }
 }
 
-/// Makes room for a sample of a kind that the model reads.
-fn announce<E, S, P, const SHOTS: usize, const DIM: usize>(
-    recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
-    upload: &mut Upload<P>,
-    shape: SampleShape,
-) -> Result<Response<'static>, Refusal>
-where
-    E: Engine,
-    S: TemplateStore<SHOTS, DIM>,
-    P: AsRef<[u8]> + AsMut<[u8]>,
-{
-    upload.clear();
-    match (recognizer.preprocess(), shape) {
-        (Preprocess::Picture(_), SampleShape::Picture { .. })
-        | (Preprocess::Pen(_), SampleShape::Pen { .. }) => {}
-        _ => return Err(Refusal::Kind),
-    }
-    upload.begin(shape, recognizer.memory().idle)?;
-    Ok(Response::Done)
-}
-
-/// Has the board take a picture.
-fn capture<P, C>(
-    board: &mut C,
-    upload: &mut Upload<P>,
-    idle: &mut [u8],
-) -> Result<Response<'static>, Refusal>
-where
-    P: AsRef<[u8]> + AsMut<[u8]>,
-    C: Board,
-{
-    let captured = board.capture(upload.place(idle));
-    let Captured {
-        width,
-        height,
-        channels,
-    } = captured.map_err(not_captured)?;
-    upload.took(SampleShape::Picture {
-        width,
-        height,
-        channels,
-    });
-    Ok(Response::Captured {
-        width,
-        height,
-        channels,
-    })
-}
-
 /// What running the model once costs.
 fn measure<E, S, C, const SHOTS: usize, const DIM: usize>(
     board: &mut C,
@@ -488,14 +437,6 @@ fn named<'a>(answer: &Identification<'a>) -> (Option<&'a SubjectId>, f32) {
         Identification::Unknown(
             Unknown::TooFar { distance, .. } | Unknown::Ambiguous { distance, .. },
         ) => (None, distance),
-    }
-}
-
-fn not_captured(error: SensorError) -> Refusal {
-    match error {
-        SensorError::Absent => Refusal::Unsupported,
-        SensorError::Memory { .. } => Refusal::SampleTooLarge,
-        _ => Refusal::Sensor,
     }
 }
 

@@ -1,9 +1,14 @@
-//! A sample that arrives in chunks.
+//! A sample that arrives in chunks, or is taken here.
 
 use shared::bytes::copy_front;
-use shared::wire::Refusal;
+use shared::preprocess::Preprocess;
+use shared::wire::{Refusal, Response};
 
-use crate::recognizer::{Sample, SampleShape};
+use super::Board;
+use crate::engine::Engine;
+use crate::recognizer::{Recognizer, Sample, SampleShape};
+use crate::sensor::{Captured, SensorError};
+use crate::store::TemplateStore;
 
 /// Where a sample goes, how large it will be and what of it is here. Its place is a buffer
 /// of its own, borrowed or owned, or, where that is empty, the engine's idle memory, given
@@ -116,5 +121,62 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Upload<P> {
             return Ok(Sample::Idle(shape));
         }
         shape.read(self.own.as_ref()).map_err(|_| Refusal::Image)
+    }
+}
+
+/// Makes room for a sample of a kind that the model reads.
+pub(super) fn announce<E, S, P, const SHOTS: usize, const DIM: usize>(
+    recognizer: &mut Recognizer<'_, E, S, SHOTS, DIM>,
+    upload: &mut Upload<P>,
+    shape: SampleShape,
+) -> Result<Response<'static>, Refusal>
+where
+    E: Engine,
+    S: TemplateStore<SHOTS, DIM>,
+    P: AsRef<[u8]> + AsMut<[u8]>,
+{
+    upload.clear();
+    match (recognizer.preprocess(), shape) {
+        (Preprocess::Picture(_), SampleShape::Picture { .. })
+        | (Preprocess::Pen(_), SampleShape::Pen { .. }) => {}
+        _ => return Err(Refusal::Kind),
+    }
+    upload.begin(shape, recognizer.memory().idle)?;
+    Ok(Response::Done)
+}
+
+/// Has the board take a picture.
+pub(super) fn capture<P, C>(
+    board: &mut C,
+    upload: &mut Upload<P>,
+    idle: &mut [u8],
+) -> Result<Response<'static>, Refusal>
+where
+    P: AsRef<[u8]> + AsMut<[u8]>,
+    C: Board,
+{
+    let captured = board.capture(upload.place(idle));
+    let Captured {
+        width,
+        height,
+        channels,
+    } = captured.map_err(not_captured)?;
+    upload.took(SampleShape::Picture {
+        width,
+        height,
+        channels,
+    });
+    Ok(Response::Captured {
+        width,
+        height,
+        channels,
+    })
+}
+
+fn not_captured(error: SensorError) -> Refusal {
+    match error {
+        SensorError::Absent => Refusal::Unsupported,
+        SensorError::Memory { .. } => Refusal::SampleTooLarge,
+        _ => Refusal::Sensor,
     }
 }

@@ -91,9 +91,12 @@ fn models(workspace: &Workspace, files: &BTreeSet<String>) -> Result<Vec<String>
     let mut found = Vec::new();
     for (name, files) in models {
         let folder = workspace.root.join("models").join(name);
-        found.extend(model::files_missing(name, &files));
-        if files.contains(&model::CARD) {
-            let card = fs::read_to_string(folder.join(model::CARD))?;
+        let card = match files.contains(&model::CARD) {
+            true => fs::read_to_string(folder.join(model::CARD))?,
+            false => String::new(),
+        };
+        found.extend(model::files_missing(name, &files, &card));
+        if !card.is_empty() {
             found.extend(model::sums_wrong(name, &card, |file| {
                 fs::read(folder.join(file)).ok()
             }));

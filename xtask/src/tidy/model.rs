@@ -5,14 +5,21 @@ use toml::Table;
 
 /// The model card.
 pub(super) const CARD: &str = "model.toml";
-/// What a model folder holds beside its card.
+/// What a model folder holds beside its card, the last one but for networks over sequences, of
+/// whose layers ONNX has none in integers.
 const FILES: [&str; 3] = ["model.bin", "model.onnx", "model.int8.onnx"];
 
-/// The files that the folder `models/<name>` should hold and does not.
-pub(super) fn files_missing(name: &str, files: &[&str]) -> Vec<String> {
-    [CARD]
-        .iter()
-        .chain(&FILES)
+/// The files that the folder `models/<name>` should hold, by its card if it has one, and does not.
+pub(super) fn files_missing(name: &str, files: &[&str], card: &str) -> Vec<String> {
+    let card: Option<Table> = card.parse().ok();
+    let architecture = card
+        .as_ref()
+        .and_then(|card| card.get("tower")?.get("architecture")?.as_str());
+    let is_recurrent = architecture == Some("recurrent");
+    let [artifact, float, int8] = FILES;
+    let needed = [CARD, artifact, float].into_iter();
+    needed
+        .chain((!is_recurrent).then_some(int8))
         .filter(|file| !files.contains(file))
         .map(|file| format!("models/{name}: expected {file}, found none"))
         .collect()
@@ -69,11 +76,15 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let whole = [CARD, "model.bin", "model.onnx", "model.int8.onnx"];
-        assert!(files_missing("omniglot", &whole).is_empty());
-        assert_eq!(
-            files_missing("omniglot", &whole[..3]),
-            ["models/omniglot: expected model.int8.onnx, found none"]
-        );
+        assert!(files_missing("omniglot", &whole, "").is_empty());
+        let missing = ["models/omniglot: expected model.int8.onnx, found none"];
+        let conv4 = "[tower]\narchitecture = \"conv4\"\n";
+        for card in ["", conv4, "[tower"] {
+            assert_eq!(files_missing("omniglot", &whole[..3], card), missing);
+        }
+        let recurrent = "[tower]\narchitecture = \"recurrent\"\n";
+        assert!(files_missing("pen", &whole[..3], recurrent).is_empty());
+        assert_eq!(files_missing("pen", &whole[..2], recurrent).len(), 1);
     }
 
     #[test]

@@ -80,12 +80,22 @@ fn memory(arena: &mut [u8], input: Range<usize>) -> Memory<'_> {
 }
 
 fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
+    let Step::Conv2d(conv) = step else {
+        return run_small_step(step, weights, arena);
+    };
+    let filters = filters_and_more(weights, conv, conv.filter_len())?;
+    let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
+    kernels::conv2d::conv2d(conv, &filters, input, output);
+    Some(())
+}
+
+// What these need is no burden on the stack of convolutions over all channels, which is the
+// deepest there is.
+#[inline(never)]
+fn run_small_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
     match step {
-        Step::Conv2d(conv) => {
-            let filters = filters_and_more(weights, conv, conv.filter_len())?;
-            let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
-            kernels::conv2d::conv2d(conv, &filters, input, output);
-        }
+        // Run by itself.
+        Step::Conv2d(_) => return None,
         Step::DepthwiseConv2d(conv) => {
             let filters = filters_and_more(weights, conv, conv.taps())?;
             let (input, output) = split(arena, conv.input.range(), conv.output.range())?;

@@ -107,5 +107,33 @@ fn turn(points: impl Iterator<Item = [i64; 2]>) -> Option<[i64; 2]> {
 
 /// Rounded towards minus infinity; 0 where there is nothing to divide by.
 pub(super) fn divide(numerator: i64, divisor: i64) -> i64 {
-    numerator.checked_div_euclid(divisor).unwrap_or(0)
+    // By hand, since the library's Euclidean division is a call that can panic.
+    let Some(quotient) = numerator.checked_div(divisor) else {
+        return 0;
+    };
+    let remainder = numerator.wrapping_sub(quotient.wrapping_mul(divisor));
+    match remainder < 0 {
+        true => quotient.wrapping_sub(divisor.signum()),
+        false => quotient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divide;
+
+    #[test]
+    fn quotients_are_euclidean_and_those_of_nothing_zero() {
+        let numbers = [i64::MIN, -1000, -7, -1, 0, 1, 6, 999, i64::MAX];
+        for numerator in numbers {
+            for divisor in numbers {
+                let expected = numerator.checked_div_euclid(divisor).unwrap_or(0);
+                assert_eq!(
+                    divide(numerator, divisor),
+                    expected,
+                    "{numerator}/{divisor}"
+                );
+            }
+        }
+    }
 }
