@@ -115,15 +115,23 @@ impl<'a> OperatingPoints<'a> {
     /// smallest measured). None when every target is above it: what was not measured is
     /// not promised.
     pub fn choose(&self, far_target: f32, shots: usize) -> Option<OperatingPoint> {
-        let targets = self.iter().map(|point| point.far_target);
-        let target = targets
-            .filter(|&target| target <= far_target)
-            .reduce(f32::max)?;
-        let candidates = || self.iter().filter(|point| point.far_target == target);
-        candidates()
-            .filter(|point| usize::from(point.shots) <= shots)
-            .max_by_key(|point| point.shots)
-            .or_else(|| candidates().min_by_key(|point| point.shots))
+        // The most of those that are not more than there are, else the fewest.
+        let rank = |point: &OperatingPoint| match usize::from(point.shots) <= shots {
+            true => i16::from(point.shots),
+            false => -i16::from(point.shots),
+        };
+        // One pass, in as little code as boards can have.
+        let mut best: Option<OperatingPoint> = None;
+        for point in self.iter() {
+            let is_better = best.as_ref().is_none_or(|best| {
+                point.far_target > best.far_target
+                    || point.far_target == best.far_target && rank(&point) > rank(best)
+            });
+            if point.far_target <= far_target && is_better {
+                best = Some(point);
+            }
+        }
+        best
     }
 }
 

@@ -80,17 +80,21 @@ fn memory(arena: &mut [u8], input: Range<usize>) -> Memory<'_> {
 }
 
 fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
-    let Step::Conv2d(conv) = step else {
-        return run_small_step(step, weights, arena);
-    };
+    match step {
+        Step::Conv2d(conv) => run_conv2d(conv, weights, arena),
+        step => run_small_step(step, weights, arena),
+    }
+}
+
+// Two functions, of which neither's memory is a burden on the stack of the other.
+#[inline(never)]
+fn run_conv2d(conv: &Conv2d, weights: &[u8], arena: &mut [u8]) -> Option<()> {
     let filters = filters_and_more(weights, conv, conv.filter_len())?;
     let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
     kernels::conv2d::conv2d(conv, &filters, input, output);
     Some(())
 }
 
-// What these need is no burden on the stack of convolutions over all channels, which is the
-// deepest there is.
 #[inline(never)]
 fn run_small_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
     match step {

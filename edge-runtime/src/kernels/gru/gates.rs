@@ -19,6 +19,7 @@ const SIGMOID: [u16; 129] = [
 pub(super) const ONE: i32 = 1 << 15;
 
 /// The sigmoid of a number in steps of 2^-12, in steps of 2^-15; the number is cut to 16 bits.
+#[inline(never)]
 pub fn sigmoid(input: i32) -> i32 {
     let input = saturate(input);
     let magnitude = input.unsigned_abs().min(32767);

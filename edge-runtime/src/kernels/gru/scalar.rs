@@ -57,21 +57,8 @@ pub fn step(gru: &Gru, weights: &Weights<'_>, input: &[u8], state: &mut [u8], ou
     let (values, bytes) = state.split_at_mut_checked(2 * units).unwrap_or_default();
     let values = values.as_chunks_mut::<2>().0;
     for (unit, (value, byte)) in values.iter_mut().zip(&mut *output).enumerate() {
-        let [reset, update, new] = [0, 1, 2].map(|gate| {
-            let row = gate * units + unit;
-            let inputs = weights.inputs.get(row * channels..).unwrap_or_default();
-            let states = weights.states.get(row * units..).unwrap_or_default();
-            let constants = weights.constants.as_chunks::<4>().0;
-            let constants = constants.get(4 * row..).unwrap_or_default().iter();
-            let mut constants = constants.map(|bytes| i32::from_le_bytes(*bytes));
-            let mut scaled = |sum: i32| {
-                let bias = constants.next().unwrap_or(0);
-                let multiplier = i64::from(constants.next().unwrap_or(0));
-                let product = i64::from(bias.wrapping_add(sum)) * multiplier;
-                ((product + (1 << 23)) >> 24).clamp(-MOST, MOST)
-            };
-            [scaled(sum(input, inputs)), scaled(sum(bytes, states))]
-        });
+        let [reset, update, new] =
+            [0, 1, 2].map(|which| gate(weights, which * units + unit, input, bytes));
         let before = i32::from(i16::from_le_bytes(*value));
         let after = unit_after(before, reset, update, new);
         *value = (after as i16).to_le_bytes();
@@ -81,6 +68,25 @@ pub fn step(gru: &Gru, weights: &Weights<'_>, input: &[u8], state: &mut [u8], ou
         .iter_mut()
         .zip(output)
         .for_each(|(to, from)| *to = *from);
+}
+
+/// What a gate makes of the input and of the state, by one row of the weights.
+// One piece of code for three gates.
+#[inline(never)]
+fn gate(weights: &Weights<'_>, row: usize, input: &[u8], state: &[u8]) -> [i64; 2] {
+    let (channels, units) = (input.len(), state.len());
+    let inputs = weights.inputs.get(row * channels..).unwrap_or_default();
+    let states = weights.states.get(row * units..).unwrap_or_default();
+    let constants = weights.constants.as_chunks::<4>().0;
+    let constants = constants.get(4 * row..).unwrap_or_default().iter();
+    let mut constants = constants.map(|bytes| i32::from_le_bytes(*bytes));
+    let mut scaled = |sum: i32| {
+        let bias = constants.next().unwrap_or(0);
+        let multiplier = i64::from(constants.next().unwrap_or(0));
+        let product = i64::from(bias.wrapping_add(sum)) * multiplier;
+        ((product + (1 << 23)) >> 24).clamp(-MOST, MOST)
+    };
+    [scaled(sum(input, inputs)), scaled(sum(state, states))]
 }
 
 /// A unit's state after a step, of its gates' inputs.
