@@ -390,41 +390,41 @@ fn recurrent_layers_out_of_bounds_are_refused() {
             ArtifactError::Step { index, what } => (index, what),
             other => panic!("expected a step to be refused, found {other:?}"),
         };
-    assert_eq!(
-        refused(&|gru, _, _| gru.output.width = 2),
-        (0, "shape of a sequence")
-    );
-    assert_eq!(
-        refused(&|gru, _, _| gru.output.height = 3),
-        (0, "shape of a sequence")
-    );
-    assert_eq!(
-        refused(&|gru, _, _| gru.output.channels = 5),
-        (0, "number of units")
-    );
-    assert_eq!(
-        refused(&|gru, _, _| gru.output.channels = 1),
-        (0, "number of units")
-    );
-    assert_eq!(
-        refused(&|gru, _, _| gru.state.channels = 5),
-        (0, "size of the state")
-    );
+    type Change<'c> = &'c dyn Fn(&mut Gru, &mut SequenceMean, &mut Vec<u8>);
+    let cases: [(Change<'_>, (u16, &str)); 9] = [
+        (
+            &|gru, _, _| gru.output.width = 2,
+            (0, "shape of a sequence"),
+        ),
+        (
+            &|gru, _, _| gru.output.height = 3,
+            (0, "shape of a sequence"),
+        ),
+        (&|gru, _, _| gru.output.channels = 5, (0, "number of units")),
+        (&|gru, _, _| gru.output.channels = 1, (0, "number of units")),
+        (
+            &|gru, _, _| gru.state.channels = 5,
+            (0, "size of the state"),
+        ),
+        (
+            &|_, _, weights| weights.truncate(weights.len() - 1),
+            (0, "place of weights"),
+        ),
+        (&|gru, _, _| gru.weights = 3, (0, "place of weights")),
+        (
+            &|_, mean, _| mean.output.channels = 3,
+            (1, "number of channels"),
+        ),
+        (&|_, mean, _| mean.multiplier = -1, (1, "multiplier")),
+    ];
+    for (case, (change, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(refused(change), expected, "case {case}");
+    }
     // Over the input, over the output, out of the arena.
     for offset in [10, 60, 64, 251] {
-        assert_eq!(
-            refused(&|gru, _, _| gru.state.offset = offset),
-            (0, "place in the arena")
-        );
+        let refused = refused(&|gru, _, _| gru.state.offset = offset);
+        assert_eq!(refused, (0, "place in the arena"));
     }
-    assert_eq!(
-        refused(&|_, _, weights| weights.truncate(weights.len() - 1)),
-        (0, "place of weights")
-    );
-    assert_eq!(
-        refused(&|gru, _, _| gru.weights = 3),
-        (0, "place of weights")
-    );
     // The last row's bias and multiplier of the states.
     let last = |back: usize, value: i32| {
         move |_: &mut Gru, _: &mut SequenceMean, weights: &mut Vec<u8>| {
@@ -435,14 +435,6 @@ fn recurrent_layers_out_of_bounds_are_refused() {
     assert_eq!(refused(&last(8, MAX_BIAS + 1)), (0, "bias"));
     assert_eq!(refused(&last(8, i32::MIN)), (0, "bias"));
     assert_eq!(refused(&last(4, -1)), (0, "multiplier"));
-    assert_eq!(
-        refused(&|_, mean, _| mean.output.channels = 3),
-        (1, "number of channels")
-    );
-    assert_eq!(
-        refused(&|_, mean, _| mean.multiplier = -1),
-        (1, "multiplier")
-    );
     // The state is written too: what lay there is no value any more.
     assert_eq!(
         refused(&|_, mean, _| mean.input.offset = 32),

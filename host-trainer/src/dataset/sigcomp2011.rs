@@ -18,12 +18,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use edge_runtime::picture::is_picture;
-use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use super::csv::{One, rows};
 use super::folder::forged_of;
 use super::tree::{Signs, Tree};
-use super::{Class, Dataset, Kind, Pair, PairList, Part, Sample, Source, Split};
+use super::{
+    Class, Dataset, Kind, Pair, PairList, Part, Sample, Source, Split, synthetic_signatures,
+};
 
 const SIGNS: Signs = Signs {
     folder: "signatures_sigcomp2011",
@@ -36,22 +37,6 @@ const TEST_PAIRS: &str = "test_data.csv";
 
 const TERMS: &str = "SigComp2011, Dutch offline signatures, Liwicki et al. 2011, IAPR TC-11; signatures of real people, \
     for research, no licence stated";
-
-/// As of `synthetic-signatures`, so that a tower can go from one to the other.
-fn preprocess() -> PicturePreprocess {
-    PicturePreprocess {
-        width: 96,
-        height: 48,
-        colour: Colour::Grey,
-        tone: Tone::Ink,
-        crop: Crop::Ink,
-        fit: Fit::Contain,
-        quantization: Quantization {
-            scale: 1.0 / 255.0,
-            zero_point: 0,
-        },
-    }
-}
 
 /// One signature: writer, kind and file name, small letters, say which.
 type Key = (String, Kind, String);
@@ -102,7 +87,8 @@ pub fn load(data: &Path) -> Result<Dataset> {
         pairs: pairs(&tree, &places)?,
         classes,
         samples,
-        preprocess: preprocess().into(),
+        // So that a tower can go from one to the other.
+        preprocess: synthetic_signatures::preprocess(),
     })
 }
 

@@ -57,7 +57,7 @@ mod tests;
 mod variation;
 
 pub use contact_sheet::contact_sheet;
-pub use population::{FIRST_FREE_SIGNER, load, load_pens};
+pub use population::{FIRST_FREE_SIGNER, load, load_pens, preprocess};
 pub use render::{RenderOptions, render};
 pub use signer::Signer;
 pub use variation::SAMPLES_PER_SESSION;

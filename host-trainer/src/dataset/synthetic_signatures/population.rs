@@ -28,7 +28,7 @@ const FORGERIES: u32 = 2;
 pub const FIRST_FREE_SIGNER: u32 = TRAIN + VALIDATION + TEST;
 
 /// 96 x 48 pixels, the ink's rectangle with its proportions.
-fn preprocess() -> Preprocess {
+pub fn preprocess() -> Preprocess {
     PicturePreprocess {
         width: 96,
         height: 48,
