@@ -250,6 +250,9 @@ fn run(plan: &DevicePlan, set: InstructionSet, sample: &[u8]) -> Vec<u8> {
                 (step.place, output)
             }
             Step::Copy(_) => unreachable!("whole maps are computed"),
+            Step::UnitVectors(_) | Step::Upsample(_) | Step::Compare(_) => {
+                unreachable!("embeddings are made without references")
+            }
             Step::Gru(_) | Step::SequenceMean(_) => {
                 unreachable!("ONNX has no operators for sequences in integers")
             }

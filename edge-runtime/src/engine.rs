@@ -11,6 +11,7 @@ use core::fmt;
 use shared::ModelId;
 use shared::artifact::{Artifact, Contract, Golden, golden};
 use shared::bytes::copy_front;
+use shared::segmentation::References;
 
 /// An engine with a model in it. Every engine gives the same bytes for the same
 /// model and input.
@@ -44,6 +45,28 @@ pub trait Engine {
         copy_front(place, input);
         self.run_in_place(output)
     }
+}
+
+/// An engine of networks that compare a picture with references of a structure.
+pub trait SegmentationEngine: Engine {
+    /// Runs the encoder on the sample that lies in [`Memory::input`], and writes what it says
+    /// of the structure that `mask` marks: bytes 0 and 1, as many as the input has pixels.
+    /// `record` has [`Plan::reference_len`](shared::artifact::Plan::reference_len) bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Length`] for a mask or record of another length.
+    fn reference_in_place(&mut self, mask: &[u8], record: &mut [i8]) -> Result<(), EngineError>;
+
+    /// Runs the whole network on the sample that lies in [`Memory::input`]: a byte for each
+    /// pixel, above the zero point where the structure is.
+    ///
+    /// # Errors
+    /// As [`Engine::run_in_place`].
+    fn segment_in_place(
+        &mut self,
+        references: References<'_>,
+        output: &mut [u8],
+    ) -> Result<(), EngineError>;
 }
 
 /// An engine's memory between two runs.

@@ -42,6 +42,8 @@ impl Limits {
                 self.arena,
             ),
             ("components of an embedding", dim, self.dim),
+            // Boards have no room for what references say of a structure.
+            ("what references say", artifact.plan().reference_len(), 0),
         ];
         let too_large = needs.into_iter().find(|(_, needed, room)| needed > room);
         match too_large {
@@ -54,7 +56,7 @@ impl Limits {
 /// A model needs more of something than a board has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
-    /// Of what; bytes but for components.
+    /// Of what; bytes, or components of an embedding.
     pub what: &'static str,
     /// What the model needs.
     pub needed: usize,

@@ -24,6 +24,7 @@ pub mod model_id;
 
 pub mod distance;
 pub mod embedding;
+pub mod segmentation;
 pub mod support_set;
 
 pub mod decision;

@@ -9,6 +9,8 @@
 //! (`packed.rs` in their folders); the other operators read what they need as it is.
 
 pub mod add;
+#[cfg(feature = "segmentation")]
+pub mod compare;
 pub mod conv2d;
 pub mod copy;
 pub mod depthwise_conv2d;
@@ -18,6 +20,10 @@ pub mod max_pool;
 pub mod prelu;
 pub mod requantize;
 pub mod sequence_mean;
+#[cfg(feature = "segmentation")]
+pub mod unit_vectors;
+#[cfg(feature = "segmentation")]
+pub mod upsample;
 
 #[cfg(dsp)]
 mod dsp;

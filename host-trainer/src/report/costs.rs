@@ -88,6 +88,21 @@ impl Layer {
                 macs: 0,
                 bytes: 0,
             },
+            Step::UnitVectors(vectors) => Self::in_place("unit vectors", vectors.place, 0),
+            Step::Upsample(upsample) => Self {
+                name: "twice as large".into(),
+                input: upsample.input,
+                output: upsample.output,
+                macs: 0,
+                bytes: 0,
+            },
+            Step::Compare(compare) => Self {
+                name: "comparison with a reference".into(),
+                input: compare.features,
+                output: compare.output,
+                macs: step.macs(),
+                bytes: 0,
+            },
             Step::MaxPool(pool) => Self {
                 name: windowed("maximum", pool.kernel, pool.stride),
                 input: pool.input,

@@ -29,8 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Reader, crc32};
 use crate::model_id::ModelId;
-use crate::preprocess::{InputShape, Preprocess};
+use crate::preprocess::{Crop, Fit, InputShape, Preprocess};
 use crate::quality::Bounds;
+use crate::segmentation::RecordShape;
 use crate::support_set::Comparison;
 
 pub use error::ArtifactError;
@@ -157,12 +158,15 @@ impl<'a> Artifact<'a> {
             model_id,
             identified,
             contract,
-            plan,
             weights,
-            operating_points: OperatingPoints::parse(required(operating_points))?,
+            operating_points: match plan.reference_len() {
+                0 => OperatingPoints::parse(required(operating_points))?,
+                _ => OperatingPoints::parse_any(required(operating_points))?,
+            },
             golden,
             card: from_postcard(required(card), "card")?,
             quality: quality.map(parse_quality).transpose()?,
+            plan,
         })
     }
 
@@ -256,10 +260,28 @@ fn check_agreement(contract: &Contract, plan: &Plan<'_>) -> Result<(), ArtifactE
     if shape != contract.preprocess.shape() {
         return Err(ArtifactError::Contract("input size"));
     }
-    if plan.output().len() != usize::from(contract.comparison.embedding.dim) {
-        return Err(ArtifactError::Contract("embedding dimension"));
+    let dim = usize::from(contract.comparison.embedding.dim);
+    match plan.reference_len() {
+        0 if plan.output().len() != dim => Err(ArtifactError::Contract("embedding dimension")),
+        0 => Ok(()),
+        len if RecordShape::new(len).dim != dim => Err(ArtifactError::Contract("record dimension")),
+        _ => check_mask(contract, plan),
     }
-    Ok(())
+}
+
+/// A network that compares with references gives a byte for each pixel of its input, which is
+/// the whole picture, stretched.
+fn check_mask(contract: &Contract, plan: &Plan<'_>) -> Result<(), ArtifactError> {
+    let (input, output) = (plan.input(), plan.output());
+    if [output.height, output.width, output.channels] != [input.height, input.width, 1] {
+        return Err(ArtifactError::Contract("size of the mask"));
+    }
+    let picture = contract.preprocess.picture();
+    let is_whole = picture.is_some_and(|p| (p.crop, p.fit) == (Crop::Whole, Fit::Stretch));
+    let is_whole = is_whole.then_some(());
+    is_whole.ok_or(ArtifactError::Contract(
+        "preprocessing, of the whole picture",
+    ))
 }
 
 /// Each section that there is.

@@ -49,6 +49,18 @@ impl<'a> OperatingPoints<'a> {
     /// [`ArtifactError::Encoding`] when it does not decode, has no point, or a
     /// threshold or rate is out of range.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ArtifactError> {
+        let this = Self::parse_any(bytes)?;
+        match this.count {
+            0 => Err(ArtifactError::Encoding("operating points")),
+            _ => Ok(this),
+        }
+    }
+
+    /// The same, of a network that makes no decisions and may have no point.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), but for points that are missing.
+    pub fn parse_any(bytes: &'a [u8]) -> Result<Self, ArtifactError> {
         let error = ArtifactError::Encoding("operating points");
         let ((data, count), points) =
             postcard::take_from_bytes::<(&str, u16)>(bytes).map_err(|_| error)?;
@@ -76,7 +88,7 @@ impl<'a> OperatingPoints<'a> {
             }
             rest = after;
         }
-        if count == 0 || !rest.is_empty() {
+        if !rest.is_empty() {
             return Err(error);
         }
         Ok(this)

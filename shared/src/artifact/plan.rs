@@ -6,15 +6,18 @@
 //! arena and weights, so that running one needs no further checks.
 
 mod check;
+mod compare;
 mod written;
 
 use serde::{Deserialize, Serialize};
 
 use super::ArtifactError;
 use check::{check_step, is_inside};
+use compare::Comparisons;
 use written::Written;
 
 pub use check::section;
+pub use compare::{Compare, MAX_FEATURES, MAX_REFERENCES, UnitVectors, Upsample};
 
 /// The largest arena: 64 MiB.
 pub const MAX_ARENA: u32 = 64 << 20;
@@ -98,6 +101,12 @@ pub enum Step {
     Gru(Gru),
     /// The mean over the rows that are steps.
     SequenceMean(SequenceMean),
+    /// The channels of each pixel scaled to unit length; in place.
+    UnitVectors(UnitVectors),
+    /// A map twice as high and wide, each pixel four times.
+    Upsample(Upsample),
+    /// How like each pixel is to what references say of a structure.
+    Compare(Compare),
 }
 
 impl Step {
@@ -121,6 +130,9 @@ impl Step {
             Self::Copy(copy) => &copy.input,
             Self::Gru(gru) => &gru.input,
             Self::SequenceMean(mean) => &mean.input,
+            Self::UnitVectors(vectors) => &vectors.place,
+            Self::Upsample(upsample) => &upsample.input,
+            Self::Compare(compare) => &compare.features,
         }
     }
 
@@ -141,6 +153,9 @@ impl Step {
             Self::Copy(copy) => &copy.output,
             Self::Gru(gru) => &gru.output,
             Self::SequenceMean(mean) => &mean.output,
+            Self::UnitVectors(vectors) => &vectors.place,
+            Self::Upsample(upsample) => &upsample.output,
+            Self::Compare(compare) => &compare.output,
         }
     }
 
@@ -154,6 +169,9 @@ impl Step {
 
     /// Values that are multiplied, or looked at where nothing is.
     fn work(&self) -> u64 {
+        if let Self::Compare(compare) = self {
+            return MAX_REFERENCES as u64 * compare.macs();
+        }
         let window = match self {
             Self::Conv2d(conv) => conv.filter_len(),
             Self::DepthwiseConv2d(conv) => conv.taps(),
@@ -164,20 +182,28 @@ impl Step {
             // Of each unit and step, three rows of weights over inputs and over states.
             Self::Gru(gru) => 3 * (usize::from(gru.input.channels) + gru.units()),
             Self::SequenceMean(mean) => usize::from(mean.input.height),
-            Self::Add(_) | Self::Prelu(_) | Self::Copy(_) => 1,
+            Self::Add(_)
+            | Self::Prelu(_)
+            | Self::Copy(_)
+            | Self::UnitVectors(_)
+            | Self::Upsample(_)
+            | Self::Compare(_) => 1,
         };
         window as u64 * self.output().len() as u64
     }
 
-    /// Multiply-accumulate operations.
+    /// Multiply-accumulate operations; of a comparison, those with one reference.
     pub fn macs(&self) -> u64 {
         match self {
+            Self::Compare(compare) => compare.macs(),
             Self::Conv2d(_) | Self::DepthwiseConv2d(_) | Self::Gru(_) => self.work(),
             Self::MaxPool(_)
             | Self::Add(_)
             | Self::Prelu(_)
             | Self::Copy(_)
-            | Self::SequenceMean(_) => 0,
+            | Self::SequenceMean(_)
+            | Self::UnitVectors(_)
+            | Self::Upsample(_) => 0,
         }
     }
 }
@@ -366,6 +392,7 @@ pub struct PlanHeader {
 pub struct Plan<'a> {
     header: PlanHeader,
     steps: &'a [u8],
+    reference_len: usize,
 }
 
 impl<'a> Plan<'a> {
@@ -388,6 +415,7 @@ impl<'a> Plan<'a> {
             return Err(ArtifactError::Contract("number of steps"));
         }
         let mut written = Written::new(header.input);
+        let mut comparisons = Comparisons::default();
         let mut last = None;
         let mut rest = steps;
         let mut work = 0u64;
@@ -403,8 +431,11 @@ impl<'a> Plan<'a> {
                     return Err(ArtifactError::Step { index, what });
                 }
             }
+            comparisons
+                .add(&step, header.input, &written)
+                .map_err(|what| ArtifactError::Step { index, what })?;
             written
-                .write(&step)
+                .write(&step, index)
                 .map_err(|what| ArtifactError::Step { index, what })?;
             last = Some(*step.output());
             // One step's work is below 2^60: a window is at most an arena long.
@@ -419,7 +450,24 @@ impl<'a> Plan<'a> {
         if last != Some(header.output) || !written.holds(&header.output) {
             return Err(ArtifactError::Contract("place of the output"));
         }
-        Ok(Self { header, steps })
+        Ok(Self {
+            header,
+            steps,
+            reference_len: comparisons.reference_len(),
+        })
+    }
+
+    /// Bytes of what one reference says of a structure, of a network that compares with
+    /// references; 0 of others.
+    pub fn reference_len(&self) -> usize {
+        self.reference_len
+    }
+
+    /// How many steps come before the first comparison with references: they are what a
+    /// reference is run through, too.
+    pub fn encoder_steps(&self) -> usize {
+        let compares = |step: &Step| matches!(step, Step::Compare(_));
+        self.steps().take_while(|step| !compares(step)).count()
     }
 
     /// Bytes of the arena.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "std")]
 pub mod packed;
+#[cfg(feature = "segmentation")]
+mod reference;
 #[cfg(feature = "std")]
 pub mod step;
 pub mod stream;
@@ -12,7 +14,10 @@ use shared::ModelId;
 use shared::artifact::plan::{Conv2d, section};
 use shared::artifact::{Artifact, Contract, Step};
 use shared::bytes::copy_front;
+use shared::segmentation::References;
 
+#[cfg(feature = "segmentation")]
+use super::SegmentationEngine;
 use super::{Engine, EngineError, Memory, check_arena, check_length};
 use crate::kernels;
 use crate::kernels::conv2d::Filters;
@@ -54,15 +59,46 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> Engine for Int8Engine<'a, A> {
     }
 
     fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError> {
+        self.run_all(References::default(), output)
+    }
+}
+
+impl<A: AsMut<[u8]> + AsRef<[u8]>> Int8Engine<'_, A> {
+    fn run_all(
+        &mut self,
+        references: References<'_>,
+        output: &mut [u8],
+    ) -> Result<(), EngineError> {
         let plan = self.artifact.plan();
         let arena = self.arena.as_mut();
         check_length("an output", plan.output().len(), output.len())?;
         for step in plan.steps() {
-            run_step(&step, self.artifact.weights(), arena).ok_or(EngineError::Plan)?;
+            let weights = self.artifact.weights();
+            run_step(&step, weights, references, arena).ok_or(EngineError::Plan)?;
         }
-        let embedding = arena.get(plan.output().range()).ok_or(EngineError::Plan)?;
-        copy_front(output, embedding);
+        let result = arena.get(plan.output().range()).ok_or(EngineError::Plan)?;
+        copy_front(output, result);
         Ok(())
+    }
+}
+
+#[cfg(feature = "segmentation")]
+impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> SegmentationEngine for Int8Engine<'a, A> {
+    fn reference_in_place(&mut self, mask: &[u8], record: &mut [i8]) -> Result<(), EngineError> {
+        let (plan, arena) = (self.artifact.plan(), self.arena.as_mut());
+        for step in plan.steps().take(plan.encoder_steps()) {
+            let none = References::default();
+            run_step(&step, self.artifact.weights(), none, arena).ok_or(EngineError::Plan)?;
+        }
+        reference::read(plan, arena, mask, record)
+    }
+
+    fn segment_in_place(
+        &mut self,
+        references: References<'_>,
+        output: &mut [u8],
+    ) -> Result<(), EngineError> {
+        self.run_all(references, output)
     }
 }
 
@@ -79,9 +115,22 @@ fn memory(arena: &mut [u8], input: Range<usize>) -> Memory<'_> {
     Memory { input, idle }
 }
 
-fn run_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
+#[cfg_attr(not(feature = "segmentation"), allow(unused_variables))]
+fn run_step(
+    step: &Step,
+    weights: &[u8],
+    references: References<'_>,
+    arena: &mut [u8],
+) -> Option<()> {
     match step {
         Step::Conv2d(conv) => run_conv2d(conv, weights, arena),
+        #[cfg(feature = "segmentation")]
+        Step::Compare(compare) => {
+            let (features, output) =
+                split(arena, compare.features.range(), compare.output.range())?;
+            kernels::compare::scalar::compare(compare, references, features, output);
+            Some(())
+        }
         step => run_small_step(step, weights, arena),
     }
 }
@@ -98,8 +147,8 @@ fn run_conv2d(conv: &Conv2d, weights: &[u8], arena: &mut [u8]) -> Option<()> {
 #[inline(never)]
 fn run_small_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
     match step {
-        // Run by itself.
-        Step::Conv2d(_) => return None,
+        // Run by themselves.
+        Step::Conv2d(_) | Step::Compare(_) => return None,
         Step::DepthwiseConv2d(conv) => {
             let filters = filters_and_more(weights, conv, conv.taps())?;
             let (input, output) = split(arena, conv.input.range(), conv.output.range())?;
@@ -132,6 +181,19 @@ fn run_small_step(step: &Step, weights: &[u8], arena: &mut [u8]) -> Option<()> {
             let (input, output) = split(arena, mean.input.range(), mean.output.range())?;
             kernels::sequence_mean::scalar::sequence_mean(mean, input, output);
         }
+        #[cfg(feature = "segmentation")]
+        Step::UnitVectors(vectors) => {
+            let values = arena.get_mut(vectors.place.range())?;
+            kernels::unit_vectors::scalar::unit_vectors(vectors, values);
+        }
+        #[cfg(feature = "segmentation")]
+        Step::Upsample(upsample) => {
+            let (input, output) = split(arena, upsample.input.range(), upsample.output.range())?;
+            kernels::upsample::scalar::upsample(upsample, input, output);
+        }
+        // Boards without it are not given such networks.
+        #[cfg(not(feature = "segmentation"))]
+        Step::UnitVectors(_) | Step::Upsample(_) => return None,
     }
     Some(())
 }

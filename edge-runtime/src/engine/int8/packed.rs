@@ -6,11 +6,12 @@ use std::vec::Vec;
 
 use shared::ModelId;
 use shared::artifact::{Artifact, Contract, Step};
+use shared::segmentation::References;
 
 use super::step::PackedStep;
-use super::{memory, split};
-use crate::engine::{Engine, EngineError, Memory, check_length};
-use crate::kernels::InstructionSet;
+use super::{memory, reference, split};
+use crate::engine::{Engine, EngineError, Memory, SegmentationEngine, check_length};
+use crate::kernels::{InstructionSet, compare};
 
 /// Packed weights may take so many times what the stored ones do, and the margin: filters
 /// as 16 bits take twice, and few channels fill up a register.
@@ -85,21 +86,62 @@ impl Engine for PackedInt8Engine<'_> {
     }
 
     fn run_in_place(&mut self, output: &mut [u8]) -> Result<(), EngineError> {
+        self.segment_in_place(References::default(), output)
+    }
+}
+
+impl SegmentationEngine for PackedInt8Engine<'_> {
+    fn reference_in_place(&mut self, mask: &[u8], record: &mut [i8]) -> Result<(), EngineError> {
+        let encoder = self.artifact.plan().encoder_steps();
+        self.run_steps(encoder, References::default())?;
+        reference::read(self.artifact.plan(), &self.arena, mask, record)
+    }
+
+    fn segment_in_place(
+        &mut self,
+        references: References<'_>,
+        output: &mut [u8],
+    ) -> Result<(), EngineError> {
         let to = self.artifact.plan().output();
         check_length("an output", to.len(), output.len())?;
+        self.run_steps(self.steps.len(), references)?;
+        let result = self.arena.get(to.range()).ok_or(EngineError::Plan)?;
+        output.copy_from_slice(result);
+        Ok(())
+    }
+}
+
+impl PackedInt8Engine<'_> {
+    /// Runs the first steps.
+    fn run_steps(&mut self, steps: usize, references: References<'_>) -> Result<(), EngineError> {
         let weights = self.artifact.weights();
-        for step in &self.steps {
-            run(step, weights, &mut self.arena, &mut self.scratch).ok_or(EngineError::Plan)?;
+        for step in self.steps.iter().take(steps) {
+            let arena = &mut self.arena;
+            run(step, weights, references, arena, &mut self.scratch).ok_or(EngineError::Plan)?;
         }
-        let embedding = self.arena.get(to.range()).ok_or(EngineError::Plan)?;
-        output.copy_from_slice(embedding);
         Ok(())
     }
 }
 
 /// Runs a step between its places in the arena.
-fn run(step: &PackedStep, weights: &[u8], arena: &mut [u8], scratch: &mut [u8]) -> Option<()> {
+fn run(
+    step: &PackedStep,
+    weights: &[u8],
+    references: References<'_>,
+    arena: &mut [u8],
+    scratch: &mut [u8],
+) -> Option<()> {
     let (read, write) = match step.step() {
+        Step::Compare(step) => {
+            let (features, output) = split(arena, step.features.range(), step.output.range())?;
+            compare::scalar::compare(step, references, features, output);
+            return Some(());
+        }
+        Step::UnitVectors(vectors) => {
+            let values = arena.get_mut(vectors.place.range())?;
+            return step.compute(weights, &[], values, scratch);
+        }
+        Step::Upsample(upsample) => (upsample.input, upsample.output),
         Step::Conv2d(conv) | Step::DepthwiseConv2d(conv) => (conv.input, conv.output),
         Step::MaxPool(pool) => (pool.input, pool.output),
         Step::Add(add) => (add.other, add.place),

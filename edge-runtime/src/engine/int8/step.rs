@@ -8,6 +8,7 @@ use crate::kernels::conv2d::packed::PackedConv2d;
 use crate::kernels::depthwise_conv2d::packed::PackedDepthwiseConv2d;
 use crate::kernels::{
     InstructionSet, add, conv2d, copy, depthwise_conv2d, gru, max_pool, prelu, sequence_mean,
+    unit_vectors, upsample,
 };
 
 /// A step that was packed for an instruction set.
@@ -43,7 +44,10 @@ impl PackedStep {
             | Step::Prelu(_)
             | Step::Copy(_)
             | Step::Gru(_)
-            | Step::SequenceMean(_) => None,
+            | Step::SequenceMean(_)
+            | Step::UnitVectors(_)
+            | Step::Upsample(_)
+            | Step::Compare(_) => None,
         };
         Some(Self {
             step,
@@ -86,9 +90,10 @@ impl PackedStep {
         }
     }
 
-    /// Computes the step; nothing where `weights` are too few. `input` is the place that it
-    /// reads; of a sum the other addend; of a PReLU nothing. `output` is the place that it
-    /// writes; sums, PReLU and copies find in it what they overwrite or leave. `weights` are
+    /// Computes the step; nothing where `weights` are too few, nor of a comparison, which asks
+    /// for references. `input` is the place that it
+    /// reads; of a sum the other addend; of a PReLU and unit vectors nothing. `output` is the
+    /// place that it writes; sums, PReLU, unit vectors and copies find in it what they overwrite or leave. `weights` are
     /// those that it was packed from.
     ///
     /// # Panics
@@ -123,6 +128,13 @@ impl PackedStep {
             (Packed::Nothing, Step::SequenceMean(step)) => {
                 sequence_mean::scalar::sequence_mean(step, input, output);
             }
+            (Packed::Nothing, Step::UnitVectors(step)) => {
+                unit_vectors::scalar::unit_vectors(step, output);
+            }
+            (Packed::Nothing, Step::Upsample(step)) => {
+                upsample::scalar::upsample(step, input, output);
+            }
+            (Packed::Nothing, Step::Compare(_)) => return None,
             (Packed::Nothing, Step::Prelu(step)) => {
                 let length = 4 * usize::from(step.place.channels);
                 let slopes = section(weights, step.slopes, length)?;

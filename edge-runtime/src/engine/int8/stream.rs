@@ -4,6 +4,7 @@
 use shared::artifact::plan::{Gru, SequenceMean};
 use shared::artifact::{Artifact, Step};
 use shared::bytes::copy_front;
+use shared::segmentation::References;
 
 use super::run_step;
 use crate::engine::{EngineError, check_length};
@@ -176,7 +177,8 @@ impl<'a, A: AsMut<[u8]> + AsRef<[u8]>> StreamEngine<'a, A> {
         let steps = self.artifact.plan().steps();
         let is_mean = |step: &Step| matches!(step, Step::SequenceMean(_));
         for step in steps.skip_while(|step| !is_mean(step)).skip(1) {
-            run_step(&step, self.artifact.weights(), arena).ok_or(EngineError::Plan)?;
+            let none = References::default();
+            run_step(&step, self.artifact.weights(), none, arena).ok_or(EngineError::Plan)?;
         }
         copy_front(output, arena.get(to.range()).ok_or(EngineError::Plan)?);
         Ok(())

@@ -1,6 +1,9 @@
 //! Checks of one step against arena and weights.
 
-use super::{Conv2d, Copy, Gru, MAX_BIAS, MAX_FILTER, MAX_MULTIPLIER, Place, SequenceMean, Step};
+use super::{
+    Conv2d, Copy, Gru, MAX_BIAS, MAX_FEATURES, MAX_FILTER, MAX_MULTIPLIER, Place, SequenceMean,
+    Step,
+};
 
 pub(super) fn is_inside(place: &Place, arena_len: u32) -> bool {
     !place.is_empty() && place.range().end <= arena_len as usize
@@ -56,6 +59,25 @@ pub(super) fn check_step(step: &Step, arena_len: u32, weights: &[u8]) -> Result<
         }
         Step::Gru(gru) => check_gru(gru, arena_len, weights),
         Step::SequenceMean(mean) => check_mean(mean, arena_len),
+        Step::UnitVectors(vectors) => {
+            let is_inside = is_inside(&vectors.place, arena_len);
+            is_inside.then_some(()).ok_or("place in the arena")?;
+            check_features(&vectors.place)
+        }
+        Step::Upsample(upsample) => {
+            let (input, output) = (&upsample.input, &upsample.output);
+            check_channels(input, output)?;
+            check_places(input, output, arena_len)?;
+            let doubled = |from: u16, to: u16| u32::from(to) == 2 * u32::from(from);
+            let is_doubled =
+                doubled(input.height, output.height) && doubled(input.width, output.width);
+            is_doubled.then_some(()).ok_or("output size")
+        }
+        Step::Compare(compare) => {
+            check_places(&compare.features, &compare.output, arena_len)?;
+            check_features(&compare.features)?;
+            compare.check()
+        }
     }
 }
 
@@ -93,6 +115,12 @@ fn check_gru(gru: &Gru, arena_len: u32, weights: &[u8]) -> Result<(), &'static s
         }
     }
     Ok(())
+}
+
+/// Pixels with so many channels that sums over them stay small.
+fn check_features(place: &Place) -> Result<(), &'static str> {
+    let few = usize::from(place.channels) <= MAX_FEATURES;
+    few.then_some(()).ok_or("number of channels")
 }
 
 fn check_mean(mean: &SequenceMean, arena_len: u32) -> Result<(), &'static str> {

@@ -18,6 +18,8 @@ struct Missing {
 #[derive(Clone, Copy, Debug)]
 struct Value {
     place: Place,
+    /// The step that wrote it; none wrote the input.
+    by: Option<u16>,
     missing: Option<Missing>,
 }
 
@@ -31,6 +33,7 @@ impl Written {
         // There is room for one.
         let _ = values.push(Value {
             place: input,
+            by: None,
             missing: None,
         });
         Self(values)
@@ -42,8 +45,14 @@ impl Written {
         values.any(|value| value.place == *place && value.missing.is_none())
     }
 
-    /// `step`, whose bounds were checked, writes.
-    pub(super) fn write(&mut self, step: &Step) -> Result<(), &'static str> {
+    /// The step that wrote the value at `place`; none, if it is the input's or nothing's.
+    pub(super) fn writer(&self, place: &Place) -> Option<u16> {
+        let value = self.0.iter().find(|value| value.place == *place)?;
+        value.by
+    }
+
+    /// `step`, the one with that index, whose bounds were checked, writes.
+    pub(super) fn write(&mut self, step: &Step, index: u16) -> Result<(), &'static str> {
         let place = *step.output();
         let missing = match step {
             Step::Copy(copy) => self.copied(copy)?,
@@ -55,7 +64,11 @@ impl Written {
             !overwritten.any(|place| value.place.overlaps(place))
         });
         self.0
-            .push(Value { place, missing })
+            .push(Value {
+                place,
+                by: Some(index),
+                missing,
+            })
             .map_err(|_| "place of its own among at most 64 values")
     }
 

@@ -1,0 +1,3 @@
+//! Channels of each pixel, scaled to unit length.
+
+pub mod scalar;

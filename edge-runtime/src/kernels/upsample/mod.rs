@@ -1,0 +1,3 @@
+//! Maps twice as large.
+
+pub mod scalar;
