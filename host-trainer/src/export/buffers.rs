@@ -109,8 +109,12 @@ fn in_place(
         QuantizedLayer::Conv2d(_)
         | QuantizedLayer::MaxPool { .. }
         | QuantizedLayer::Gru(_)
-        | QuantizedLayer::SequenceMean => return Ok(None),
-        QuantizedLayer::Add | QuantizedLayer::Prelu { .. } => inputs.clone(),
+        | QuantizedLayer::SequenceMean
+        | QuantizedLayer::Upsample
+        | QuantizedLayer::Compare { .. } => return Ok(None),
+        QuantizedLayer::Add | QuantizedLayer::Prelu { .. } | QuantizedLayer::UnitVectors => {
+            inputs.clone()
+        }
     };
     inputs.retain(|&input| last_reader(program, input) == step);
     let input = match last_first {

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, ensure};
 use shared::artifact::Step;
 use shared::artifact::plan::{
-    self, Add, Conv2d, Gru, MAX_STEPS, MaxPool, Place, PlanHeader, Prelu, SequenceMean,
+    self, Add, Compare, Conv2d, Gru, MAX_STEPS, MaxPool, Place, PlanHeader, Prelu, SequenceMean,
+    UnitVectors, Upsample,
 };
 
 use super::arena;
@@ -239,6 +240,18 @@ fn step(
             output_zero_point: to.zero_point,
             multiplier: gru::fixed_point(f64::from(from.scale) / f64::from(to.scale))?,
         }),
+        QuantizedLayer::UnitVectors => Step::UnitVectors(UnitVectors {
+            place: output,
+            zero_point: from.zero_point,
+        }),
+        QuantizedLayer::Upsample => Step::Upsample(Upsample { input, output }),
+        &QuantizedLayer::Compare { grid, location } => Step::Compare(Compare {
+            features: input,
+            output,
+            grid: u8::try_from(grid)?,
+            location,
+            first: u32::try_from(place_in_record(graph, node))?,
+        }),
         QuantizedLayer::Add => {
             let addends = [values[0], values[1]];
             Step::Add(Add {
@@ -257,6 +270,13 @@ fn step(
             slopes: weights.append(node, "slopes", little_endian(slopes, |v| v.to_le_bytes()))?,
         }),
     })
+}
+
+/// Where in a reference's record the part of a comparison begins.
+fn place_in_record(graph: &QuantizedGraph, node: usize) -> usize {
+    let mut comparisons = graph.comparisons().into_iter();
+    let own = comparisons.find(|(at, _)| *at == node);
+    own.map_or(0, |(_, comparison)| comparison.first)
 }
 
 fn place(shape: Shape, offset: usize) -> Result<Place> {

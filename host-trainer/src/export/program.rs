@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantize::ValueId;
 use crate::quantize::gru::QuantizedGru;
-use crate::quantize::int8::{QuantizedGraph, QuantizedLayer};
+use crate::quantize::int8::{QuantizedGraph, QuantizedLayer, QuantizedNode};
 use crate::tower::Shape;
 
 /// Which nodes run patch by patch.
@@ -103,6 +103,11 @@ impl Program {
             !graph.is_recurrent(),
             "expected a network over pictures to run in patches, found one over sequences"
         );
+        let grows = |node: &QuantizedNode| matches!(node.layer, QuantizedLayer::Upsample);
+        ensure!(
+            !graph.nodes[..split].iter().any(grows),
+            "expected layers before the first map that grows to run in patches, found such a one"
+        );
         let later = graph.nodes[split..].iter().flat_map(|node| &node.inputs);
         ensure!(
             later.min() >= Some(&split),
@@ -151,6 +156,10 @@ impl Program {
                 QuantizedLayer::Gru(directions) => {
                     let weights = directions.iter().map(QuantizedGru::weights);
                     (weights.sum::<usize>() * value.shape.height) as u64
+                }
+                QuantizedLayer::Compare { grid, .. } => {
+                    let prototypes = 2 + 2 * grid * grid;
+                    (prototypes * graph.shape(graph.nodes[node].inputs[0]).len()) as u64
                 }
                 _ => 0,
             },
@@ -268,7 +277,10 @@ fn windows(layer: &QuantizedLayer) -> Option<Windows> {
         QuantizedLayer::Add
         | QuantizedLayer::Prelu { .. }
         | QuantizedLayer::Gru(_)
-        | QuantizedLayer::SequenceMean => None,
+        | QuantizedLayer::SequenceMean
+        | QuantizedLayer::UnitVectors
+        | QuantizedLayer::Upsample
+        | QuantizedLayer::Compare { .. } => None,
     }
 }
 

@@ -94,7 +94,11 @@ impl FakeQuantization {
             ),
             FusedLayer::Add { .. } => from + inputs[1],
             // Refused before training begins.
-            FusedLayer::Gru(_) | FusedLayer::SequenceMean => from.shallow_clone(),
+            FusedLayer::Gru(_)
+            | FusedLayer::SequenceMean
+            | FusedLayer::UnitVectors
+            | FusedLayer::Upsample
+            | FusedLayer::Compare { .. } => from.shallow_clone(),
             FusedLayer::Prelu { .. } => from.prelu(&tensors[&format!("{}.weight", node.name)]),
         };
         rounded(&real, self.quantizations[index + 1])

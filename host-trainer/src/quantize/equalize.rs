@@ -96,8 +96,14 @@ fn pair(fused: &FusedGraph, first: usize) -> Option<Pair> {
                     between,
                 });
             }
-            FusedLayer::Prelu { .. } | FusedLayer::MaxPool { .. } => between.push(reader + 1),
-            FusedLayer::Add { .. } | FusedLayer::Gru(_) | FusedLayer::SequenceMean => return None,
+            FusedLayer::Prelu { .. } | FusedLayer::MaxPool { .. } | FusedLayer::Upsample => {
+                between.push(reader + 1);
+            }
+            FusedLayer::Add { .. }
+            | FusedLayer::Gru(_)
+            | FusedLayer::SequenceMean
+            | FusedLayer::UnitVectors
+            | FusedLayer::Compare { .. } => return None,
         }
     }
 }

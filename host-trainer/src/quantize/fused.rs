@@ -58,6 +58,17 @@ pub enum FusedLayer {
     Gru(Vec<FusedGru>),
     /// Mean over the rows that are steps.
     SequenceMean,
+    /// The channels of each pixel scaled to unit length.
+    UnitVectors,
+    /// Twice as high and wide.
+    Upsample,
+    /// Cosines with prototypes of references.
+    Compare {
+        /// Cells along each side of the map.
+        grid: usize,
+        /// Whether it is compared where the structure lies.
+        location: bool,
+    },
 }
 
 /// Gated recurrent units of one direction, gates in the order reset, update, new.
@@ -220,6 +231,9 @@ impl FusedGraph {
                 FusedLayer::Gru(directions.iter().map(direction).collect::<Result<_>>()?)
             }
             Layer::SequenceMean => FusedLayer::SequenceMean,
+            Layer::UnitVectors => FusedLayer::UnitVectors,
+            Layer::Upsample => FusedLayer::Upsample,
+            Layer::Compare { grid, location } => FusedLayer::Compare { grid, location },
             Layer::BatchNorm => {
                 let [scale, shift] = [parameter("weight")?, parameter("bias")?];
                 let statistics = [parameter("running_mean")?, parameter("running_var")?];
@@ -285,9 +299,13 @@ impl FusedLayer {
     pub fn rectifier(&self) -> Rectifier {
         match self {
             Self::Conv2d(FusedConv2d { rectifier, .. }) | Self::Add { rectifier } => *rectifier,
-            Self::MaxPool { .. } | Self::Prelu { .. } | Self::Gru(_) | Self::SequenceMean => {
-                Rectifier::None
-            }
+            Self::MaxPool { .. }
+            | Self::Prelu { .. }
+            | Self::Gru(_)
+            | Self::SequenceMean
+            | Self::UnitVectors
+            | Self::Upsample
+            | Self::Compare { .. } => Rectifier::None,
         }
     }
 }

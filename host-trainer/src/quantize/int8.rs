@@ -64,6 +64,17 @@ pub enum QuantizedLayer {
     Gru(Vec<QuantizedGru>),
     /// Mean over the rows that are steps.
     SequenceMean,
+    /// The channels of each pixel scaled to unit length.
+    UnitVectors,
+    /// Twice as high and wide; the quantization stays.
+    Upsample,
+    /// Cosines with prototypes of references.
+    Compare {
+        /// Cells along each side of the map.
+        grid: usize,
+        /// Whether it is compared where the structure lies.
+        location: bool,
+    },
 }
 
 /// An int8 convolution.
@@ -176,6 +187,12 @@ impl QuantizedGraph {
     }
 }
 
+/// What bytes of components of unit vectors and of cosines mean.
+const UNIT: Quantization = Quantization {
+    scale: EmbeddingFormat::UNIT_SCALE,
+    zero_point: 128,
+};
+
 /// A layer of inputs `from`, and what its output's bytes mean.
 fn quantize(
     layer: &FusedLayer,
@@ -219,6 +236,15 @@ fn quantize(
                 .map(|units| QuantizedGru::new(units, from));
             let directions = directions.collect::<Result<_>>()?;
             Ok((QuantizedLayer::Gru(directions), gru::STATE))
+        }
+        (FusedLayer::UnitVectors, &[_]) => Ok((QuantizedLayer::UnitVectors, UNIT)),
+        (FusedLayer::Upsample, &[from]) => Ok((QuantizedLayer::Upsample, from)),
+        (&FusedLayer::Compare { grid, location }, &[from]) => {
+            ensure!(
+                from == UNIT,
+                "expected a comparison of unit vectors, found other values"
+            );
+            Ok((QuantizedLayer::Compare { grid, location }, UNIT))
         }
         (FusedLayer::SequenceMean, &[_]) => {
             Ok((QuantizedLayer::SequenceMean, range.quantization()))

@@ -89,7 +89,7 @@ impl Interpreted {
             len: node.shape.len(),
             in_place: matches!(
                 node.layer,
-                QuantizedLayer::Add | QuantizedLayer::Prelu { .. }
+                QuantizedLayer::Add | QuantizedLayer::Prelu { .. } | QuantizedLayer::UnitVectors
             ),
         })
     }

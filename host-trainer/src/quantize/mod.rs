@@ -17,6 +17,7 @@ mod agreement;
 pub mod aware;
 pub mod bias;
 pub mod calibrate;
+pub mod comparison;
 pub mod equalize;
 pub mod fidelity;
 pub mod float;

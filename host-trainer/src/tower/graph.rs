@@ -102,6 +102,18 @@ pub enum Layer {
     },
     /// Mean over the rows that are steps, per channel.
     SequenceMean,
+    /// The channels of each pixel scaled to unit length.
+    UnitVectors,
+    /// Twice as high and wide, each pixel four times.
+    Upsample,
+    /// Cosines of each pixel, a unit vector, with prototypes of a structure and of its
+    /// surroundings in references; see [`shared::artifact::plan::Compare`].
+    Compare {
+        /// Cells along each side of the map, each with prototypes of its own; 0: none.
+        grid: usize,
+        /// Whether it is compared where the structure lies.
+        location: bool,
+    },
 }
 
 impl Layer {
@@ -221,6 +233,12 @@ impl Graph {
         nodes.any(|node| matches!(node.layer, Layer::Gru { .. } | Layer::SequenceMean))
     }
 
+    /// The first node that compares with references: they are run through those before it.
+    pub fn first_comparison(&self) -> Option<NodeId> {
+        let mut nodes = self.nodes.iter();
+        nodes.position(|node| matches!(node.layer, Layer::Compare { .. }))
+    }
+
     /// The nodes, in topological order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -241,7 +259,8 @@ impl Graph {
         self.shapes[self.shapes.len() - 1]
     }
 
-    /// Multiply-accumulate operations of one pass, averaging included.
+    /// Multiply-accumulate operations of one pass, averaging included, and comparing with one
+    /// reference.
     pub fn macs(&self) -> u64 {
         let of = |(id, node): (usize, &Node)| match node.layer {
             Layer::Conv2d { kernel, groups, .. } => {
@@ -249,6 +268,10 @@ impl Graph {
                 (channels * kernel[0] * kernel[1] * self.shapes[id].len()) as u64
             }
             Layer::GlobalAveragePool => self.shapes[node.inputs[0]].len() as u64,
+            Layer::Compare { grid, .. } => {
+                let prototypes = 2 + 2 * grid * grid;
+                (prototypes * self.shapes[node.inputs[0]].len()) as u64
+            }
             Layer::Gru { units, .. } => {
                 let inputs = self.shapes[node.inputs[0]].channels;
                 (3 * (inputs + units) * self.shapes[id].len()) as u64
@@ -335,7 +358,26 @@ fn output_shape(name: &str, layer: &Layer, input: Shape) -> Result<Shape> {
             );
             Ok(Shape { height: 1, ..input })
         }
-        Layer::BatchNorm | Layer::Relu | Layer::Relu6 | Layer::Prelu => Ok(input),
+        Layer::Upsample => Ok(Shape {
+            height: 2 * input.height,
+            width: 2 * input.width,
+            ..input
+        }),
+        Layer::Compare { grid, location } => {
+            ensure!(
+                input.height.is_multiple_of(grid.max(1)) && input.width.is_multiple_of(grid.max(1)),
+                "layer {name:?}: expected a map that {grid} x {grid} cells make up, found {} x {}",
+                input.height,
+                input.width
+            );
+            Ok(Shape {
+                channels: 2 + if grid > 0 { 2 } else { 0 } + usize::from(location),
+                ..input
+            })
+        }
+        Layer::UnitVectors | Layer::BatchNorm | Layer::Relu | Layer::Relu6 | Layer::Prelu => {
+            Ok(input)
+        }
         Layer::Add => bail!("layer {name:?} reads two inputs"),
     }
 }

@@ -5,6 +5,8 @@
 //! describes a network twice. A [`TowerSpec`] is its short name with parameters,
 //! as a user writes it and a checkpoint records it.
 
+#[cfg(feature = "libtorch")]
+mod comparison;
 pub mod conv4;
 pub mod depthwise_separable;
 pub mod graph;

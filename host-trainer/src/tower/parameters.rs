@@ -120,7 +120,10 @@ pub fn specifications(graph: &Graph) -> Vec<Specification> {
             | Layer::Add
             | Layer::MaxPool { .. }
             | Layer::GlobalAveragePool
-            | Layer::SequenceMean => {}
+            | Layer::SequenceMean
+            | Layer::UnitVectors
+            | Layer::Upsample
+            | Layer::Compare { .. } => {}
         }
     }
     all

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use shared::preprocess::Quantization;
 use tch::{Device, Kind, Tensor};
 
+use super::comparison::{self, Prototypes};
 use super::graph::{BATCH_NORM_EPSILON, Graph, Layer, Node, NodeId};
 use super::parameters::{self, Initial, Parameters, Specification};
 use super::sequence;
@@ -173,7 +174,7 @@ impl TorchTower {
                 let mut values = rounding.values(&self.tensors, &channels_last(input));
                 values.pop().unwrap_or_else(|| input.shallow_clone())
             }
-            None => self.last(input, mode),
+            None => self.last(input, None, mode),
         };
         let embedding = last.flatten(1, -1);
         let embedding = embedding.to_kind(Kind::Float);
@@ -185,8 +186,16 @@ impl TorchTower {
         }
     }
 
+    /// What the last layer gives for the queries of episodes, `[episodes, ..]`: `input` holds
+    /// the queries and then the references of each episode, `[episodes * (1 + references),
+    /// channels, height, width]`; `masks`, `[episodes, references, height, width]` of 0 and 1,
+    /// mark the structure on the references.
+    pub fn segment(&self, input: &Tensor, masks: &Tensor, mode: Mode) -> Tensor {
+        self.last(input, Some(masks), mode).to_kind(Kind::Float)
+    }
+
     /// What the last layer gives.
-    fn last(&self, input: &Tensor, mode: Mode) -> Tensor {
+    fn last(&self, input: &Tensor, masks: Option<&Tensor>, mode: Mode) -> Tensor {
         let kind = match mode {
             Mode::Training => self.kind,
             Mode::Inference => Kind::Float,
@@ -197,7 +206,15 @@ impl TorchTower {
         let is_recurrent = self.graph.is_recurrent();
         let steps = is_recurrent.then(|| sequence::steps(&input, self.quantization));
         let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
+        let mut prototypes = BTreeMap::new();
         for (id, node) in self.graph.nodes().iter().enumerate() {
+            if let Some(masks) = masks.filter(|_| self.graph.first_comparison() == Some(id)) {
+                prototypes = self.prototypes(&outputs, masks);
+                // From here on only queries go on.
+                for output in outputs.iter_mut().flatten() {
+                    *output = output.narrow(0, 0, masks.size()[0]);
+                }
+            }
             let read: Vec<&Tensor> = node
                 .inputs
                 .iter()
@@ -210,6 +227,10 @@ impl TorchTower {
                         sequence::gru(node, from, steps, &self.tensors)
                     }
                     (Layer::SequenceMean, Some(steps)) => sequence::mean(from, steps),
+                    (Layer::Compare { .. }, _) => match prototypes.get(&id) {
+                        Some(prototypes) => prototypes.compare(from),
+                        None => from.shallow_clone(),
+                    },
                     _ => self.run(node, from, mode),
                 },
                 _ => input.shallow_clone(),
@@ -224,14 +245,40 @@ impl TorchTower {
         outputs.pop().flatten().unwrap_or(input)
     }
 
+    /// What references say at each comparison: their features lie behind those of the queries.
+    fn prototypes(
+        &self,
+        outputs: &[Option<Tensor>],
+        masks: &Tensor,
+    ) -> BTreeMap<NodeId, Prototypes> {
+        let (episodes, references) = (masks.size()[0], masks.size()[1]);
+        let nodes = self.graph.nodes().iter().enumerate();
+        let comparisons = nodes.filter_map(|(id, node)| {
+            let Layer::Compare { grid, location } = node.layer else {
+                return None;
+            };
+            let features = outputs.get(node.inputs[0])?.as_ref()?;
+            let features = features.narrow(0, episodes, episodes * references);
+            Some((id, Prototypes::new(&features, masks, grid, location)))
+        });
+        comparisons.collect()
+    }
+
     /// What a layer of one input makes of it.
     fn run(&self, node: &Node, input: &Tensor, mode: Mode) -> Tensor {
         let parameter = |name: &str| self.tensors.get(&format!("{}.{name}", node.name));
         // Casting is differentiable: gradients arrive in single precision.
         let cast = |name: &str| parameter(name).map(|tensor| tensor.to_kind(input.kind()));
         match &node.layer {
-            Layer::Input(_) | Layer::Add | Layer::Gru { .. } | Layer::SequenceMean => {
-                input.shallow_clone()
+            Layer::Input(_)
+            | Layer::Add
+            | Layer::Gru { .. }
+            | Layer::SequenceMean
+            | Layer::Compare { .. } => input.shallow_clone(),
+            Layer::UnitVectors => comparison::unit(input, 1),
+            Layer::Upsample => {
+                let size = input.size();
+                input.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None)
             }
             Layer::Conv2d {
                 stride,

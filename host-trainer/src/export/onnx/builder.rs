@@ -100,6 +100,22 @@ impl Builder {
         self.graph.input.push(value(name, kind, dims));
     }
 
+    /// Declares records of references as an input, as many as there are.
+    pub(super) fn references(&mut self, name: &str, len: usize) {
+        let mut input = value(name, DataType::Float, &[len]);
+        let dims = input
+            .r#type
+            .as_mut()
+            .and_then(|kind| match &mut kind.value {
+                Some(type_proto::Value::TensorType(tensor)) => tensor.shape.as_mut(),
+                _ => None,
+            });
+        if let Some(first) = dims.and_then(|shape| shape.dim.first_mut()) {
+            first.value = Some(tensor_shape_proto::dimension::Value::DimParam(name.into()));
+        }
+        self.graph.input.push(input);
+    }
+
     /// Declares an output, `[batch, dims..]`.
     pub(super) fn output(&mut self, name: &str, kind: DataType, dims: &[usize]) {
         self.graph.output.push(value(name, kind, dims));

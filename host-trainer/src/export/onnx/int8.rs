@@ -71,6 +71,14 @@ pub fn int8(
                 quantize(&mut builder, &sum, &to);
                 to
             }
+            QuantizedLayer::UnitVectors
+            | QuantizedLayer::Upsample
+            | QuantizedLayer::Compare { .. } => {
+                bail!(
+                    "layer {}: expected a network that gives embeddings",
+                    node.name
+                )
+            }
             QuantizedLayer::Gru(_) | QuantizedLayer::SequenceMean => bail!(
                 "layer {}: expected a network over pictures, found one over sequences, whose integers ONNX has no operators for",
                 node.name

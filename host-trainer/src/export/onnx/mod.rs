@@ -8,12 +8,13 @@
 mod builder;
 mod float;
 mod int8;
+mod segmentation;
 mod sequence;
 
 use prost::Message;
 use tract_onnx::pb;
 
-pub use float::float;
+pub use float::{float, record};
 pub use int8::{Format, int8};
 
 /// Name of the input.
@@ -22,6 +23,14 @@ pub const IMAGE: &str = "image";
 pub const EMBEDDING: &str = "embedding";
 /// Name of the raw output of a quantized model.
 pub const EMBEDDING_Q8: &str = "embedding_q8";
+/// Name of the input of references' records, `[references, numbers of a record]`.
+pub const REFERENCES: &str = "references";
+/// Name of the input of a reference's mask: bytes 0 and 1.
+pub const MASK: &str = "mask";
+/// Name of the output that is a reference's record.
+pub const RECORD: &str = "record";
+/// Name of the output of a network that segments: positive where the structure is.
+pub const LOGITS: &str = "logits";
 /// Metadata key of the model's identity.
 pub const MODEL_ID: &str = "model_id";
 /// Metadata key of the release that wrote the file.
