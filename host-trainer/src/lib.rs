@@ -36,6 +36,8 @@ pub mod finetune;
 
 pub mod import;
 
+pub mod segmentation;
+
 pub mod quantize;
 
 pub mod export;
