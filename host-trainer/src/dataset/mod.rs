@@ -17,7 +17,7 @@ pub mod sigcomp2011;
 pub mod split;
 pub mod susig;
 pub mod synthetic_signatures;
-mod tree;
+pub(crate) mod tree;
 mod turn;
 
 use std::borrow::Cow;
@@ -286,7 +286,7 @@ impl Source {
     }
 
     /// The picture, decoded as on the device; `name` is for messages.
-    fn picture(&self, name: &str) -> Result<Picture> {
+    pub(crate) fn picture(&self, name: &str) -> Result<Picture> {
         match self {
             Self::Encoded(bytes) => Picture::decode(bytes).with_context(|| name.to_owned()),
             Self::File(path) => {
@@ -307,7 +307,7 @@ impl Source {
     }
 
     /// The bytes of a file, which need not be a picture.
-    fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+    pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>> {
         match self {
             Self::Encoded(bytes) => Ok(Cow::Borrowed(bytes)),
             Self::File(path) => Ok(edge_runtime::file::read(path, picture::MAX_LEN as u64)?.into()),

@@ -17,9 +17,9 @@ const MAX_DEPTH: usize = 8;
 
 /// Files by path, `/` between folders.
 #[derive(Clone, Debug)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     /// The archive or folder, for messages.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
     files: BTreeMap<String, Source>,
 }
 
@@ -46,7 +46,7 @@ impl Tree {
         let has_signs = |folder: &Path| signs.inside.iter().any(|name| folder.join(name).exists());
         for folder in [data.to_owned(), data.join(signs.folder)] {
             if has_signs(&folder) {
-                return Self::of_folder(&folder).map(Some);
+                return Self::of_folder(&folder, MAX_DEPTH).map(Some);
             }
             let within = match folder.is_dir() {
                 true => entries(&folder)?,
@@ -59,14 +59,18 @@ impl Tree {
                 } else if path.is_file() && name.ends_with(".zip") {
                     return Self::of_archive(&path).map(Some);
                 } else if has_signs(&path) {
-                    return Self::of_folder(&path).map(Some);
+                    return Self::of_folder(&path, MAX_DEPTH).map(Some);
                 }
             }
         }
         Ok(None)
     }
 
-    fn of_archive(archive: &Path) -> Result<Self> {
+    /// The files of a zip archive.
+    ///
+    /// # Errors
+    /// When it is damaged, or none.
+    pub(crate) fn of_archive(archive: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         for_each_entry(archive, |name, bytes| {
             if !name.contains(NOT_THE_DATA) {
@@ -79,9 +83,13 @@ impl Tree {
         })
     }
 
-    fn of_folder(folder: &Path) -> Result<Self> {
+    /// The files of a folder, and of folders in it that lie at most so deep.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(crate) fn of_folder(folder: &Path, depth: usize) -> Result<Self> {
         let mut files = BTreeMap::new();
-        collect(folder, "", MAX_DEPTH, &mut files)?;
+        collect(folder, "", depth, &mut files)?;
         Ok(Self {
             root: folder.to_owned(),
             files,
@@ -89,7 +97,7 @@ impl Tree {
     }
 
     /// Paths and contents, by path.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Source)> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &Source)> {
         let files = self.files.iter();
         files.map(|(path, source)| (path.as_str(), source))
     }
@@ -111,7 +119,7 @@ impl Tree {
     }
 
     /// A file of it, for messages.
-    pub(super) fn place(&self, path: &str) -> String {
+    pub(crate) fn place(&self, path: &str) -> String {
         format!("{}: {path}", self.root.display())
     }
 }
@@ -135,7 +143,7 @@ fn collect(
 }
 
 /// Paths in a folder, by name.
-pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let context = || format!("{}: expected a folder that can be read", folder.display());
     let entries = fs::read_dir(folder).with_context(context)?;
     let paths = entries.map(|entry| Ok(entry?.path()));

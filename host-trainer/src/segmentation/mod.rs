@@ -1,7 +1,11 @@
-//! Few-shot segmentation: references with masks, a query, the query's mask.
+//! Few-shot segmentation: finding a structure in pictures after a few pictures, references, in
+//! which somebody marked it.
 //!
 //! ```text
-//! dataset (tasks, synthetic tasks) -> episodes -> network -> train -> quantize -> evaluate
+//! dataset (tasks, synthetic tasks) -> samples -> episodes -> network -> train -> quantize -> evaluate
 //! ```
+//!
+//! The order of the modules is the order of that picture.
 
+pub mod dataset;
 pub mod network;
