@@ -16,6 +16,8 @@ pub mod sign;
 pub mod synthesize;
 #[cfg(feature = "libtorch")]
 pub mod train;
+#[cfg(feature = "libtorch")]
+pub mod train_segmentation;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -31,6 +33,9 @@ pub enum Cli {
     /// Train a tower on a data set
     #[cfg(feature = "libtorch")]
     Train(train::TrainArgs),
+    /// Train a network that finds a structure in pictures after a few marked ones
+    #[cfg(feature = "libtorch")]
+    TrainSegmentation(train_segmentation::TrainSegmentationArgs),
     /// Quantize a run to int8 and export it for devices
     Quantize(quantize::QuantizeArgs),
     /// Make a model of somebody's embedding network, an ONNX file
@@ -75,6 +80,8 @@ impl Cli {
         match self {
             #[cfg(feature = "libtorch")]
             Self::Train(args) => train::run(args),
+            #[cfg(feature = "libtorch")]
+            Self::TrainSegmentation(args) => train_segmentation::run(args),
             Self::Quantize(args) => quantize::run(args, out),
             Self::Import(args) => import::run(args, out),
             Self::Evaluate(args) => evaluate::run(args, out),

@@ -1,6 +1,8 @@
 //! `--set training.loss.margin=0.3`: any entry of a configuration, by its path.
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::RunConfig;
@@ -30,28 +32,37 @@ impl RunConfig {
     /// # Errors
     /// When a path names nothing that configurations have, or a value is of another kind.
     pub fn with(&self, settings: &[String]) -> Result<Self> {
-        let mut table = Table::try_from(self)?;
-        for setting in settings {
-            let (path, value) = setting.split_once('=').with_context(|| {
-                format!("expected KEY=VALUE such as training.epochs=20, found {setting:?}")
-            })?;
-            set(&mut table, path.trim(), value.trim())?;
-        }
-        let names = settings.join(" ");
-        let config: Self = table.try_into().with_context(|| {
-            format!("expected settings that a configuration has, found {names:?}")
-        })?;
-        // What was not read back was a name that nothing has.
-        let kept = Table::try_from(&config)?;
-        for setting in settings {
-            let path = setting.split_once('=').map_or("", |(path, _)| path.trim());
-            ensure!(
-                lookup(&kept, path).is_some() || lookup(&Table::try_from(self)?, path).is_some(),
-                "expected a setting of run.toml, found {path:?}: `host-trainer train --help` and a run's run.toml name them"
-            );
-        }
-        Ok(config)
+        with(self, settings)
     }
+}
+
+/// A copy of a configuration in which each `path=value` holds.
+///
+/// # Errors
+/// As [`RunConfig::with`].
+pub fn with<C: Serialize + DeserializeOwned>(config: &C, settings: &[String]) -> Result<C> {
+    let before = Table::try_from(config)?;
+    let mut table = before.clone();
+    for setting in settings {
+        let (path, value) = setting.split_once('=').with_context(|| {
+            format!("expected KEY=VALUE such as training.epochs=20, found {setting:?}")
+        })?;
+        set(&mut table, path.trim(), value.trim())?;
+    }
+    let names = settings.join(" ");
+    let config: C = table
+        .try_into()
+        .with_context(|| format!("expected settings that a configuration has, found {names:?}"))?;
+    // What was not read back was a name that nothing has.
+    let kept = Table::try_from(&config)?;
+    for setting in settings {
+        let path = setting.split_once('=').map_or("", |(path, _)| path.trim());
+        ensure!(
+            lookup(&kept, path).is_some() || lookup(&before, path).is_some(),
+            "expected a setting of run.toml, found {path:?}: `host-trainer train --help` and a run's run.toml name them"
+        );
+    }
+    Ok(config)
 }
 
 fn lookup<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {

@@ -10,7 +10,7 @@ use crate::quantize::calibrate::Range;
 use crate::quantize::fused::{FusedGraph, check_embedding};
 use crate::quantize::int8::QuantizedGraph;
 use crate::tower::parameters::{Initial, specifications};
-use crate::tower::{Parameters, Tensor, Tower};
+use crate::tower::{Graph, Parameters, Tensor, Tower};
 
 /// Costs on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -34,10 +34,23 @@ pub struct Costs {
 /// # Errors
 /// When the tower cannot be exported, whatever its weights will be.
 pub fn costs(tower: &Tower) -> Result<Costs> {
-    let specifications = specifications(&tower.graph);
+    check_embedding(&FusedGraph::of(
+        &tower.graph,
+        tower.normalized,
+        &weights(&tower.graph),
+    )?)?;
+    costs_of(&tower.graph)
+}
+
+/// The same of any network.
+///
+/// # Errors
+/// As [`costs`].
+pub fn costs_of(graph: &Graph) -> Result<Costs> {
+    let specifications = specifications(graph);
     let trainable = specifications.iter().filter(|s| s.is_trainable());
     let parameters = trainable.map(|s| s.len() as u64).sum();
-    let plan = plan(&made_up(tower)?)?;
+    let plan = plan(&made_up(graph)?)?;
     Ok(Costs {
         macs: plan.macs(),
         parameters,
@@ -47,12 +60,26 @@ pub fn costs(tower: &Tower) -> Result<Costs> {
     })
 }
 
-/// A tower with made-up weights and ranges, quantized.
+/// A network with made-up weights and ranges, quantized.
 ///
 /// # Errors
 /// As [`costs`].
-pub(super) fn made_up(tower: &Tower) -> Result<QuantizedGraph> {
-    let made_up: Parameters = specifications(&tower.graph)
+pub(super) fn made_up(graph: &Graph) -> Result<QuantizedGraph> {
+    let fused = FusedGraph::of(graph, false, &weights(graph))?;
+    let range = Range {
+        least: -1.0,
+        most: 1.0,
+    };
+    let input = Quantization {
+        scale: 1.0 / 255.0,
+        zero_point: 0,
+    };
+    QuantizedGraph::new(&fused, &vec![range; fused.values()], input)
+}
+
+/// Made-up weights.
+fn weights(graph: &Graph) -> Parameters {
+    specifications(graph)
         .into_iter()
         .map(|specification| {
             let value = match specification.initial {
@@ -65,16 +92,5 @@ pub(super) fn made_up(tower: &Tower) -> Result<QuantizedGraph> {
             };
             (specification.name, tensor)
         })
-        .collect();
-    let fused = FusedGraph::new(tower, &made_up)?;
-    check_embedding(&fused)?;
-    let range = Range {
-        least: -1.0,
-        most: 1.0,
-    };
-    let input = Quantization {
-        scale: 1.0 / 255.0,
-        zero_point: 0,
-    };
-    QuantizedGraph::new(&fused, &vec![range; fused.values()], input)
+        .collect()
 }

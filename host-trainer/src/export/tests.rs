@@ -99,7 +99,7 @@ fn arenas_are_at_most_a_tenth_longer_than_what_lives() {
     println!("tower: live bytes, bytes with greedy orders only, bytes");
     for (name, tower) in towers() {
         let costs = costs(&tower).unwrap();
-        let graph = made_up(&tower).unwrap();
+        let graph = made_up(&tower.graph).unwrap();
         let buffers = {
             let program = Program::whole(&graph);
             let ways = overwritten(&graph, &program).unwrap();
@@ -117,7 +117,7 @@ fn arenas_are_at_most_a_tenth_longer_than_what_lives() {
 #[test]
 fn devices_accept_the_plans() {
     for (name, tower) in towers() {
-        let graph = made_up(&tower).unwrap();
+        let graph = made_up(&tower.graph).unwrap();
         let draft = Draft::new(contract(&graph), plan(&graph).unwrap());
         assert!(draft.is_ok(), "{name}: {:?}", draft.err());
     }
@@ -157,7 +157,7 @@ fn patches_of_large_maps_save_memory() {
     let worthwhile = ["conv4 64 @28", "residual 16 @32", "separable 0.25 @96"];
     println!("tower: patches, bytes, bytes without, times the work");
     for (name, tower) in towers() {
-        let graph = made_up(&tower).unwrap();
+        let graph = made_up(&tower.graph).unwrap();
         let whole = plan(&graph).unwrap();
         let (plan, patches) = low_memory(&graph).unwrap();
         let work = plan.macs() as f64 / whole.macs() as f64;

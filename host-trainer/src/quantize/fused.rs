@@ -130,11 +130,18 @@ impl FusedGraph {
     /// # Errors
     /// When a parameter is missing, or a layer follows one that it cannot be fused with.
     pub fn new(tower: &Tower, parameters: &Parameters) -> Result<Self> {
-        let graph = &tower.graph;
+        Self::of(&tower.graph, tower.normalized, parameters)
+    }
+
+    /// Fuses any graph with its parameters.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of(graph: &Graph, normalized: bool, parameters: &Parameters) -> Result<Self> {
         let mut fused = Self {
             input: graph.input_shape(),
             nodes: vec![],
-            normalized: tower.normalized,
+            normalized,
         };
         // The fused value that holds each graph node's output.
         let mut values: Vec<ValueId> = vec![0];

@@ -8,4 +8,15 @@
 //! The order of the modules is the order of that picture.
 
 pub mod dataset;
+
+pub mod parts;
+pub mod samples;
+
+pub mod augment;
+pub mod episodes;
+
 pub mod network;
+
+pub mod config;
+#[cfg(feature = "libtorch")]
+pub mod train;

@@ -345,7 +345,7 @@ fn scale_embedding(parameters: &mut Parameters, last: &str, weights: &[f32]) -> 
 
 /// Linear warm-up over the first share of the steps, then a half cosine to zero
 /// (Loshchilov and Hutter, "SGDR", 2017), as a fraction of the peak rate.
-fn schedule(step: usize, total: usize, warm_up: f64) -> f64 {
+pub fn schedule(step: usize, total: usize, warm_up: f64) -> f64 {
     let warm_up = ((total as f64 * warm_up) as usize).max(1);
     if step < warm_up {
         return (step + 1) as f64 / warm_up as f64;

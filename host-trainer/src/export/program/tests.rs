@@ -61,7 +61,7 @@ fn chain(input: [usize; 2], kinds: &[usize]) -> QuantizedGraph {
         graph,
         ..conv4([16, 16], 1)
     };
-    made_up(&tower).unwrap()
+    made_up(&tower.graph).unwrap()
 }
 
 /// Rows and columns of each value that the cell needs, found position by position.
@@ -135,7 +135,7 @@ fn run(graph: &QuantizedGraph, plan: DevicePlan) -> Vec<u8> {
 /// patches are free.
 #[test]
 fn patches_of_a_conv4_save_memory_and_cost_no_work() {
-    let graph = made_up(&conv4([28, 28], 64)).unwrap();
+    let graph = made_up(&conv4([28, 28], 64).graph).unwrap();
     let whole = plan(&graph).unwrap();
     let patches = Patches {
         nodes: 2,
