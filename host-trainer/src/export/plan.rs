@@ -38,6 +38,15 @@ impl DevicePlan {
         self.steps.iter().map(Step::macs).sum()
     }
 
+    /// Bytes of what a reference says, of a network that compares with references.
+    pub fn reference_len(&self) -> usize {
+        let parts = self.steps.iter().map(|step| match step {
+            Step::Compare(compare) => compare.record_len(),
+            _ => 0,
+        });
+        parts.sum()
+    }
+
     /// Bytes of activation memory.
     pub fn arena_len(&self) -> usize {
         self.header.arena_len as usize

@@ -42,6 +42,32 @@ pub struct Batch {
     pub masks: Vec<f32>,
 }
 
+impl Batch {
+    /// Bytes of a picture.
+    fn len(&self) -> usize {
+        self.wanted.len() / self.episodes.max(1)
+    }
+
+    /// The picture of an episode's query.
+    pub fn query(&self, episode: usize) -> &[u8] {
+        &self.pictures[episode * self.len()..][..self.len()]
+    }
+
+    /// Pictures and masks, 0 and 1, of an episode's references.
+    pub fn references(&self, episode: usize) -> Vec<(&[u8], Vec<u8>)> {
+        let len = self.len();
+        let reference = |reference: usize| {
+            let place = episode * self.references + reference;
+            let mask = &self.masks[place * len..][..len];
+            (
+                &self.pictures[(self.episodes + place) * len..][..len],
+                mask.iter().map(|&value| u8::from(value > 0.5)).collect(),
+            )
+        };
+        (0..self.references).map(reference).collect()
+    }
+}
+
 impl Episodes<'_> {
     /// Draws a batch of about so many pictures.
     ///

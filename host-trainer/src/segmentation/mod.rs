@@ -18,5 +18,11 @@ pub mod episodes;
 pub mod network;
 
 pub mod config;
+pub mod dice;
 #[cfg(feature = "libtorch")]
 pub mod train;
+
+pub mod artifact;
+pub mod engine;
+pub mod float;
+pub mod quantize;
