@@ -22,6 +22,7 @@ mod turn;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -250,6 +251,8 @@ pub enum Source {
     Encoded(Arc<[u8]>),
     /// Such a file.
     File(PathBuf),
+    /// A range of a file's bytes: such a file in an archive that compresses nothing.
+    Within(Arc<Path>, Range<u64>),
     /// Made when asked for.
     Generated(Arc<dyn Fn() -> image::GrayImage + Send + Sync>),
     /// What a pen did.
@@ -267,6 +270,7 @@ impl std::fmt::Debug for Source {
         match self {
             Self::Encoded(bytes) => write!(f, "Encoded({} bytes)", bytes.len()),
             Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Within(path, range) => write!(f, "Within({}, {range:?})", path.display()),
             Self::Generated(_) => f.write_str("Generated"),
             Self::Pen(points) => write!(f, "Pen({} events)", points.len()),
             Self::Traced(_) => f.write_str("Traced"),
@@ -294,6 +298,10 @@ impl Source {
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
                 Picture::decode(&bytes).with_context(|| path.display().to_string())
             }
+            Self::Within(..) => {
+                let bytes = self.bytes().with_context(|| name.to_owned())?;
+                Picture::decode(&bytes).with_context(|| name.to_owned())
+            }
             Self::Generated(make) => Ok(image::DynamicImage::from(make()).into()),
             Self::Turned(upright, turn) => Ok(turn.of(upright.picture(name)?)),
             Self::Part(whole, [left, top, width, height]) => {
@@ -308,9 +316,15 @@ impl Source {
 
     /// The bytes of a file, which need not be a picture.
     pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        self.bytes_up_to(picture::MAX_LEN as u64)
+    }
+
+    /// The same of a file that has at most `most` bytes.
+    pub(crate) fn bytes_up_to(&self, most: u64) -> Result<Cow<'_, [u8]>> {
         match self {
             Self::Encoded(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::File(path) => Ok(edge_runtime::file::read(path, picture::MAX_LEN as u64)?.into()),
+            Self::File(path) => Ok(edge_runtime::file::read(path, most)?.into()),
+            Self::Within(path, range) => Ok(archive::read_range(path, range, most)?.into()),
             made => bail!("expected a file, found {made:?}"),
         }
     }

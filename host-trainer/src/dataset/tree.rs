@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
 use super::Source;
-use super::archive::for_each_entry;
+use super::archive::{for_each_entry, is_tar, tar_entries};
 
 /// What some archivers add for themselves.
 const NOT_THE_DATA: &str = "__MACOSX/";
@@ -66,17 +67,30 @@ impl Tree {
         Ok(None)
     }
 
-    /// The files of a zip archive.
+    /// The files of a zip archive, or of a tar archive that is not compressed; what is in it
+    /// says which.
     ///
     /// # Errors
-    /// When it is damaged, or none.
+    /// When it is damaged, or neither.
     pub(crate) fn of_archive(archive: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
-        for_each_entry(archive, |name, bytes| {
+        let mut insert = |name: &str, source: Source| {
             if !name.contains(NOT_THE_DATA) {
-                files.insert(name.to_owned(), Source::Encoded(bytes.into()));
+                // Some archives name all paths from the folder that they were made in.
+                let name = name.trim_start_matches("./");
+                files.insert(name.to_owned(), source);
             }
-        })?;
+        };
+        if is_tar(archive)? {
+            let place: Arc<Path> = archive.into();
+            for (name, range) in tar_entries(archive)? {
+                insert(&name, Source::Within(Arc::clone(&place), range));
+            }
+        } else {
+            for_each_entry(archive, |name, bytes| {
+                insert(name, Source::Encoded(bytes.into()));
+            })?;
+        }
         Ok(Self {
             root: archive.to_owned(),
             files,

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use edge_runtime::picture::{Picture, is_picture};
+use edge_runtime::picture::Picture;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::{Case, Entry, Folders, LabelMap, Pair, Task, by_folder, folder_name, paired};
+use super::{Case, Entry, Folders, LabelMap, Pair, Task, by_folder, by_stem, folder_name, paired};
 use crate::dataset::tree::Tree;
 
 /// The file that names classes.
@@ -52,18 +51,13 @@ fn task(
 ) -> Result<Task> {
     let name = folder_name(tree, base);
     let names = names(tree, folders, base, &name)?;
-    let pairs = paired(tree, by_stem(pictures), by_stem(labels))?;
+    let pairs = paired(
+        tree,
+        by_stem(tree, pictures.iter())?,
+        by_stem(tree, labels.iter())?,
+    )?;
     let cases: Result<Vec<Case>> = pairs.par_iter().map(|pair| case(tree, pair)).collect();
     Ok(Task::new(name, cases?, &names))
-}
-
-/// Pictures by their names without extensions.
-fn by_stem<'a>(files: &BTreeMap<&str, Entry<'a>>) -> BTreeMap<String, Entry<'a>> {
-    let pictures = files.iter().filter(|(name, _)| is_picture(Path::new(name)));
-    let stem = |name: &str| Path::new(name).file_stem().unwrap_or_default().to_owned();
-    pictures
-        .map(|(name, entry)| (stem(name).to_string_lossy().into_owned(), *entry))
-        .collect()
 }
 
 fn case(tree: &Tree, pair: &Pair<'_>) -> Result<Case> {

@@ -4,23 +4,33 @@
 //! tasks from files, whichever of these they are:
 //!
 //! ```text
-//! images/K.png labels/K.png                  a task: grey pictures, and maps of class numbers
-//! <task>/images/K.png <task>/labels/K.png    several, in a folder or a zip archive
+//! images/K.png labels/K.png                       a task: pictures, and maps of class numbers
+//! TASK/images/K.png TASK/labels/K.png tasks.json  several, in a folder or a zip archive
+//! imagesTr/K.nii.gz labelsTr/K.nii.gz             a task of the Decathlon: volumes, of which
+//!                                                 some slices are taken
+//! K.bmp K.png                                     pictures and masks in one folder
 //! ```
 //!
-//! A file `tasks.json` beside `images` or a folder above may name the classes.
+//! [`by_subject`] parts a task's cases, [`synthetic`] makes tasks up.
 
+mod decathlon;
 mod folders;
+mod nifti;
+mod pairs;
+mod slices;
+mod split;
 pub mod synthetic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use edge_runtime::picture::Picture;
+use edge_runtime::picture::{Picture, is_picture};
 
 use crate::dataset::Source;
 use crate::dataset::tree::{Tree, entries};
+
+pub use split::{by_subject, part_of};
 
 /// One picture, with what each of its pixels belongs to.
 #[derive(Clone, Debug)]
@@ -92,8 +102,11 @@ impl Task {
     }
 }
 
-/// How the names of archives with ready tasks begin.
-const READY: &str = "fewshot_seg";
+/// How the names of archives with ready tasks begin, and how they end.
+const READY: [&str; 2] = ["fewshot_seg", "zip"];
+
+/// The same of others that are looked for in a folder.
+const ORIGINALS: [[&str; 2]; 2] = [["Task", "tar"], ["segmentation_WBC", "zip"]];
 
 /// The folder that has them, beside those of other sets.
 const FOLDER: &str = "medseg";
@@ -115,10 +128,12 @@ pub fn load(data: Option<&Path>) -> Result<Vec<Task>> {
     };
     ensure!(
         !tasks.is_empty(),
-        "expected pictures with marked structures in {} or its folder {FOLDER} (a zip archive {READY}*.zip; folders \
-         images and labels with files of the same names), found none: name the archive or folder by --data or \
+        "expected pictures with marked structures in {} or its folder {FOLDER} ({}*.zip; folders images and labels with \
+         files of the same names; a task of the Medical Segmentation Decathlon, Task*.tar or its folders imagesTr and \
+         labelsTr; pictures NAME.bmp with masks NAME.png), found none: name the archive or folder by --data or \
          SEMBLANCE_DATA",
-        data.display()
+        data.display(),
+        READY[0]
     );
     Ok(tasks)
 }
@@ -127,13 +142,18 @@ fn search(data: &Path) -> Result<Vec<Task>> {
     let mut places = vec![data.to_owned()];
     places.extend(Some(data.join(FOLDER)).filter(|place| place.is_dir()));
     for place in &places {
-        let ready = |path: &PathBuf| is_archive(path, READY, "zip");
-        if let Some(archive) = entries(place)?.into_iter().find(ready) {
+        let is_ready = |path: &PathBuf| is_archive(path, READY);
+        if let Some(archive) = entries(place)?.into_iter().find(is_ready) {
             return tasks(&Tree::of_archive(&archive)?);
         }
     }
     for place in &places {
-        let found = tasks(&Tree::of_folder(place, DEPTH)?)?;
+        let mut found = tasks(&Tree::of_folder(place, DEPTH)?)?;
+        for path in entries(place)? {
+            if ORIGINALS.iter().any(|names| is_archive(&path, *names)) {
+                found.extend(tasks(&Tree::of_archive(&path)?)?);
+            }
+        }
         if !found.is_empty() {
             return Ok(found);
         }
@@ -141,8 +161,8 @@ fn search(data: &Path) -> Result<Vec<Task>> {
     Ok(vec![])
 }
 
-/// Whether a path is an archive whose name begins so.
-fn is_archive(path: &Path, start: &str, extension: &str) -> bool {
+/// Whether a path is an archive whose name begins and ends so.
+fn is_archive(path: &Path, [start, extension]: [&str; 2]) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let has_extension = path.extension().is_some_and(|found| found == extension);
     name.starts_with(start) && has_extension && path.is_file()
@@ -150,7 +170,10 @@ fn is_archive(path: &Path, start: &str, extension: &str) -> bool {
 
 /// The tasks in an archive or a folder.
 fn tasks(tree: &Tree) -> Result<Vec<Task>> {
-    folders::tasks(tree)
+    let mut found = folders::tasks(tree)?;
+    found.extend(decathlon::tasks(tree)?);
+    found.extend(pairs::tasks(tree)?);
+    Ok(found)
 }
 
 /// A file of a tree: its path, and how to get its bytes.
@@ -188,6 +211,42 @@ fn folder_name(tree: &Tree, folder: &str) -> String {
             };
             name.unwrap_or_default().to_string_lossy().into_owned()
         }
+    }
+}
+
+/// Pictures by their names without extensions.
+///
+/// # Errors
+/// When two have one name; the message names them.
+fn by_stem<'a, 'b>(
+    tree: &Tree,
+    files: impl Iterator<Item = (&'b &'b str, &'b Entry<'a>)>,
+) -> Result<BTreeMap<String, Entry<'a>>>
+where
+    'a: 'b,
+{
+    let mut found = BTreeMap::new();
+    for (name, entry) in files.filter(|(name, _)| is_picture(Path::new(name))) {
+        let stem = Path::new(name).file_stem().unwrap_or_default();
+        insert_once(tree, &mut found, &stem.to_string_lossy(), *entry)?;
+    }
+    Ok(found)
+}
+
+/// Adds a file, unless there is another of that name.
+fn insert_once<'a>(
+    tree: &Tree,
+    files: &mut BTreeMap<String, Entry<'a>>,
+    name: &str,
+    entry: Entry<'a>,
+) -> Result<()> {
+    match files.insert(name.to_owned(), entry) {
+        None => Ok(()),
+        Some(other) => bail!(
+            "{}: expected one file named {name}, found another, {}: remove one",
+            tree.place(entry.path),
+            other.path
+        ),
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 
 const NAMES: &str = r#"{"organ": {"labels": {"1": "organ_head"}, "modality": "none"}}"#;
 
-fn bytes(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+pub(super) fn bytes(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(vec![]);
     picture.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
@@ -39,7 +39,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+pub(super) fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, bytes) in files {
         let path = folder.path().join(path);
@@ -49,7 +49,7 @@ fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
     folder
 }
 
-fn zip(path: &Path, files: &[(&str, Vec<u8>)]) {
+pub(super) fn zip(path: &Path, files: &[(&str, Vec<u8>)]) {
     let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
     for (path, bytes) in files {
         let options = zip::write::SimpleFileOptions::default();
