@@ -12,7 +12,7 @@ use crate::dataset::Part;
 use crate::export::costs::costs_of;
 use crate::segmentation::config::{Kind, SegmentationConfig};
 use crate::segmentation::dataset::{self, Task, synthetic};
-use crate::segmentation::parts::part;
+use crate::segmentation::dataset::split::part_of;
 use crate::segmentation::samples::{Samples, preprocessing};
 use crate::segmentation::train::{Data, train};
 use crate::train::device::Choice;
@@ -135,7 +135,7 @@ fn data(config: &SegmentationConfig, tasks: &[Task]) -> Result<Data> {
             .filter(|task| config.tasks.contains(&task.name));
         let samples = tasks.map(|task| {
             Samples::new(task, &preprocess, |case| {
-                part(&task.name, &case.subject) == wanted
+                part_of(&task.name, &case.subject) == wanted
             })
         });
         samples.collect()

@@ -11,9 +11,8 @@ use shared::preprocess::Quantization;
 use shared::segmentation::References;
 
 use super::artifact::draft;
-use super::float::FloatNetwork;
+use super::float::{Files, FloatNetwork};
 use crate::export::plan::DevicePlan;
-use crate::quantize::fused::FusedGraph;
 
 /// A preprocessed picture and its mask of 0 and 1.
 pub type Reference<'a> = (&'a [u8], Vec<u8>);
@@ -117,18 +116,16 @@ impl Segmenter for Int8Network {
 /// The float network in tract.
 #[derive(Debug)]
 pub struct FloatSegmenter {
-    fused: FusedGraph,
-    preprocess: Preprocess,
+    files: Files,
     network: Option<(usize, FloatNetwork)>,
     records: Vec<f32>,
 }
 
 impl FloatSegmenter {
-    /// Runs a fused network.
-    pub fn new(fused: FusedGraph, preprocess: Preprocess) -> Self {
+    /// Runs a network.
+    pub fn new(files: Files) -> Self {
         Self {
-            fused,
-            preprocess,
+            files,
             network: None,
             records: vec![],
         }
@@ -136,7 +133,7 @@ impl FloatSegmenter {
 
     fn network(&mut self, references: usize) -> Result<&FloatNetwork> {
         if self.network.as_ref().is_none_or(|(count, _)| *count != references) {
-            let network = FloatNetwork::new(&self.fused, &self.preprocess, references)?;
+            let network = FloatNetwork::new(&self.files, references)?;
             self.network = Some((references, network));
         }
         let network = self.network.as_ref().map(|(_, network)| network);

@@ -9,6 +9,31 @@ use tract_onnx::prelude::*;
 use crate::export::onnx::{encode, float, layer, record};
 use crate::quantize::fused::FusedGraph;
 
+/// A network that segments as two ONNX files.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// From a reference's picture and mask to its record.
+    pub record: Vec<u8>,
+    /// From a query and records to its mask.
+    pub query: Vec<u8>,
+    /// Rows and columns of the input.
+    pub size: [usize; 2],
+    /// Numbers of a record.
+    pub record_len: usize,
+}
+
+impl Files {
+    /// Those of a fused network; `metadata` goes into both.
+    pub fn new(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &str)]) -> Self {
+        Self {
+            record: encode(&record(fused, preprocess, metadata)),
+            query: encode(&float(fused, preprocess, metadata)),
+            size: [fused.input.height, fused.input.width],
+            record_len: fused.reference_len(),
+        }
+    }
+}
+
 /// Both graphs, the one of queries for so many references.
 #[derive(Clone, Debug)]
 pub struct FloatNetwork {
@@ -24,8 +49,8 @@ impl FloatNetwork {
     ///
     /// # Errors
     /// When tract cannot run the network.
-    pub fn new(fused: &FusedGraph, preprocess: &Preprocess, references: usize) -> Result<Self> {
-        Self::load(fused, preprocess, references, None)
+    pub fn new(files: &Files, references: usize) -> Result<Self> {
+        Self::load(files, references, None)
     }
 
     /// Gives what every node gives.
@@ -38,28 +63,22 @@ impl FloatNetwork {
         references: usize,
     ) -> Result<Self> {
         let names = fused.nodes.iter().map(|node| layer(&node.name)).collect();
-        Self::load(fused, preprocess, references, Some(names))
+        Self::load(&Files::new(fused, preprocess, &[]), references, Some(names))
     }
 
-    fn load(
-        fused: &FusedGraph,
-        preprocess: &Preprocess,
-        references: usize,
-        outputs: Option<Vec<String>>,
-    ) -> Result<Self> {
-        let size = [fused.input.height, fused.input.width];
-        let len = fused.reference_len();
+    fn load(files: &Files, references: usize, outputs: Option<Vec<String>>) -> Result<Self> {
+        let Files {
+            size, record_len, ..
+        } = *files;
         let picture = || u8::fact([1, 1, size[0], size[1]]).into();
         let load = || -> TractResult<_> {
-            let bytes = encode(&record(fused, preprocess, &[]));
-            let mut model = onnx().model_for_read(&mut &bytes[..])?;
+            let mut model = onnx().model_for_read(&mut &files.record[..])?;
             model.set_input_fact(0, picture())?;
             model.set_input_fact(1, picture())?;
             let record = model.into_optimized()?.into_runnable()?;
-            let bytes = encode(&float(fused, preprocess, &[]));
-            let mut model = onnx().model_for_read(&mut &bytes[..])?;
+            let mut model = onnx().model_for_read(&mut &files.query[..])?;
             model.set_input_fact(0, picture())?;
-            model.set_input_fact(1, f32::fact([references, len]).into())?;
+            model.set_input_fact(1, f32::fact([references, record_len]).into())?;
             if let Some(names) = &outputs {
                 model.select_outputs_by_name(names)?;
             }
@@ -73,7 +92,7 @@ impl FloatNetwork {
             query,
             size,
             references,
-            len,
+            len: record_len,
         })
     }
 

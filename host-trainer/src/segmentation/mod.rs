@@ -9,7 +9,6 @@
 
 pub mod dataset;
 
-pub mod parts;
 pub mod samples;
 
 pub mod augment;
@@ -24,5 +23,9 @@ pub mod train;
 
 pub mod artifact;
 pub mod engine;
+pub mod export;
 pub mod float;
 pub mod quantize;
+
+pub mod baselines;
+pub mod evaluate;

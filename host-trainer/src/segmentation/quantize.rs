@@ -11,7 +11,7 @@ use shared::Preprocess;
 use super::dice::dice;
 use super::engine::{Int8Network, Segmenter};
 use super::episodes::{Batch, Episodes};
-use super::float::FloatNetwork;
+use super::float::{Files, FloatNetwork};
 use super::samples::Samples;
 use crate::export::plan::plan;
 use crate::quantize::calibrate::{Method, Range};
@@ -153,7 +153,7 @@ fn ranges(
 
 /// The float network's masks of all queries.
 fn masks(fused: &FusedGraph, preprocess: &Preprocess, episodes: &Batch) -> Result<Vec<Vec<u8>>> {
-    let network = FloatNetwork::new(fused, preprocess, REFERENCES)?;
+    let network = FloatNetwork::new(&Files::new(fused, preprocess, &[]), REFERENCES)?;
     let mask = |episode: usize| -> Result<Vec<u8>> {
         let records = records(&network, episodes, episode)?;
         let outputs = network.query(episodes.query(episode), &records)?;

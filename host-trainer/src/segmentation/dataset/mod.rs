@@ -18,7 +18,7 @@ mod folders;
 mod nifti;
 mod pairs;
 mod slices;
-mod split;
+pub mod split;
 pub mod synthetic;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,228 @@
+//! How well structures are found after a few references: Dice coefficients over random draws of
+//! the references.
+
+use anyhow::{Result, ensure};
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::baselines::{Baselines, Fitted};
+use super::dice::{dice, iou};
+use super::engine::{Reference, Segmenter};
+use super::samples::Samples;
+use crate::evaluate::interval::resampled;
+
+/// Attempts to draw references that show the structure.
+const ATTEMPTS: usize = 100;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// References of a structure.
+    pub shots: usize,
+    /// Draws of the references.
+    pub draws: usize,
+    /// Queries of each draw, at most.
+    pub queries: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+/// How well a task's structures are found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// `segmentation`.
+    pub protocol: &'static str,
+    /// `medseg`.
+    pub dataset: &'static str,
+    /// The task.
+    pub task: String,
+    /// What segmented.
+    pub engine: String,
+    /// References of a structure.
+    pub shots: usize,
+    /// Draws of the references.
+    pub draws: usize,
+    /// Pictures that were segmented.
+    pub queries: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Mean Dice coefficient over structures.
+    pub dice: f64,
+    /// Mean intersection over union.
+    pub iou: f64,
+    /// 95 % interval of `dice` over draws of the references.
+    pub ci95: [f64; 2],
+    /// Each structure by itself.
+    pub per_structure: BTreeMap<String, StructureReport>,
+    /// Means over structures of what needs no network.
+    pub baselines: Baselines,
+}
+
+/// How well a structure is found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StructureReport {
+    /// Mean Dice coefficient.
+    pub dice: f64,
+    /// Mean intersection over union.
+    pub iou: f64,
+    /// 95 % interval of `dice` over draws of the references.
+    pub ci95: [f64; 2],
+    /// What needs no network.
+    pub baselines: Baselines,
+}
+
+/// What a draw of references came to, means over its queries.
+#[derive(Clone, Copy, Debug)]
+struct Drawn {
+    dice: f64,
+    iou: f64,
+    baselines: Baselines,
+    queries: usize,
+}
+
+/// Segments queries of other subjects than the references are of.
+///
+/// # Errors
+/// When a structure is shown by too few subjects, or the engine fails.
+pub fn evaluate(
+    segmenter: &mut dyn Segmenter,
+    engine: &str,
+    samples: &Samples,
+    options: &Options,
+    each: &mut dyn FnMut(&str),
+) -> Result<Report> {
+    let mut all = vec![];
+    for structure in 0..samples.structures.len() {
+        // The same draws of references and queries for every structure that all show.
+        let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+        let mut draws = vec![];
+        for _ in 0..options.draws {
+            draws.push(draw(segmenter, samples, structure, options, &mut random)?);
+        }
+        each(&samples.structures[structure].name);
+        all.push(draws);
+    }
+    let structures = samples.structures.iter().zip(&all);
+    let per_structure: BTreeMap<String, StructureReport> = structures
+        .map(|(structure, draws)| (structure.name.clone(), structure_report(draws)))
+        .collect();
+    let count = per_structure.len().max(1) as f64;
+    let mean = |of: fn(&StructureReport) -> f64| per_structure.values().map(of).sum::<f64>() / count;
+    // Draws of one seed go together.
+    let by_draw: Vec<f64> = (0..options.draws)
+        .map(|draw| all.iter().map(|draws| draws[draw].dice).sum::<f64>() / count)
+        .collect();
+    Ok(Report {
+        protocol: "segmentation",
+        dataset: "medseg",
+        task: samples.task.clone(),
+        engine: engine.into(),
+        shots: options.shots,
+        draws: options.draws,
+        queries: all.iter().flatten().map(|draw| draw.queries).sum(),
+        seed: options.seed,
+        dice: mean(|report| report.dice),
+        iou: mean(|report| report.iou),
+        ci95: interval(&by_draw),
+        baselines: Baselines::mean(per_structure.values().map(|report| &report.baselines)),
+        per_structure,
+    })
+}
+
+fn structure_report(draws: &[Drawn]) -> StructureReport {
+    let count = draws.len().max(1) as f64;
+    let mean = |of: fn(&Drawn) -> f64| draws.iter().map(of).sum::<f64>() / count;
+    let dices: Vec<f64> = draws.iter().map(|draw| draw.dice).collect();
+    StructureReport {
+        dice: mean(|draw| draw.dice),
+        iou: mean(|draw| draw.iou),
+        ci95: interval(&dices),
+        baselines: Baselines::mean(draws.iter().map(|draw| &draw.baselines)),
+    }
+}
+
+/// The 95 % interval of a mean over draws.
+fn interval(of_draws: &[f64]) -> [f64; 2] {
+    resampled(of_draws.len(), |weights| {
+        let sum: f64 = weights.iter().sum();
+        let weighted = of_draws.iter().zip(weights);
+        weighted.map(|(value, weight)| value * weight).sum::<f64>() / sum
+    })
+}
+
+/// Draws references that show a structure, and queries of other subjects.
+fn draw(
+    segmenter: &mut dyn Segmenter,
+    samples: &Samples,
+    structure: usize,
+    options: &Options,
+    random: &mut ChaCha8Rng,
+) -> Result<Drawn> {
+    let name = &samples.structures[structure].name;
+    for _ in 0..ATTEMPTS {
+        if options.shots >= samples.len() {
+            break;
+        }
+        let chosen = index::sample(random, samples.len(), options.shots).into_vec();
+        let masks = chosen.iter().map(|&place| samples.mask(place, structure));
+        let references: Vec<Reference<'_>> = chosen
+            .iter()
+            .map(|&place| samples.picture(place))
+            .zip(masks)
+            .collect();
+        // As enrolment does, whose references all show the structure and something else.
+        let shows = |(_, mask): &Reference<'_>| mask.contains(&1) && mask.contains(&0);
+        if !references.iter().all(shows) {
+            continue;
+        }
+        let subjects: Vec<&str> = chosen.iter().map(|&p| samples.subjects[p].as_str()).collect();
+        let is_other = |place: &usize| !subjects.contains(&samples.subjects[*place].as_str());
+        let others: Vec<usize> = (0..samples.len()).filter(is_other).collect();
+        let count = options.queries.min(others.len());
+        let queries = index::sample(random, others.len(), count);
+        return judge(
+            segmenter,
+            samples,
+            structure,
+            &references,
+            queries.iter().map(|place| others[place]),
+        );
+    }
+    ensure!(
+        false,
+        "expected {} references that show {name}, and queries of others, among {} pictures of {}, found too few: lower --shots",
+        options.shots,
+        samples.len(),
+        samples.task
+    );
+    unreachable!("refused above")
+}
+
+fn judge(
+    segmenter: &mut dyn Segmenter,
+    samples: &Samples,
+    structure: usize,
+    references: &[Reference<'_>],
+    queries: impl Iterator<Item = usize>,
+) -> Result<Drawn> {
+    segmenter.enroll(references)?;
+    let fitted = Fitted::new(references);
+    let (mut dices, mut ious, mut baselines) = (0.0, 0.0, vec![]);
+    for query in queries {
+        let (picture, wanted) = (samples.picture(query), samples.mask(query, structure));
+        let found = segmenter.mask(picture)?;
+        dices += dice(&found, &wanted);
+        ious += iou(&found, &wanted);
+        baselines.push(fitted.judge(picture, &wanted));
+    }
+    let count = baselines.len().max(1) as f64;
+    Ok(Drawn {
+        dice: dices / count,
+        iou: ious / count,
+        baselines: Baselines::mean(baselines.iter()),
+        queries: baselines.len(),
+    })
+}
