@@ -1,5 +1,7 @@
 //! What runs a tower: preprocessed bytes in, raw embedding bytes out.
 
+#[cfg(feature = "segmentation")]
+mod golden;
 pub mod int8;
 #[cfg(feature = "std")]
 pub mod planes;
@@ -9,9 +11,15 @@ pub mod tract;
 use core::fmt;
 
 use shared::ModelId;
-use shared::artifact::{Artifact, Contract, Golden, golden};
+use shared::artifact::golden::fill_input;
+use shared::artifact::{Artifact, Contract, Golden};
 use shared::bytes::copy_front;
 use shared::segmentation::References;
+
+#[cfg(feature = "std")]
+pub use golden::self_test_artifact;
+#[cfg(feature = "segmentation")]
+pub use golden::{segment_golden, segmentation_self_test};
 
 /// An engine with a model in it. Every engine gives the same bytes for the same
 /// model and input.
@@ -101,6 +109,8 @@ pub enum EngineError {
     },
     /// The plan refers to bytes that are not there; parsing an artifact excludes it.
     Plan,
+    /// The engine compares with no references, as the model asks for.
+    Segmentation,
     /// tract could not load or run the model.
     #[cfg(feature = "tract")]
     Tract(std::string::String),
@@ -121,6 +131,9 @@ impl fmt::Display for EngineError {
                 found.short()
             ),
             Self::Plan => f.write_str("expected a checked plan, found one that is out of bounds"),
+            Self::Segmentation => f.write_str(
+                "expected an engine that compares a picture with references, as this model asks for, found one that does not: use the int8 engine",
+            ),
             #[cfg(feature = "tract")]
             Self::Tract(message) => write!(
                 f,
@@ -146,7 +159,8 @@ fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(),
 }
 
 /// Runs the artifact's golden vectors: how many came out right, and how many
-/// there are. `output` has a byte for each component of an embedding.
+/// there are. `output` has a byte for each component of an embedding. Networks that compare
+/// with references have golden vectors of another kind, which `segmentation_self_test` runs.
 ///
 /// # Errors
 /// As [`Engine::run_in_place`].
@@ -158,7 +172,7 @@ pub fn self_test(
     let row_len = engine.contract().preprocess.row_len();
     let (mut passed, mut total) = (0u16, 0u16);
     for (seed, expected) in golden.iter() {
-        golden::fill_input(seed, row_len, engine.memory().input);
+        fill_input(seed, row_len, engine.memory().input);
         engine.run_in_place(output)?;
         total = total.saturating_add(1);
         passed = passed.saturating_add(u16::from(output == expected));

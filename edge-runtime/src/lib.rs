@@ -9,6 +9,8 @@
 //! A host that is not on the device is a `client` of its `server`, by a `link` that keeps
 //! others out. Boards take pictures
 //! themselves where they have a `sensor`.
+//! Where a model marks a structure on pictures instead, a `segmenter` stands for the recognizer
+//! and answers with a mask.
 //! Servers that know very many look an embedding up by `search`, which is kernels too.
 //!
 //! The order of the modules is the order of that picture. Without features this
@@ -41,6 +43,8 @@ pub mod boards;
 pub mod limits;
 pub mod recognizer;
 pub mod search;
+#[cfg(feature = "segmentation")]
+pub mod segmenter;
 
 #[cfg(any(feature = "std", feature = "flash"))]
 pub mod keys;

@@ -19,11 +19,12 @@ use sha2::{Digest, Sha256};
 use shared::ModelId;
 use shared::artifact::signature::{self, Manifest, PublicKey, SignatureError};
 use shared::artifact::{Artifact, Contract, MAX_LEN};
+use shared::segmentation::References;
 
 use crate::engine::int8::packed::PackedInt8Engine;
 #[cfg(feature = "tract")]
 use crate::engine::tract::TractEngine;
-use crate::engine::{Engine, EngineError, Memory};
+use crate::engine::{Engine, EngineError, Memory, SegmentationEngine};
 use crate::file;
 use crate::kernels::InstructionSet;
 
@@ -232,10 +233,15 @@ impl Model {
     /// for.
     ///
     /// # Errors
-    /// As [`int8_onnx`](Self::int8_onnx), and [`LoadError::Engine`].
+    /// As [`int8_onnx`](Self::int8_onnx), and [`LoadError::Engine`], for networks that compare
+    /// with references too.
     #[cfg(feature = "tract")]
     pub fn tract_engine(&self) -> Result<LinuxEngine<'_>, LoadError> {
-        let (artifact, onnx) = (self.artifact()?, self.int8_onnx()?);
+        let artifact = self.artifact()?;
+        if artifact.plan().reference_len() > 0 {
+            return Err(EngineError::Segmentation.into());
+        }
+        let onnx = self.int8_onnx()?;
         Ok(LinuxEngine::Tract(TractEngine::load(onnx, &artifact)?))
     }
 
@@ -285,6 +291,29 @@ impl Engine for LinuxEngine<'_> {
             Self::Int8(engine) => engine.run_in_place(output),
             #[cfg(feature = "tract")]
             Self::Tract(engine) => engine.run_in_place(output),
+        }
+    }
+}
+
+/// tract compares with nothing.
+impl SegmentationEngine for LinuxEngine<'_> {
+    fn reference_in_place(&mut self, mask: &[u8], record: &mut [i8]) -> Result<(), EngineError> {
+        match self {
+            Self::Int8(engine) => engine.reference_in_place(mask, record),
+            #[cfg(feature = "tract")]
+            Self::Tract(_) => Err(EngineError::Segmentation),
+        }
+    }
+
+    fn segment_in_place(
+        &mut self,
+        references: References<'_>,
+        output: &mut [u8],
+    ) -> Result<(), EngineError> {
+        match self {
+            Self::Int8(engine) => engine.segment_in_place(references, output),
+            #[cfg(feature = "tract")]
+            Self::Tract(_) => Err(EngineError::Segmentation),
         }
     }
 }

@@ -118,8 +118,8 @@ where
     ///
     /// # Errors
     /// [`RecognizerError::Engine`] when `engine` runs another model, or the model's
-    /// embeddings have more than `DIM` components;
-    /// [`RecognizerError::FarTarget`] when no operating point is as strict as asked.
+    /// embeddings have more than `DIM` components; [`RecognizerError::Segments`] for one that
+    /// makes masks; [`RecognizerError::FarTarget`] when no operating point is as strict as asked.
     pub fn new(
         engine: E,
         artifact: &Artifact<'a>,
@@ -131,6 +131,9 @@ where
                 expected: artifact.model_id(),
                 found: engine.model_id(),
             }));
+        }
+        if artifact.plan().reference_len() > 0 {
+            return Err(RecognizerError::Segments);
         }
         let dim = usize::from(engine.contract().comparison.embedding.dim);
         if dim > DIM {

@@ -37,6 +37,9 @@ pub const CONTENT: usize = HEADER_LEN + NONCE_LEN;
 /// Bytes of a sealed record beside its content.
 pub const OVERHEAD: usize = CONTENT + TAG_LEN;
 
+/// The most bytes that are sealed together.
+pub const MAX_CONTENT: usize = u16::MAX as usize;
+
 /// What a record is sealed for, in the clear but not to be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label {

@@ -22,6 +22,8 @@ pub enum RecognizerError<S> {
     ReadsPictures,
     /// A picture was given to a model that reads what a pen did.
     ReadsPens,
+    /// The model recognizes nobody: it marks structures on pictures.
+    Segments,
     /// The engine cannot be used or did not run.
     Engine(EngineError),
     /// The template cannot be made or is full.
@@ -77,6 +79,9 @@ impl<S: fmt::Display> fmt::Display for RecognizerError<S> {
             ),
             Self::ReadsPens => f.write_str(
                 "expected what a pen did, which this model reads, found a picture: give a pen's events, or another model",
+            ),
+            Self::Segments => f.write_str(
+                "expected a model that tells subjects apart, found one that marks structures on pictures: use `segment`, or another model",
             ),
             Self::Engine(error) => error.fmt(f),
             Self::Template(error) => error.fmt(f),

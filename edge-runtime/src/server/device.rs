@@ -444,7 +444,9 @@ pub(super) fn refusal<S>(error: RecognizerError<S>) -> Refusal {
     match error {
         RecognizerError::Picture(_) | RecognizerError::Pen(_) => Refusal::Image,
         RecognizerError::ReadsPictures | RecognizerError::ReadsPens => Refusal::Kind,
-        RecognizerError::Engine(_) | RecognizerError::FarTarget { .. } => Refusal::Engine,
+        RecognizerError::Engine(_)
+        | RecognizerError::FarTarget { .. }
+        | RecognizerError::Segments => Refusal::Engine,
         RecognizerError::Template(TemplateError::Shots { .. }) => Refusal::Full,
         RecognizerError::Template(TemplateError::Closed) => Refusal::Learned,
         RecognizerError::Template(_) => Refusal::Subject,

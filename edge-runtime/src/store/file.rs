@@ -40,6 +40,10 @@ pub const MAX_LEN: u64 = 64 << 20;
 /// Samples per subject, at most, in the stores of the program `semblance`.
 pub const SHOTS: usize = 32;
 
+/// The same of structures, whose references are several embeddings each: 16 of 4088 bytes, or
+/// fewer that are longer.
+pub const STRUCTURE_SHOTS: usize = 128;
+
 /// How long to wait while another program changes the store.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -2,6 +2,10 @@
 //!
 //! Inputs are generated from a seed by a fixed recipe, so that an artifact ships
 //! nobody's face or signature and the vectors cost few bytes of flash.
+//!
+//! Of a network that compares a picture with references of a structure, a vector is the output
+//! for the input of the seed with a single reference: the same input, with the mask that
+//! [`fill_mask`] makes of it.
 
 use super::ArtifactError;
 use crate::bytes::Reader;
@@ -83,6 +87,16 @@ pub fn fill_input(seed: u32, width: usize, input: &mut [u8]) {
                 *pixel = value;
             }
         }
+    }
+}
+
+/// Makes the mask that belongs to the picture that [`fill_input`] made, of pixels of `channels`
+/// bytes, for networks that compare it with references: 1 where a pixel's first byte is above
+/// 127, else 0.
+pub fn fill_mask(input: &[u8], channels: usize, mask: &mut [u8]) {
+    let pixels = input.iter().step_by(channels.max(1));
+    for (marked, &first) in mask.iter_mut().zip(pixels) {
+        *marked = (first > 127).into();
     }
 }
 

@@ -96,7 +96,8 @@ impl Compare {
 
     /// Multiplications with one reference.
     pub(super) fn macs(&self) -> u64 {
-        (self.prototypes() * self.dim() * self.pixels()) as u64
+        // More than 32 bits hold, of a large map and many cells.
+        self.prototypes() as u64 * self.dim() as u64 * self.pixels() as u64
     }
 
     /// Shapes, apart from places.
