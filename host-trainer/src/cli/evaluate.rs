@@ -1,6 +1,7 @@
 //! `host-trainer evaluate`.
 
 mod print;
+mod segmentation;
 mod trained;
 mod verify;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use shared::artifact::{Artifact, MAX_LEN, OperatingPoint};
 
 use super::{DataArgs, count};
@@ -72,6 +74,8 @@ pub struct EvaluateArgs {
     far: Option<f32>,
     #[command(flatten)]
     verify: verify::VerifyArgs,
+    #[command(flatten)]
+    segmentation: segmentation::SegmentationArgs,
     /// What runs the model
     #[arg(long, value_enum, default_value = "int8")]
     engine: EngineName,
@@ -101,6 +105,8 @@ pub enum Protocol {
     KochVerification,
     /// What of good and of spoilt pictures does enrolment refuse?
     Enrolment,
+    /// Where is a structure, after a few references of it? Of networks that segment
+    Segmentation,
 }
 
 /// Figures of these are figures of the same thing.
@@ -125,6 +131,9 @@ const SAME: [&str; 13] = [
 /// # Errors
 /// When model or data cannot be read, or the engine fails.
 pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
+    if args.protocol == Protocol::Segmentation {
+        return segmentation::run(args, out);
+    }
     let data = args.data.data.as_deref();
     let mut embedder = engine::open(&args.model, args.engine, args.precision)?;
     let embedder = embedder.as_mut();
@@ -170,6 +179,7 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
             };
             few_shot::evaluate(embedder, &dataset, &options)?
         }
+        Protocol::Segmentation => unreachable!("done above"),
         Protocol::Verification => verify::run(args, embedder, &trained)?,
         Protocol::OpenSet => {
             let dataset = trained.load(args.dataset, data)?;
@@ -242,14 +252,18 @@ fn record(model: &Path, report: &Report) -> Result<()> {
         model.display()
     );
     let mut card = ModelCard::load(model)?;
+    card.record(figures(report)?, &SAME);
+    card.save(model)
+}
+
+/// A report as an entry of a card.
+fn figures(report: &impl Serialize) -> Result<toml::Table> {
     // By way of text, which keeps single-precision numbers short.
     let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(report)?)?;
     let fields = json.as_object().into_iter().flatten();
     // The card is of one model and says which.
     let fields = fields.filter(|(key, value)| !value.is_null() && key.as_str() != "model_id");
-    let figures = fields
+    fields
         .map(|(key, value)| Ok((key.clone(), toml::Value::try_from(value)?)))
-        .collect::<Result<toml::Table>>()?;
-    card.record(figures, &SAME);
-    card.save(model)
+        .collect()
 }

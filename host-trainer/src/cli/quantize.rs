@@ -1,6 +1,7 @@
 //! `host-trainer quantize`.
 
 mod print;
+mod segmentation;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::export::CARD;
 use crate::export::card::ModelCard;
 use crate::export::model::{Options, Source, export};
 use crate::quantize::calibrate::Method;
+use crate::segmentation::config::SegmentationConfig;
 
 /// Quantize a run to int8 and export it: model.bin, model.onnx, model.int8.onnx, model.toml
 #[derive(Debug, Args)]
@@ -126,6 +128,9 @@ impl ExportArgs {
 /// # Errors
 /// When the run or its data set cannot be read, or the folder not written.
 pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
+    if SegmentationConfig::load(&args.run).is_ok() {
+        return segmentation::run(args, out);
+    }
     let is_model = !args.run.join(CONFIG).is_file() && args.run.join(CARD).is_file();
     let (source, mut rebuild, from) = match is_model {
         true => {

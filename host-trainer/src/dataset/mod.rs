@@ -70,6 +70,8 @@ pub enum DatasetName {
     SusigBlind,
     /// A folder per writer, files of pen events in it.
     PenFolder,
+    /// Medical pictures in which structures are marked, for networks that segment.
+    Medseg,
 }
 
 impl DatasetName {
@@ -149,6 +151,9 @@ impl DatasetName {
                 susig::load(susig::Corpus::Blind, data.unwrap_or(Path::new(".")))
             }
             (Self::PenFolder, Some(data)) => pen_folder::load(data),
+            (Self::Medseg, _) => bail!(
+                "expected a set of classes, found medseg, pictures with masks: learn from it by `host-trainer train-segmentation`, judge by `evaluate --protocol segmentation`"
+            ),
             (Self::PenFolder, None) => bail!(
                 "expected a folder with a folder of pen files per writer, found none given: name it by --data"
             ),

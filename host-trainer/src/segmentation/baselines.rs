@@ -70,7 +70,8 @@ impl Threshold {
     /// How well it finds the masks of references.
     fn fits(self, references: &[Reference<'_>]) -> f64 {
         let all = references.iter();
-        all.map(|(picture, mask)| dice(&self.mask(picture), mask)).sum()
+        all.map(|(picture, mask)| dice(&self.mask(picture), mask))
+            .sum()
     }
 }
 
@@ -79,9 +80,9 @@ impl<'a> Fitted<'a> {
     pub fn new(references: &'a [Reference<'a>]) -> Self {
         let sides = || [false, true].into_iter();
         // Every fourth is near enough.
-        let candidates = (0..=u8::MAX).step_by(4).flat_map(|at| {
-            sides().map(move |light| Threshold { at, light })
-        });
+        let candidates = (0..=u8::MAX)
+            .step_by(4)
+            .flat_map(|at| sides().map(move |light| Threshold { at, light }));
         let threshold = candidates.max_by(|a, b| {
             let fits = [a, b].map(|threshold| threshold.fits(references));
             fits[0].total_cmp(&fits[1])
@@ -110,7 +111,10 @@ impl<'a> Fitted<'a> {
             let pairs = picture.iter().zip(query);
             pairs.map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
         };
-        let nearest = self.references.iter().min_by_key(|(picture, _)| difference(picture));
+        let nearest = self
+            .references
+            .iter()
+            .min_by_key(|(picture, _)| difference(picture));
         let by_otsu = Threshold {
             at: otsu(query),
             light: self.otsu_light,
@@ -132,7 +136,10 @@ fn otsu(picture: &[u8]) -> u8 {
         counts[usize::from(value)] += 1;
     }
     let all = picture.len() as f64;
-    let weighted = counts.iter().enumerate().map(|(value, &count)| value as f64 * count as f64);
+    let weighted = counts
+        .iter()
+        .enumerate()
+        .map(|(value, &count)| value as f64 * count as f64);
     let total: f64 = weighted.sum();
     let (mut dark, mut sum, mut best) = (0.0, 0.0, (0.0, 127));
     for (value, &count) in counts.iter().enumerate() {
@@ -158,7 +165,9 @@ mod tests {
     fn a_dark_disc_is_found_by_thresholds_and_a_shifted_one_not_by_its_neighbours_mask() {
         let disc = |centre: i32| -> (Vec<u8>, Vec<u8>) {
             let inside = |i: i32| (i / 32 - 16).pow(2) + (i % 32 - centre).pow(2) < 36;
-            let picture = (0..1024).map(|i| if inside(i) { 40 } else { 200 }).collect();
+            let picture = (0..1024)
+                .map(|i| if inside(i) { 40 } else { 200 })
+                .collect();
             (picture, (0..1024).map(|i| inside(i).into()).collect())
         };
         let ((reference, mask), (query, wanted)) = (disc(8), disc(24));

@@ -1,9 +1,8 @@
 //! What segments, behind one trait: the device's int8 engine, and the float network in tract.
 
 use anyhow::{Context, Result};
-use edge_runtime::SegmentationEngine;
-use edge_runtime::engine::Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::engine::{Engine, SegmentationEngine};
 use edge_runtime::kernels::InstructionSet;
 use shared::Preprocess;
 use shared::artifact::Artifact;
@@ -109,7 +108,10 @@ impl Segmenter for Int8Network {
         let references = References::new(&self.records, self.record_len);
         self.engine.segment_in_place(references, &mut output)?;
         let zero_point = self.zero_point;
-        Ok(output.iter().map(|&byte| (byte > zero_point).into()).collect())
+        Ok(output
+            .iter()
+            .map(|&byte| (byte > zero_point).into())
+            .collect())
     }
 }
 
@@ -132,7 +134,11 @@ impl FloatSegmenter {
     }
 
     fn network(&mut self, references: usize) -> Result<&FloatNetwork> {
-        if self.network.as_ref().is_none_or(|(count, _)| *count != references) {
+        if self
+            .network
+            .as_ref()
+            .is_none_or(|(count, _)| *count != references)
+        {
             let network = FloatNetwork::new(&self.files, references)?;
             self.network = Some((references, network));
         }
@@ -144,7 +150,9 @@ impl FloatSegmenter {
 impl Segmenter for FloatSegmenter {
     fn enroll(&mut self, references: &[Reference<'_>]) -> Result<()> {
         let network = self.network(references.len())?;
-        let records = references.iter().map(|(picture, mask)| network.record(picture, mask));
+        let records = references
+            .iter()
+            .map(|(picture, mask)| network.record(picture, mask));
         self.records = records.collect::<Result<Vec<_>>>()?.concat();
         Ok(())
     }
@@ -152,6 +160,9 @@ impl Segmenter for FloatSegmenter {
     fn mask(&mut self, picture: &[u8]) -> Result<Vec<u8>> {
         let (_, network) = self.network.as_ref().context("expected references first")?;
         let outputs = network.query(picture, &self.records)?;
-        Ok(outputs[0].iter().map(|&logit| (logit > 0.0).into()).collect())
+        Ok(outputs[0]
+            .iter()
+            .map(|&logit| (logit > 0.0).into())
+            .collect())
     }
 }

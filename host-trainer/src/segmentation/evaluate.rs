@@ -110,7 +110,8 @@ pub fn evaluate(
         .map(|(structure, draws)| (structure.name.clone(), structure_report(draws)))
         .collect();
     let count = per_structure.len().max(1) as f64;
-    let mean = |of: fn(&StructureReport) -> f64| per_structure.values().map(of).sum::<f64>() / count;
+    let mean =
+        |of: fn(&StructureReport) -> f64| per_structure.values().map(of).sum::<f64>() / count;
     // Draws of one seed go together.
     let by_draw: Vec<f64> = (0..options.draws)
         .map(|draw| all.iter().map(|draws| draws[draw].dice).sum::<f64>() / count)
@@ -178,7 +179,10 @@ fn draw(
         if !references.iter().all(shows) {
             continue;
         }
-        let subjects: Vec<&str> = chosen.iter().map(|&p| samples.subjects[p].as_str()).collect();
+        let subjects: Vec<&str> = chosen
+            .iter()
+            .map(|&p| samples.subjects[p].as_str())
+            .collect();
         let is_other = |place: &usize| !subjects.contains(&samples.subjects[*place].as_str());
         let others: Vec<usize> = (0..samples.len()).filter(is_other).collect();
         let count = options.queries.min(others.len());

@@ -162,9 +162,8 @@ pub fn export(
     let onnx = Files::new(&fused, &preprocess, &metadata);
     let steps = parsed.plan();
     let encoder = steps.steps().take(steps.encoder_steps());
-    let is_comparison = |step: &shared::artifact::Step| {
-        matches!(step, shared::artifact::Step::Compare(_))
-    };
+    let is_comparison =
+        |step: &shared::artifact::Step| matches!(step, shared::artifact::Step::Compare(_));
     let comparisons = steps.steps().filter(is_comparison);
     let comparison_macs: u64 = comparisons.map(|step| step.macs()).sum();
     let costs = SegmentationCosts {

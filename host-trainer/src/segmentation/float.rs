@@ -107,7 +107,9 @@ impl FloatNetwork {
             let outputs = self.record.run(tvec!(picture?, mask?))?;
             numbers(&outputs[0])
         };
-        run().map_err(|error| anyhow::anyhow!("{error:#}")).context("the encoder does not run")
+        run()
+            .map_err(|error| anyhow::anyhow!("{error:#}"))
+            .context("the encoder does not run")
     }
 
     /// The outputs for a preprocessed picture and the records of references.
@@ -120,7 +122,9 @@ impl FloatNetwork {
             let inputs = tvec!(self.picture(picture)?, records.into_tvalue());
             self.query.run(inputs)?.iter().map(numbers).collect()
         };
-        run().map_err(|error| anyhow::anyhow!("{error:#}")).context("the network does not run")
+        run()
+            .map_err(|error| anyhow::anyhow!("{error:#}"))
+            .context("the network does not run")
     }
 
     fn picture(&self, bytes: &[u8]) -> TractResult<TValue> {

@@ -120,10 +120,17 @@ fn ranges(
         network.query(episodes.query(episode), &records)
     };
     let whole = |episode: usize| -> Result<Vec<Range>> {
-        Ok(values(episode)?.iter().map(|value| Range::of(value)).collect())
+        Ok(values(episode)?
+            .iter()
+            .map(|value| Range::of(value))
+            .collect())
     };
     let count = 0..episodes.episodes;
-    let all: Vec<Vec<Range>> = count.clone().into_par_iter().map(whole).collect::<Result<_>>()?;
+    let all: Vec<Vec<Range>> = count
+        .clone()
+        .into_par_iter()
+        .map(whole)
+        .collect::<Result<_>>()?;
     let mut extremes = vec![Range::ZERO; fused.nodes.len()];
     for ranges in &all {
         for (extreme, range) in extremes.iter_mut().zip(ranges) {
@@ -146,7 +153,10 @@ fn ranges(
     let of = |take: &dyn Fn(&Histogram) -> Range| with_input(histograms.iter().map(take).collect());
     Ok(vec![
         (Method::MinMax, with_input(extremes.clone())),
-        (Method::Percentile, of(&|histogram| histogram.percentile(CUT))),
+        (
+            Method::Percentile,
+            of(&|histogram| histogram.percentile(CUT)),
+        ),
         (Method::Mse, of(&Histogram::least_error)),
     ])
 }
@@ -157,13 +167,18 @@ fn masks(fused: &FusedGraph, preprocess: &Preprocess, episodes: &Batch) -> Resul
     let mask = |episode: usize| -> Result<Vec<u8>> {
         let records = records(&network, episodes, episode)?;
         let outputs = network.query(episodes.query(episode), &records)?;
-        Ok(outputs[0].iter().map(|&logit| (logit > 0.0).into()).collect())
+        Ok(outputs[0]
+            .iter()
+            .map(|&logit| (logit > 0.0).into())
+            .collect())
     };
     (0..episodes.episodes).into_par_iter().map(mask).collect()
 }
 
 fn records(network: &FloatNetwork, episodes: &Batch, episode: usize) -> Result<Vec<f32>> {
     let references = episodes.references(episode);
-    let records = references.iter().map(|(picture, mask)| network.record(picture, mask));
+    let records = references
+        .iter()
+        .map(|(picture, mask)| network.record(picture, mask));
     Ok(records.collect::<Result<Vec<_>>>()?.concat())
 }

@@ -135,7 +135,11 @@ pub fn training(name: DatasetName, dataset: &Dataset) -> TrainingConfig {
         },
         // Few writers are soon learnt by heart: turned and mirrored ones are more, and the
         // mean of weights forgets what one of them taught.
-        DatasetName::Susig | DatasetName::SusigBlind | DatasetName::PenFolder => TrainingConfig {
+        // Nothing is trained on the last by this recipe: it has no classes.
+        DatasetName::Susig
+        | DatasetName::SusigBlind
+        | DatasetName::PenFolder
+        | DatasetName::Medseg => TrainingConfig {
             epochs: 30,
             steps_per_epoch: 50,
             rotations: true,
@@ -180,7 +184,8 @@ pub fn tower(name: DatasetName, shape: InputShape) -> TowerSpec {
         DatasetName::SyntheticPens
         | DatasetName::Susig
         | DatasetName::SusigBlind
-        | DatasetName::PenFolder => {
+        | DatasetName::PenFolder
+        | DatasetName::Medseg => {
             return TowerSpec::Recurrent(Recurrent {
                 steps: shape.height.into(),
                 features: shape.channels.into(),
