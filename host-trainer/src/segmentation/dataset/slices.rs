@@ -1,5 +1,7 @@
 //! From a volume and its labels to pictures.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail, ensure};
 use edge_runtime::picture::Picture;
 use image::{DynamicImage, GrayImage};
@@ -40,7 +42,7 @@ pub(super) fn slices(volume: &Volume, labels: &Volume) -> Result<Vec<Slice>> {
     if let Some(other) = labels.values().find(|&value| !is_class(value)) {
         bail!("expected labels that are numbers of classes, 0 to 255, found {other}");
     }
-    let [low, high] = [DARKEST, BRIGHTEST].map(|share| percentile(volume, share));
+    let [low, high] = percentiles(volume, [DARKEST, BRIGHTEST]);
     let grey = |value: f32| {
         let share = (f64::from(value) - low) / (high - low).max(f64::MIN_POSITIVE);
         // Below and above, this is 0 and 255.
@@ -87,44 +89,71 @@ fn square([width, height, _]: [usize; 3], values: impl Iterator<Item = u8>) -> V
     square
 }
 
-/// The value below which this share of the voxels lies; between two, in a straight line.
-fn percentile(volume: &Volume, share: f64) -> f64 {
+/// The values below which these shares of the voxels lie; between two, in a straight line.
+fn percentiles<const N: usize>(volume: &Volume, shares: [f64; N]) -> [f64; N] {
     let voxels: usize = volume.size().iter().product();
-    let place = share * (voxels - 1) as f64;
-    let [below, above] = [place.floor(), place.ceil()].map(|place| ranked(volume, place as usize));
-    let [below, above] = [below, above].map(f64::from);
-    below + (above - below) * place.fract()
+    let places = shares.map(|share| share * (voxels - 1) as f64);
+    let below = places.map(|place| place.floor() as usize);
+    let above = places.map(|place| place.ceil() as usize);
+    let [below, above] = ranked(volume, [below, above]).map(|values| values.map(f64::from));
+    std::array::from_fn(|index| {
+        below[index] + (above[index] - below[index]) * places[index].fract()
+    })
 }
 
-/// The value of a rank, counted from the least. Values are counted by the upper half of their
-/// bits, then those that share it by the lower half, since a sorted copy would be large.
-fn ranked(volume: &Volume, mut rank: usize) -> f32 {
-    /// The bits of a real number, such that larger numbers have larger ones.
-    fn ordered(value: f32) -> u32 {
-        let bits = value.to_bits();
-        match bits >> 31 {
-            0 => bits | 1 << 31,
-            _ => !bits,
+/// The values of these ranks, counted from the least. Values are counted by the upper half of
+/// their bits, then those that share it with a wanted one by the lower half, since a sorted
+/// copy would be large.
+fn ranked<const M: usize, const N: usize>(
+    volume: &Volume,
+    ranks: [[usize; N]; M],
+) -> [[f32; N]; M] {
+    let halves = || {
+        let keys = volume.values().map(ordered);
+        keys.map(|key| ((key >> 16) as usize, key as usize & 0xffff))
+    };
+    let none = || vec![0usize; 1 << 16];
+    let mut counts = none();
+    halves().for_each(|(upper, _)| counts[upper] += 1);
+    let uppers = ranks.map(|ranks| ranks.map(|rank| find(&counts, rank)));
+    let mut wanted: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (upper, _) in uppers.iter().flatten() {
+        wanted.entry(*upper).or_insert_with(none);
+    }
+    for (upper, lower) in halves() {
+        if let Some(counts) = wanted.get_mut(&upper) {
+            counts[lower] += 1;
         }
     }
-    let mut of_rank = |halves: &mut dyn Iterator<Item = u16>| {
-        let mut counts = vec![0usize; 1 << 16];
-        halves.for_each(|half| counts[usize::from(half)] += 1);
-        let found = counts.iter().position(|&count| {
-            let is_here = rank < count;
-            rank -= if is_here { 0 } else { count };
-            is_here
-        });
-        found.unwrap_or(0) as u32
-    };
-    let keys = || volume.values().map(ordered);
-    let upper = of_rank(&mut keys().map(|key| (key >> 16) as u16));
-    let lower = of_rank(
-        &mut keys()
-            .filter(|key| key >> 16 == upper)
-            .map(|key| key as u16),
-    );
-    let key = upper << 16 | lower;
+    uppers.map(|uppers| {
+        uppers.map(|(upper, rest)| {
+            let lower = wanted.get(&upper).map_or(0, |counts| find(counts, rest).0);
+            of_order((upper << 16 | lower) as u32)
+        })
+    })
+}
+
+/// Where something of a rank is counted, and its rank among those that are counted there.
+fn find(counts: &[usize], mut rank: usize) -> (usize, usize) {
+    let place = counts.iter().position(|&count| {
+        let is_here = rank < count;
+        rank -= if is_here { 0 } else { count };
+        is_here
+    });
+    (place.unwrap_or(0), rank)
+}
+
+/// The bits of a real number, such that larger numbers have larger ones.
+fn ordered(value: f32) -> u32 {
+    let bits = value.to_bits();
+    match bits >> 31 {
+        0 => bits | 1 << 31,
+        _ => !bits,
+    }
+}
+
+/// The number of such bits.
+fn of_order(key: u32) -> f32 {
     f32::from_bits(match key >> 31 {
         0 => !key,
         _ => key & !(1 << 31),
@@ -151,15 +180,15 @@ mod tests {
         let volume = volume([10, 10, 10], &values);
         let mut sorted = values.clone();
         sorted.sort_by(f32::total_cmp);
-        for rank in [0, 1, 250, 499, 500, 501, 998, 999] {
-            assert_eq!(ranked(&volume, rank), sorted[rank]);
-        }
+        let ranks = [0, 1, 250, 499, 500, 501, 998, 999];
+        assert_eq!(ranked(&volume, [ranks]), [ranks.map(|rank| sorted[rank])]);
         // 4.995 of 999: the fifth and sixth least, of pairs.
-        assert_eq!(percentile(&volume, 0.005), -1240.0);
+        let [few, quarter] = percentiles(&volume, [0.005, 0.2505]);
+        assert_eq!(few, -1240.0);
         let place = 0.2505 * 999.0;
         let [below, above] = [250, 251].map(|rank| f64::from(sorted[rank]));
         let expected = below + (above - below) * (place - 250.0);
-        assert!((percentile(&volume, 0.2505) - expected).abs() < 1e-9);
+        assert!((quarter - expected).abs() < 1e-9);
     }
 
     /// As `numpy.rot90` turns what `[first axis, second axis]` is indexed by.
