@@ -109,7 +109,7 @@ mod tests {
         let bytes = stretch::<1, 1>(&samples);
         assert_eq!((bytes[0], bytes[3]), (0, 255));
         assert_eq!(stretch::<1, 1>(&[9; 4]), [0; 4]);
-        assert_eq!(stretch::<1, 1>(&[]), []);
+        assert!(stretch::<1, 1>(&[]).is_empty());
     }
 
     #[test]
