@@ -6,7 +6,7 @@ use std::path::Path;
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
-use edge_runtime::engine::self_test;
+use edge_runtime::engine::self_test_artifact;
 use edge_runtime::kernels::InstructionSet;
 use host_trainer::dataset::{DatasetName, Part};
 use host_trainer::engine::ort::sums_are_exact;
@@ -379,10 +379,9 @@ fn committed_models_pass_their_self_test() {
     for model in committed() {
         let bytes = std::fs::read(model.join(ARTIFACT)).unwrap();
         let artifact = Artifact::parse(&bytes).unwrap();
-        let (golden, plan) = (*artifact.golden(), artifact.plan().clone());
-        let mut engine = Int8Engine::new(artifact, vec![0; plan.arena_len()]).unwrap();
-        let mut output = vec![0; plan.output().len()];
-        let (passed, total) = self_test(&mut engine, &golden, &mut output).unwrap();
+        let arena = vec![0; artifact.plan().arena_len()];
+        let mut engine = Int8Engine::new(artifact.clone(), arena).unwrap();
+        let (passed, total) = self_test_artifact(&mut engine, &artifact).unwrap();
         assert_eq!((passed, total), (total, 4), "{}", model.display());
     }
 }

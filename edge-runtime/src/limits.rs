@@ -43,7 +43,7 @@ impl Limits {
             ),
             ("components of an embedding", dim, self.dim),
             // Boards have no room for what references say of a structure.
-            ("what references say", artifact.plan().reference_len(), 0),
+            ("bytes of a reference", artifact.plan().reference_len(), 0),
         ];
         let too_large = needs.into_iter().find(|(_, needed, room)| needed > room);
         match too_large {

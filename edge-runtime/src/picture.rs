@@ -1,4 +1,8 @@
-//! From the bytes of a picture file to pixels, for host and device alike.
+//! From the bytes of a picture file to pixels, for host and device alike, and back.
+
+mod mask;
+mod overlay;
+mod stretch;
 
 use std::fmt;
 use std::io::Cursor;
@@ -6,8 +10,10 @@ use std::path::Path;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, Limits, RgbImage};
 use shared::preprocess::{Image, MAX_SIDE, PreprocessError};
+
+pub use mask::{Mask, MaskFileError};
 
 /// The largest picture file: 64 MiB.
 pub const MAX_LEN: usize = 64 << 20;
@@ -40,20 +46,56 @@ impl Picture {
     /// # Errors
     /// [`PictureError`]: no such file, damaged, or larger than 8192 pixels on a side.
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
-        if bytes.len() > MAX_LEN {
-            return Err(PictureError::Length { found: bytes.len() });
-        }
-        let decode_error = |error: &dyn fmt::Display| PictureError::Decode(error.to_string());
-        let mut reader = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|error| decode_error(&error))?;
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_ALLOCATION);
-        reader.limits(limits);
-        let picture = reader.decode().map_err(|error| decode_error(&error))?;
-        Ok(Self::from(picture))
+        decode(bytes).map(Self::from)
+    }
+
+    /// The same, but for samples of 16 bits: what is between the 0.5 and 99.5 percentiles of
+    /// all of a picture's samples is stretched to 0..=255, rounded to nearest, halves up.
+    ///
+    /// Scanners and radiographs use a small part of 16 bits, of which the upper eight would
+    /// leave a few grey levels. Where pictures are compared with each other, as those of
+    /// subjects are, that would make brightness a matter of what else is on a picture; so only
+    /// networks that mark structures read pictures in this way.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_stretched(bytes: &[u8]) -> Result<Self, PictureError> {
+        decode(bytes).map(|picture| Self::from(stretch::stretched(picture)))
+    }
+
+    /// A picture of these pixels, of 1 (grey) or 3 (RGB) bytes each.
+    ///
+    /// # Errors
+    /// As [`Image::new`].
+    pub fn new(
+        width: u32,
+        height: u32,
+        channels: u8,
+        pixels: Vec<u8>,
+    ) -> Result<Self, PreprocessError> {
+        Image::new(width, height, channels, &pixels)?;
+        Ok(Self {
+            width,
+            height,
+            channels,
+            pixels,
+        })
+    }
+
+    /// Width and height.
+    pub fn size(&self) -> [u32; 2] {
+        [self.width, self.height]
+    }
+
+    /// The bytes of a PNG file with it.
+    ///
+    /// # Errors
+    /// [`PictureError::Encode`].
+    pub fn to_png(self) -> Result<Vec<u8>, PictureError> {
+        let mut bytes = Cursor::new(Vec::new());
+        let written = DynamicImage::from(self).write_to(&mut bytes, ImageFormat::Png);
+        written.map_err(|error| PictureError::Encode(error.to_string()))?;
+        Ok(bytes.into_inner())
     }
 
     /// The picture as preprocessing reads it.
@@ -63,6 +105,23 @@ impl Picture {
     pub fn image(&self) -> Result<Image<'_>, PreprocessError> {
         Image::new(self.width, self.height, self.channels, &self.pixels)
     }
+}
+
+/// Decodes a file, as far as its header says that it may be.
+fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
+    if bytes.len() > MAX_LEN {
+        return Err(PictureError::Length { found: bytes.len() });
+    }
+    let decode_error = |error: &dyn fmt::Display| PictureError::Decode(error.to_string());
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| decode_error(&error))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_ALLOCATION);
+    reader.limits(limits);
+    reader.decode().map_err(|error| decode_error(&error))
 }
 
 impl From<DynamicImage> for Picture {
@@ -113,7 +172,7 @@ fn on_white<const WITH: usize, const WITHOUT: usize>(pixels: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Why bytes are not a picture that can be used.
+/// Why bytes are not a picture that can be used, or a picture is not made bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PictureError {
@@ -124,6 +183,8 @@ pub enum PictureError {
     },
     /// They do not decode.
     Decode(String),
+    /// A picture cannot be written.
+    Encode(String),
 }
 
 impl fmt::Display for PictureError {
@@ -136,6 +197,10 @@ impl fmt::Display for PictureError {
             Self::Decode(found) => write!(
                 f,
                 "expected a whole PNG, JPEG, BMP or PNM picture of at most {MAX_SIDE} pixels on a side, found: {found}"
+            ),
+            Self::Encode(found) => write!(
+                f,
+                "expected a picture that can be written, found: {found}; give a smaller one"
             ),
         }
     }
@@ -153,9 +218,7 @@ mod tests {
 
     fn png(picture: DynamicImage) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
-        picture
-            .write_to(&mut bytes, image::ImageFormat::Png)
-            .unwrap();
+        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
         bytes.into_inner()
     }
 

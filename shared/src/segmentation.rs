@@ -90,8 +90,8 @@ pub enum MaskError {
     },
     /// It has other values than one beside 0.
     Values {
-        /// Two values that are not 0.
-        found: [u8; 2],
+        /// Red, green and blue of two of them that are not 0.
+        found: [[u16; 3]; 2],
     },
     /// Nothing is marked, or less than a pixel of the network's input.
     Empty,
@@ -111,11 +111,13 @@ impl fmt::Display for MaskError {
                  save it without resizing",
                 found[0], found[1]
             ),
-            Self::Values { found: [a, b] } => write!(
-                f,
-                "expected a mask of two values, 0 and another, found {a} and {b} too: say which \
-                 one is meant"
-            ),
+            Self::Values { found: [a, b] } => {
+                f.write_str("expected a mask of two values, 0 and another, found ")?;
+                write_value(f, a)?;
+                f.write_str(" and ")?;
+                write_value(f, b)?;
+                f.write_str(" in it: say which grey value is meant, or save it as black and white")
+            }
             Self::Empty => f.write_str(
                 "expected a mask with the structure marked, found nothing marked, or less than \
                  the network sees: give a reference that shows the structure",
@@ -129,6 +131,14 @@ impl fmt::Display for MaskError {
 }
 
 impl core::error::Error for MaskError {}
+
+/// A grey value, or red, green and blue of a colour.
+fn write_value(f: &mut fmt::Formatter<'_>, [red, green, blue]: &[u16; 3]) -> fmt::Result {
+    match red == green && green == blue {
+        true => write!(f, "{red}"),
+        false => write!(f, "({red}, {green}, {blue})"),
+    }
+}
 
 /// A mask in the size of the network's input: bytes 0 and 1.
 ///

@@ -58,4 +58,5 @@ fn golden_vectors_of_the_documents() {
     ];
     check("template-format.md", &templates);
     check("wire-format.md", &[samples::frame()]);
+    check("segmentation.md", &samples::reference());
 }

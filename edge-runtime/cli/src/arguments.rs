@@ -1,5 +1,7 @@
 //! The command line.
 
+mod structures;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,6 +15,8 @@ use edge_runtime::loader::Model;
 use crate::device::Device;
 use crate::pictures;
 use crate::trust::TrustArguments;
+
+pub(crate) use structures::{Masks, Segment};
 
 /// Enrol, verify and identify on the device
 ///
@@ -29,12 +33,15 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Tell what a model is: its task, costs, operating points, data and terms
     Info(Info),
-    /// Enrol a subject from pictures, in place of an earlier enrolment
+    /// Enrol a subject from pictures, or a structure from pictures with masks, in place of an
+    /// earlier enrolment
     Enroll(Enroll),
     /// Is this the claimed subject?
     Verify(Verify),
     /// Who is this?
     Identify(Identify),
+    /// Mark an enrolled structure on a picture
+    Segment(Segment),
     /// List the enrolled subjects
     List(List),
     /// Remove a subject
@@ -202,6 +209,8 @@ pub(crate) struct Enroll {
     pub(crate) subject: String,
     #[command(flatten)]
     pub(crate) samples: Samples,
+    #[command(flatten)]
+    pub(crate) masks: Masks,
     /// Enrol pictures that are bad, or unlike each other, all the same
     #[arg(long)]
     pub(crate) force: bool,

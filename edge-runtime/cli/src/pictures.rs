@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use edge_runtime::pen::{self, is_pen_file};
-use edge_runtime::picture::{EXTENSIONS, MAX_LEN, Picture, is_picture};
+use edge_runtime::picture::{EXTENSIONS, MAX_LEN, Mask, Picture, is_picture};
 use edge_runtime::recognizer::Sample;
 use shared::preprocess::PreprocessError;
 use shared::preprocess::pen::PenPoint;
@@ -65,11 +65,24 @@ impl FileSample {
 
 /// Reads and decodes one picture.
 pub(crate) fn read(path: &Path) -> Result<Picture> {
-    let bytes = edge_runtime::file::read(path, MAX_LEN as u64).map_err(|found| {
+    Picture::decode(&read_bytes(path)?).with_context(|| path.display().to_string())
+}
+
+/// The same, samples of 16 bits stretched, as models read it that mark structures.
+pub(crate) fn read_stretched(path: &Path) -> Result<Picture> {
+    Picture::decode_stretched(&read_bytes(path)?).with_context(|| path.display().to_string())
+}
+
+/// Reads and decodes a mask; `value` is the structure's, where there are several.
+pub(crate) fn read_mask(path: &Path, value: Option<u16>) -> Result<Mask> {
+    Mask::decode(&read_bytes(path)?, value).with_context(|| path.display().to_string())
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    edge_runtime::file::read(path, MAX_LEN as u64).map_err(|found| {
         let path = path.display();
         anyhow!(
             "{path}: expected a picture file of at most 64 MiB that can be read, found: {found}"
         )
-    })?;
-    Picture::decode(&bytes).with_context(|| path.display().to_string())
+    })
 }

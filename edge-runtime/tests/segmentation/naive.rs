@@ -128,6 +128,40 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
+/// The bytes of the blocks of a kind in the document.
+fn blocks(document: &str, kind: &str) -> Vec<Vec<u8>> {
+    let open = format!("```{kind}\n");
+    let blocks = document.split(open.as_str()).skip(1);
+    let byte = |digits| u8::from_str_radix(digits, 16).unwrap();
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .map(|block| block.split_whitespace().map(byte).collect())
+        .collect()
+}
+
+#[test]
+fn the_documents_vector_is_what_is_computed() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shared/docs/segmentation.md"
+    );
+    let document = std::fs::read_to_string(path).unwrap();
+    let [features, _, record] = blocks(&document, "hex").try_into().unwrap();
+    let step = Compare {
+        features: place(2, 4, 3),
+        output: place(2, 4, 5),
+        grid: 2,
+        location: true,
+        first: 0,
+    };
+    let record: Vec<i8> = record.into_iter().map(|byte| byte as i8).collect();
+    let mut output = vec![0; step.output.len()];
+    let references = References::new(&record, step.record_len());
+    compare::scalar::compare(&step, references, &features, &mut output);
+    assert_eq!(blocks(&document, "output"), [output.clone()]);
+    assert_eq!(output, naive(&step, &[record], &features));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

@@ -7,12 +7,13 @@
 )]
 
 use ed25519_dalek::{Signer, SigningKey};
-use shared::artifact::plan::{Conv2d, MaxPool, Place, PlanHeader};
+use shared::artifact::plan::{Compare, Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Trailer, write};
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::quality::Bounds;
 use shared::seal::{CONTENT, Label, OVERHEAD, Sealer};
+use shared::segmentation;
 use shared::support_set::{Comparison, Fusion};
 use shared::template::{Learned, SubjectId, Template};
 use shared::wire::{self, Request};
@@ -212,4 +213,40 @@ pub(crate) fn sealed() -> Vec<u8> {
     let sealer = Sealer::new(&Secret::new([7; 32]));
     sealer.seal(label, &mut record, content.len()).unwrap();
     record
+}
+
+/// A comparison of 2 x 4 pixels with a reference: features, mask and record.
+pub fn reference() -> [Vec<u8>; 3] {
+    let place = |channels| Place {
+        offset: 0,
+        height: 2,
+        width: 4,
+        channels,
+    };
+    let compare = Compare {
+        features: place(3),
+        output: place(5),
+        grid: 2,
+        location: true,
+        first: 0,
+    };
+    let direction = |pixel: i16| [90 - 24 * pixel, 40 + 8 * pixel, 11 * pixel - 60];
+    let unit = |pixel: i16| {
+        let mut unit = [0; 3];
+        shared::embedding::unit_vector(direction(pixel).into_iter(), &mut unit);
+        unit.map(|component| (i16::from(component) + 128) as u8)
+    };
+    let features = (0..8).flat_map(unit).collect::<Vec<u8>>();
+    // Three quarters of the first pixel, all of the second, a quarter of the fifth.
+    let mask = [
+        [1, 1, 1, 1, 0, 0, 0, 0],
+        [0, 1, 1, 1, 0, 0, 0, 0],
+        [0, 1, 0, 0, 0, 0, 0, 0],
+        [0; 8],
+    ];
+    let mask = mask.concat();
+    let mut record = vec![0; compare.record_len()];
+    segmentation::record(&compare, &features, &mask, 8, &mut record);
+    let record = record.into_iter().map(|value| value as u8).collect();
+    [features, mask, record]
 }

@@ -270,6 +270,10 @@ pub(super) fn send_model(
 }
 
 pub(crate) fn enroll(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
+    ensure!(
+        !arguments.masks.are_given(),
+        "expected no --mask with a device, which marks no structures, found one: enrol here, with --model and --store"
+    );
     let mut device = Connected::new(&arguments.recognizer.device, &arguments.recognizer.keys)?;
     let subject = arguments.subject.as_str();
     let anyway = arguments.force;

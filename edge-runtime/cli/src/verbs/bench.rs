@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use edge_runtime::Engine;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::Preprocess;
 use shared::artifact::golden::fill_input;
 use shared::preprocess::Image;
 use shared::preprocess::pen::PenPoint;
 
+use super::structures;
 use crate::Outcome;
 use crate::arguments::Bench;
-use crate::model::engine;
+use crate::model::{engine, marks};
 
 /// Side of the picture that preprocessing is measured on, pixels.
 const SIDE: u32 = 256;
@@ -29,18 +30,15 @@ struct Stages {
 pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.model.open()?;
     let artifact = model.artifact()?;
+    if marks(&artifact) {
+        return structures::bench(arguments, &model, out);
+    }
     let mut engine = engine(&model, arguments.model.engine)?;
     let stages = measure(&mut engine, arguments.runs)?;
     let macs = artifact.plan().macs();
     let embed = median(&stages.embed);
     let rate = macs as f64 / embed.as_secs_f64() / 1e9;
     if arguments.json {
-        let stage = |times: &[Duration]| {
-            json!({
-                "median_us": microseconds(median(times)),
-                "p95_us": microseconds(percentile(times, 95)),
-            })
-        };
         let result = json!({
             "model_id": artifact.model_id().to_string(),
             "engine": arguments.model.engine.name(),
@@ -73,12 +71,7 @@ pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
         ("embed", &stages.embed),
         ("compare with one sample", &stages.compare),
     ] {
-        writeln!(
-            out,
-            "{name:32}  median {:>10.1} us, 95 % below {:>10.1} us",
-            microseconds(median(times)),
-            microseconds(percentile(times, 95))
-        )?;
+        writeln!(out, "{}", line(name, times))?;
     }
     writeln!(
         out,
@@ -94,6 +87,23 @@ pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
         )?;
     }
     Ok(Outcome::Yes)
+}
+
+/// Median and 95 % point, for programs.
+pub(super) fn stage(times: &[Duration]) -> Value {
+    json!({
+        "median_us": microseconds(median(times)),
+        "p95_us": microseconds(percentile(times, 95)),
+    })
+}
+
+/// The same, for people.
+pub(super) fn line(name: &str, times: &[Duration]) -> String {
+    format!(
+        "{name:32}  median {:>10.1} us, 95 % below {:>10.1} us",
+        microseconds(median(times)),
+        microseconds(percentile(times, 95))
+    )
 }
 
 /// The most memory that this program held so far, bytes, where Linux says so.

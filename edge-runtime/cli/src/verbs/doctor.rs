@@ -3,17 +3,18 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use edge_runtime::engine::self_test;
+use edge_runtime::engine::self_test_artifact;
 use edge_runtime::loader::Model;
 use edge_runtime::store::TemplateStore;
 use edge_runtime::store::file::{FileStore, SHOTS};
 use serde_json::{Value, json};
+use shared::artifact::Artifact;
 use shared::embedding::MAX_DIM;
 
 use super::info;
 use crate::Outcome;
 use crate::arguments::{Doctor, EngineName};
-use crate::model::engine;
+use crate::model::{engine, marks, structures};
 use crate::trust::{Signature, TrustArguments};
 
 /// What one check found.
@@ -164,24 +165,13 @@ fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
     )];
     findings.push(signature(&model, &arguments.trust));
     findings.push(golden(&model, EngineName::Int8));
-    if cfg!(feature = "tract") && model.has_onnx() {
+    let is_for_tract = cfg!(feature = "tract") && !marks(&artifact);
+    if is_for_tract && model.has_onnx() {
         findings.push(golden(&model, EngineName::Tract));
     }
     if let Some(store) = &arguments.store {
-        let opened = arguments.keys.device_keys().and_then(|keys| {
-            Ok(FileStore::<SHOTS, MAX_DIM>::open(
-                store,
-                artifact.model_id(),
-                keys,
-            )?)
-        });
-        findings.push(match opened {
-            Ok(templates) => Finding::new(
-                "store",
-                State::Good,
-                format!("{} subjects enrolled", templates.templates().count()),
-                "",
-            ),
+        findings.push(match enrolled(store, &artifact, arguments) {
+            Ok(found) => Finding::new("store", State::Good, found, ""),
             Err(error) => Finding::new(
                 "store",
                 State::Failure,
@@ -192,6 +182,17 @@ fn check_model(path: &Path, arguments: &Doctor) -> Vec<Finding> {
         findings.push(writable(store));
     }
     findings
+}
+
+/// How many a store knows.
+fn enrolled(path: &Path, artifact: &Artifact<'_>, arguments: &Doctor) -> Result<String> {
+    if marks(artifact) {
+        let store = structures(artifact, path, &arguments.keys)?;
+        return Ok(format!("{} structures enrolled", store.templates().count()));
+    }
+    let keys = arguments.keys.device_keys()?;
+    let store = FileStore::<SHOTS, MAX_DIM>::open(path, artifact.model_id(), keys)?;
+    Ok(format!("{} subjects enrolled", store.templates().count()))
 }
 
 /// Whose the model is.
@@ -213,8 +214,7 @@ fn golden(model: &Model, name: EngineName) -> Finding {
     let check = || -> Result<(u16, u16)> {
         let artifact = model.artifact()?;
         let mut engine = engine(model, name)?;
-        let mut output = vec![0; artifact.plan().output().len()];
-        Ok(self_test(&mut engine, artifact.golden(), &mut output)?)
+        Ok(self_test_artifact(&mut engine, &artifact)?)
     };
     let title = format!("engine {}", name.name());
     match check() {

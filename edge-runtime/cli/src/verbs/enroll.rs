@@ -2,23 +2,33 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use edge_runtime::recognizer::RecognizerError;
 use edge_runtime::store::file::SHOTS;
 use serde_json::{Value, json};
 use shared::embedding::MAX_DIM;
 use shared::template::{SubjectId, Template};
 
-use super::{number, warn, warn_of_close};
+use super::{number, structures, warn, warn_of_close};
 use crate::Outcome;
 use crate::arguments::Enroll;
-use crate::model::{FileRecognizer, recognizer};
+use crate::model::{FileRecognizer, marks, recognizer};
 use crate::pictures::FileSample;
 
 pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
     // Templates are bound to an identity, which had better be the content's.
-    model.identified_artifact()?;
+    let artifact = model.identified_artifact()?;
+    match (marks(&artifact), arguments.masks.are_given()) {
+        (true, true) => return structures::enroll(arguments, &model, out),
+        (true, false) => bail!(
+            "expected a --mask MASK for each picture, which this model learns a structure from, found none: give masks, or another model"
+        ),
+        (false, true) => bail!(
+            "expected a model that marks structures for --mask, found one that tells subjects apart: leave --mask out, or take another model"
+        ),
+        (false, false) => {}
+    }
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let subject = SubjectId::new(&arguments.subject)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,13 +1,18 @@
 use std::io::Write;
 
 use anyhow::Result;
+use edge_runtime::segmenter::most_references;
+use edge_runtime::store::file::STRUCTURE_SHOTS;
 use serde_json::{Value, json};
 use shared::Preprocess;
 use shared::artifact::signature::Manifest;
+use shared::segmentation::RecordShape;
+use shared::support_set::Comparison;
 
 use super::operating_point;
 use crate::Outcome;
 use crate::arguments::Info;
+use crate::model::marks;
 use crate::trust::Signature;
 
 pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
@@ -16,6 +21,7 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
     let artifact = model.artifact()?;
     let (contract, plan, card) = (artifact.contract(), artifact.plan(), artifact.card());
     let (preprocess, comparison) = (contract.preprocess, contract.comparison);
+    let record = RecordShape::new(plan.reference_len());
     let points: Vec<_> = artifact.operating_points().iter().collect();
     let measured_on = artifact.operating_points().data();
     if arguments.json {
@@ -23,7 +29,7 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
         let info = json!({
             "name": card.name,
             "model_id": artifact.model_id().to_string(),
-            "task": "embedding",
+            "task": if marks(&artifact) { "segmentation" } else { "embedding" },
             "data": card.data,
             "terms": card.terms,
             "signature": as_json(&signature),
@@ -32,6 +38,11 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
                 Preprocess::Pen(pen) => json!(pen),
             },
             "comparison": comparison,
+            "references": marks(&artifact).then(|| json!({
+                "bytes": plan.reference_len(),
+                "embeddings": record.shots,
+                "most": most_references(record, STRUCTURE_SHOTS),
+            })),
             "macs": plan.macs(),
             "artifact_bytes": model.artifact_len(),
             "weight_bytes": artifact.weights().len(),
@@ -60,18 +71,18 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
             pen.steps, pen.sampling, pen.scale
         )?,
     }
-    writeln!(
-        out,
-        "embedding    {} x int8{}, {} distance, samples fused by {:?}",
-        comparison.embedding.dim,
-        if comparison.embedding.normalized {
-            ", unit length"
-        } else {
-            ""
-        },
-        comparison.distance,
-        comparison.fusion
-    )?;
+    if marks(&artifact) {
+        writeln!(
+            out,
+            "marks        a structure, as at most {} references show it, each kept as {} bytes: {} x {} x int8",
+            most_references(record, STRUCTURE_SHOTS),
+            plan.reference_len(),
+            record.shots,
+            record.dim
+        )?;
+    } else {
+        embedding(&comparison, out)?;
+    }
     writeln!(
         out,
         "costs        {} multiply-accumulates, {} bytes of artifact, {} bytes of activation memory",
@@ -80,6 +91,9 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
         plan.arena_len()
     )?;
     writeln!(out, "measured on  {measured_on}")?;
+    if points.is_empty() {
+        return Ok(Outcome::Yes);
+    }
     writeln!(
         out,
         "  shots  FAR aimed at  threshold  FAR (95 %: below)   FRR (95 %: below)   impostors  genuine"
@@ -100,6 +114,22 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
         )?;
     }
     Ok(Outcome::Yes)
+}
+
+/// How samples are compared.
+fn embedding(comparison: &Comparison, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "embedding    {} x int8{}, {} distance, samples fused by {:?}",
+        comparison.embedding.dim,
+        if comparison.embedding.normalized {
+            ", unit length"
+        } else {
+            ""
+        },
+        comparison.distance,
+        comparison.fusion
+    )
 }
 
 /// Whose signature it is, for people.

@@ -4,13 +4,16 @@ use anyhow::Result;
 use edge_runtime::store::TemplateStore;
 use serde_json::json;
 
-use super::{drift, number};
+use super::{drift, number, structures};
 use crate::Outcome;
 use crate::arguments::List;
-use crate::model::recognizer;
+use crate::model::{marks, recognizer};
 
 pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
+    if marks(&model.artifact()?) {
+        return structures::list(arguments, &model, out);
+    }
     let recognizer = recognizer(&model, &arguments.recognizer)?;
     let store = recognizer.store();
     let templates = store.templates();

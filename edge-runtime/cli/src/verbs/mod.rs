@@ -9,7 +9,9 @@ mod info;
 mod list;
 mod remove;
 mod rotate_key;
+mod segment;
 mod self_test;
+mod structures;
 mod verify;
 
 use std::fmt::Display;
@@ -56,6 +58,7 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<Outcome>
             device::remove(&arguments, out)
         }
         Verb::Remove(arguments) => remove::run(&arguments, out),
+        Verb::Segment(arguments) => segment::run(&arguments, out),
         Verb::RotateKey(arguments) => rotate_key::run(&arguments, out),
         #[cfg(feature = "device")]
         Verb::SelfTest(arguments) if arguments.device != Device::Local => {

@@ -3,12 +3,16 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::json;
 
+use super::structures;
 use crate::Outcome;
 use crate::arguments::Remove;
-use crate::model::recognizer;
+use crate::model::{marks, recognizer};
 
 pub(super) fn run(arguments: &Remove, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
+    if marks(&model.artifact()?) {
+        return structures::remove(arguments, &model, out);
+    }
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let gone = recognizer.remove(&arguments.subject)?;
     removed(arguments, gone, out)

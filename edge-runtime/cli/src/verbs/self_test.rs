@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use edge_runtime::engine::self_test;
+use edge_runtime::engine::self_test_artifact;
 use serde_json::json;
 
 use crate::Outcome;
@@ -12,8 +12,7 @@ pub(super) fn run(arguments: &SelfTest, out: &mut impl Write) -> Result<Outcome>
     let model = arguments.model.open()?;
     let artifact = model.artifact()?;
     let mut engine = engine(&model, arguments.model.engine)?;
-    let mut output = vec![0; artifact.plan().output().len()];
-    let (passed, total) = self_test(&mut engine, artifact.golden(), &mut output)?;
+    let (passed, total) = self_test_artifact(&mut engine, &artifact)?;
     let name = arguments.model.engine.name();
     if arguments.json {
         let result = json!({
