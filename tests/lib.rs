@@ -94,7 +94,10 @@ pub fn untrained(tower: &Tower, seed: u64) -> Parameters {
             | Layer::Add
             | Layer::MaxPool { .. }
             | Layer::GlobalAveragePool
-            | Layer::SequenceMean => {}
+            | Layer::SequenceMean
+            | Layer::UnitVectors
+            | Layer::Upsample
+            | Layer::Compare { .. } => {}
         }
     }
     parameters

@@ -84,7 +84,7 @@ pub fn run(args: &TrainSegmentationArgs) -> Result<()> {
         progress.show(event);
     })?;
     tell(format_args!(
-        "the run is in {0}; next: host-trainer quantize-segmentation {0} --out models/NAME",
+        "the run is in {0}; next: host-trainer quantize {0} --out models/NAME",
         out.display()
     ));
     Ok(())

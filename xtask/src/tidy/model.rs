@@ -9,6 +9,14 @@ pub(super) const CARD: &str = "model.toml";
 /// whose layers ONNX has none in integers.
 const FILES: [&str; 3] = ["model.bin", "model.onnx", "model.int8.onnx"];
 
+/// What one of a network that segments holds beside its card.
+const SEGMENTATION_FILES: [&str; 3] = ["model.bin", "model.onnx", "model.record.onnx"];
+
+/// Whether a card is of a network that segments.
+fn segments(card: &Table) -> bool {
+    card.get("kind").and_then(|kind| kind.as_str()) == Some("segmentation")
+}
+
 /// The files that the folder `models/<name>` should hold, by its card if it has one, and does not.
 pub(super) fn files_missing(name: &str, files: &[&str], card: &str) -> Vec<String> {
     let card: Option<Table> = card.parse().ok();
@@ -16,7 +24,10 @@ pub(super) fn files_missing(name: &str, files: &[&str], card: &str) -> Vec<Strin
         .as_ref()
         .and_then(|card| card.get("tower")?.get("architecture")?.as_str());
     let is_recurrent = architecture == Some("recurrent");
-    let [artifact, float, int8] = FILES;
+    let [artifact, float, int8] = match card.as_ref().is_some_and(segments) {
+        true => SEGMENTATION_FILES,
+        false => FILES,
+    };
     let needed = [CARD, artifact, float].into_iter();
     needed
         .chain((!is_recurrent).then_some(int8))
@@ -37,7 +48,11 @@ pub(super) fn sums_wrong(
         Err(error) => return vec![format!("models/{name}/{CARD}: expected TOML: {error}")],
     };
     let stated = |file| card.get("files")?.get(file)?.as_str();
-    FILES
+    let files = match segments(&card) {
+        true => SEGMENTATION_FILES,
+        false => FILES,
+    };
+    files
         .iter()
         .filter_map(|file| {
             let found = sha256(&read(file)?);
@@ -85,6 +100,9 @@ mod tests {
         let recurrent = "[tower]\narchitecture = \"recurrent\"\n";
         assert!(files_missing("pen", &whole[..3], recurrent).is_empty());
         assert_eq!(files_missing("pen", &whole[..2], recurrent).len(), 1);
+        let segments = "kind = \"segmentation\"\n";
+        let missing = ["models/cells: expected model.record.onnx, found none"];
+        assert_eq!(files_missing("cells", &whole, segments), missing);
     }
 
     #[test]
