@@ -383,7 +383,11 @@ fn committed_models_pass_their_self_test() {
         let mut engine = Int8Engine::new(artifact.clone(), arena).unwrap();
         let (passed, total) = self_test_artifact(&mut engine, &artifact).unwrap();
         // Those of a network that segments are as large as pictures.
-        let stated = if artifact.plan().reference_len() == 0 { 4 } else { 2 };
+        let stated = if artifact.plan().reference_len() == 0 {
+            4
+        } else {
+            2
+        };
         assert_eq!((passed, total), (stated, stated), "{}", model.display());
     }
 }

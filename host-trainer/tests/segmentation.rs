@@ -1,5 +1,6 @@
 //! A network that segments, from training to the device's masks.
 #![cfg(feature = "libtorch")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 
@@ -145,7 +146,7 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
     let (mut of_float, mut of_int8, mut of_nothing) = (0.0, 0.0, 0.0);
     let unseen = made_up(&config.network, 100..112);
     for samples in &unseen {
-        let mut judge = |segmenter: &mut dyn Segmenter| {
+        let judge = |segmenter: &mut dyn Segmenter| {
             evaluate(segmenter, "test", samples, &options, &mut |_| ()).unwrap()
         };
         of_float += judge(&mut float).dice;

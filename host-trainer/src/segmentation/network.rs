@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn the_mask_is_as_large_as_the_picture() {
         let network = SegmentationNetwork::default();
-        let graph = network.graph().unwrap();
+        let graph = network.graph().expect("sizes that fit");
         assert_eq!(graph.output_shape(), Shape::grey([128, 128]));
         assert!(graph.first_comparison().is_some());
     }

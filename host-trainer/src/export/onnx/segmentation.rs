@@ -90,7 +90,7 @@ impl Comparison {
             all.push(unit(builder, &sum, 1, &label("mean")));
         }
         if self.grid > 0 {
-            let cell = [height / self.grid, width / self.grid];
+            let cell = [height, width].map(|side| side / self.grid.max(1));
             for (class, weights) in classes.iter().enumerate() {
                 let label = |part: &str| name(&format!("cells{class}.{part}"));
                 let weighted = builder.node("Mul", &[from, weights], &label("weighted"), vec![]);
