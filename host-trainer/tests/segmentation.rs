@@ -129,14 +129,14 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
     let network = fused(&run, &config).unwrap();
     let tasks = made_up(&config.network, 0..8);
     let model = folder.path().join("model");
-    let card = export(&run, &tasks, &model, vec![], &mut |_| ()).unwrap();
+    let card = export(&run, &config, &tasks, &model, vec![], &mut |_| ()).unwrap();
     assert_eq!(SegmentationCard::load(&model).unwrap(), card);
     assert!(card.quantization.agreement > 0.9, "{:?}", card.quantization);
 
     let preprocess = preprocessing(config.network.side).into();
     let mut float = FloatSegmenter::new(Files::new(&network, &preprocess, &[]));
     let artifact = std::fs::read(model.join("model.bin")).unwrap();
-    let mut int8 = Int8Network::of_artifact(artifact.clone()).unwrap();
+    let mut int8 = Int8Network::new(&artifact).unwrap();
     let options = Options {
         shots: 3,
         draws: 4,
@@ -166,7 +166,7 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
     std::fs::create_dir_all(&again).unwrap();
     trained(&again, 120);
     let second = folder.path().join("second").join("model");
-    export(&again, &tasks, &second, vec![], &mut |_| ()).unwrap();
+    export(&again, &config, &tasks, &second, vec![], &mut |_| ()).unwrap();
     assert_eq!(std::fs::read(second.join("model.bin")).unwrap(), artifact);
 }
 

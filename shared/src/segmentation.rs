@@ -12,12 +12,9 @@ use core::fmt;
 use crate::artifact::plan::{Compare, MAX_FEATURES, MAX_REFERENCES};
 use crate::embedding::{MAX_DIM, UNIT, unit_vector};
 
-/// The real number of a component: `1 / 127`.
-pub const SCALE: f32 = 1.0 / UNIT as f32;
-
 /// Of a cell's pixels one in so many must belong to the structure, or to its surroundings, for
 /// a prototype of it.
-const LEAST_SHARE: u64 = 50;
+pub const LEAST_SHARE: u64 = 50;
 
 /// How a record lies in a support set: as so many shots of one dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

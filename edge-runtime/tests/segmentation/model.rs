@@ -14,7 +14,7 @@ use shared::artifact::golden::fill_input;
 use shared::artifact::plan::{Add, Compare, Conv2d, Place, PlanHeader, UnitVectors, Upsample};
 use shared::artifact::{Artifact, Card, Contents, Contract, Step, write};
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
-use shared::segmentation::{RecordShape, SCALE};
+use shared::segmentation::RecordShape;
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat};
 
@@ -243,7 +243,7 @@ impl Network {
                     dim: RecordShape::new(self.record).dim as u16,
                     normalized: false,
                     zero_point: ZERO_POINT,
-                    scale: SCALE,
+                    scale: EmbeddingFormat::UNIT_SCALE,
                 },
                 distance: Distance::Euclidean,
                 fusion: Fusion::Prototype,

@@ -128,8 +128,8 @@ impl ExportArgs {
 /// # Errors
 /// When the run or its data set cannot be read, or the folder not written.
 pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
-    if SegmentationConfig::load(&args.run).is_ok() {
-        return segmentation::run(args, out);
+    if let Ok(config) = SegmentationConfig::load(&args.run) {
+        return segmentation::run(args, &config, out);
     }
     let is_model = !args.run.join(CONFIG).is_file() && args.run.join(CARD).is_file();
     let (source, mut rebuild, from) = match is_model {

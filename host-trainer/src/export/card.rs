@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::quality::Bounds;
@@ -174,14 +175,7 @@ impl ModelCard {
     /// # Errors
     /// When it is missing or malformed; the message names it.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(CARD);
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: expected the card of a model made by `host-trainer quantize`",
-                path.display()
-            )
-        })?;
-        toml::from_str(&text).with_context(|| format!("{}: expected a model card", path.display()))
+        load(folder, "a model card")
     }
 
     /// Writes the card into a model folder.
@@ -200,6 +194,21 @@ impl ModelCard {
             .retain(|old| same.iter().any(|&key| old.get(key) != fresh.get(key)));
         self.figures.push(figures);
     }
+}
+
+/// Reads the card of a model folder, of either kind.
+///
+/// # Errors
+/// When it is missing, or is not the `expected` one; the message names it.
+pub(crate) fn load<C: DeserializeOwned>(folder: &Path, expected: &str) -> Result<C> {
+    let path = folder.join(CARD);
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "{}: expected the card of a model made by `host-trainer quantize`",
+            path.display()
+        )
+    })?;
+    toml::from_str(&text).with_context(|| format!("{}: expected {expected}", path.display()))
 }
 
 /// SHA-256, hexadecimal.

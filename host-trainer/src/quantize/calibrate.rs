@@ -10,7 +10,7 @@ use super::histogram::Histogram;
 use crate::dataset::Tensors;
 
 /// Share of a value's numbers that [`Method::Percentile`] cuts off at each end.
-const CUT: f64 = 1e-4;
+pub(crate) const CUT: f64 = 1e-4;
 
 /// The smallest and the largest number that a value took.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::fused::{FusedGraph, FusedLayer};
 use super::int8::{QuantizedGraph, QuantizedLayer};
-use crate::tower::Shape;
+use crate::tower::{Graph, Layer, Shape};
 
 /// A comparison of a map with references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,18 @@ impl Comparison {
     /// Whether a reference says nothing there.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Graph {
+    /// Numbers of what a reference says, of a network that compares with references.
+    pub fn reference_len(&self) -> usize {
+        let nodes = self.nodes().iter();
+        let comparisons = in_records(nodes.map(|node| match node.layer {
+            Layer::Compare { grid, location } => Some((self.shape(node.inputs[0]), grid, location)),
+            _ => None,
+        }));
+        comparisons.iter().map(|(_, part)| part.len()).sum()
     }
 }
 
@@ -57,11 +69,6 @@ impl QuantizedGraph {
             }
             _ => None,
         }))
-    }
-
-    /// Bytes of what a reference says, of a network that compares with references.
-    pub fn reference_len(&self) -> usize {
-        self.comparisons().iter().map(|(_, part)| part.len()).sum()
     }
 }
 

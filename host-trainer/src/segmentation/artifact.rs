@@ -64,7 +64,7 @@ fn contract(plan: &DevicePlan, preprocess: Preprocess, output: Quantization) -> 
                 dim: shape.dim as u16,
                 normalized: false,
                 zero_point: output.zero_point,
-                scale: shared::segmentation::SCALE,
+                scale: EmbeddingFormat::UNIT_SCALE,
             },
             distance: Distance::Cosine,
             fusion: Fusion::Prototype,

@@ -1,17 +1,13 @@
 //! What segments, behind one trait: the device's int8 engine, and the float network in tract.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::engine::{Engine, SegmentationEngine};
 use edge_runtime::kernels::InstructionSet;
-use shared::Preprocess;
 use shared::artifact::Artifact;
-use shared::preprocess::Quantization;
 use shared::segmentation::References;
 
-use super::artifact::draft;
 use super::float::{Files, FloatNetwork};
-use crate::export::plan::DevicePlan;
 
 /// A preprocessed picture and its mask of 0 and 1.
 pub type Reference<'a> = (&'a [u8], Vec<u8>);
@@ -42,32 +38,26 @@ pub trait Segmenter {
 
 /// The device's int8 engine.
 #[derive(Debug)]
-pub struct Int8Network {
-    engine: PackedInt8Engine<'static>,
+pub struct Int8Network<'a> {
+    engine: PackedInt8Engine<'a>,
     zero_point: u8,
     record_len: usize,
     output_len: usize,
     records: Vec<i8>,
 }
 
-impl Int8Network {
-    /// Runs a plan whose output's bytes mean what `output` says.
-    ///
-    /// # Errors
-    /// When the artifact of it is refused.
-    pub fn new(plan: DevicePlan, preprocess: Preprocess, output: Quantization) -> Result<Self> {
-        Self::of_artifact(draft(plan, preprocess, output)?)
-    }
-
+impl<'a> Int8Network<'a> {
     /// Runs an artifact.
     ///
     /// # Errors
     /// When it is damaged or does not segment.
-    pub fn of_artifact(bytes: Vec<u8>) -> Result<Self> {
-        // It lives as long as the process: models are few.
-        let bytes: &'static [u8] = bytes.leak();
-        let artifact = Artifact::parse(bytes).context("the artifact is refused")?;
+    pub fn new(artifact: &'a [u8]) -> Result<Self> {
+        let artifact = Artifact::parse(artifact).context("the artifact is refused")?;
         let plan = artifact.plan();
+        ensure!(
+            plan.reference_len() > 0,
+            "expected a network that segments, found one that gives embeddings: verify with it"
+        );
         Ok(Self {
             zero_point: artifact.contract().comparison.embedding.zero_point,
             record_len: plan.reference_len(),
@@ -79,7 +69,7 @@ impl Int8Network {
 
     fn fill(&mut self, picture: &[u8]) -> Result<()> {
         let input = self.engine.memory().input;
-        anyhow::ensure!(
+        ensure!(
             input.len() == picture.len(),
             "expected a picture of {} bytes, found {}",
             input.len(),
@@ -90,7 +80,7 @@ impl Int8Network {
     }
 }
 
-impl Segmenter for Int8Network {
+impl Segmenter for Int8Network<'_> {
     fn enroll(&mut self, references: &[Reference<'_>]) -> Result<()> {
         self.records.clear();
         let mut record = vec![0; self.record_len];

@@ -1,7 +1,7 @@
 //! How well structures are found after a few references: Dice coefficients over random draws of
 //! the references.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -195,14 +195,12 @@ fn draw(
             queries.iter().map(|place| others[place]),
         );
     }
-    ensure!(
-        false,
+    bail!(
         "expected {} references that show {name}, and queries of others, among {} pictures of {}, found too few: lower --shots",
         options.shots,
         samples.len(),
         samples.task
-    );
-    unreachable!("refused above")
+    )
 }
 
 fn judge(

@@ -17,7 +17,7 @@ use super::network::SegmentationNetwork;
 use super::quantize::{Quantization, quantize};
 use super::samples::{Samples, preprocessing};
 use crate::checkpoint::{WEIGHTS, read_tensors, write_whole};
-use crate::export::card::sha256;
+use crate::export::card::{self, sha256};
 use crate::export::plan::plan;
 use crate::export::{ARTIFACT, CARD, FLOAT_ONNX, onnx};
 use crate::quantize::fused::FusedGraph;
@@ -92,19 +92,7 @@ impl SegmentationCard {
     /// # Errors
     /// When it is missing, malformed, or of a network that recognizes.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(CARD);
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: expected the card of a model made by `host-trainer quantize`",
-                path.display()
-            )
-        })?;
-        toml::from_str(&text).with_context(|| {
-            format!(
-                "{}: expected the card of a network that segments",
-                path.display()
-            )
-        })
+        card::load(folder, "the card of a network that segments")
     }
 
     /// Writes the card into a model folder.
@@ -131,13 +119,13 @@ pub fn fused(run: &Path, config: &SegmentationConfig) -> Result<FusedGraph> {
 /// When the run is not whole, int8 cannot stand for it, or the folder cannot be written.
 pub fn export(
     run: &Path,
+    config: &SegmentationConfig,
     tasks: &[Samples],
     folder: &Path,
     rebuild: Vec<String>,
     say: &mut dyn FnMut(&str),
 ) -> Result<SegmentationCard> {
-    let config = SegmentationConfig::load(run)?;
-    let fused = fused(run, &config)?;
+    let fused = fused(run, config)?;
     let preprocess = Preprocess::from(preprocessing(config.network.side));
     let (graph, quantization) = quantize(&fused, &preprocess, tasks, say)?;
     let plan = plan(&graph)?;
@@ -193,8 +181,8 @@ pub fn export(
         },
         name: name.into_owned(),
         model_id,
-        tasks: config.tasks,
-        left_out: config.left_out,
+        tasks: config.tasks.clone(),
+        left_out: config.left_out.clone(),
         limits: LIMITS.into(),
         rebuild,
         costs,
@@ -202,8 +190,8 @@ pub fn export(
         files: hashes.into(),
         preprocess,
         seed: config.seed,
-        training: config.training,
-        network: config.network,
+        training: config.training.clone(),
+        network: config.network.clone(),
     };
     card.save(folder)?;
     Ok(card)

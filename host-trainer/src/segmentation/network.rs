@@ -165,21 +165,6 @@ impl SegmentationNetwork {
     }
 }
 
-/// Numbers of what a reference says.
-pub fn record_len(graph: &Graph) -> usize {
-    let nodes = graph.nodes().iter();
-    let parts = nodes.filter_map(|node| match node.layer {
-        Layer::Compare { grid, location } => {
-            let features = graph.shape(node.inputs[0]);
-            let pixels = features.height * features.width;
-            let locations = if location { pixels } else { 0 };
-            Some((2 + 2 * grid * grid) * features.channels + locations)
-        }
-        _ => None,
-    });
-    parts.sum()
-}
-
 /// A convolution, its batch normalization and a rectifier.
 fn rectified(graph: &mut Graph, name: &str, layer: Layer, input: NodeId) -> Result<NodeId> {
     let norm = graph.push_normalized(name, layer, input)?;

@@ -8,13 +8,14 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared::Preprocess;
 
+use super::artifact::draft;
 use super::dice::dice;
 use super::engine::{Int8Network, Segmenter};
 use super::episodes::{Batch, Episodes};
 use super::float::{Files, FloatNetwork};
 use super::samples::Samples;
 use crate::export::plan::plan;
-use crate::quantize::calibrate::{Method, Range};
+use crate::quantize::calibrate::{CUT, Method, Range};
 use crate::quantize::fused::FusedGraph;
 use crate::quantize::histogram::Histogram;
 use crate::quantize::int8::QuantizedGraph;
@@ -24,9 +25,6 @@ const REFERENCES: usize = 5;
 
 /// Episodes that ranges are taken from, and those that ways are compared on.
 const EPISODES: (usize, usize) = (96, 48);
-
-/// Share of numbers that [`Method::Percentile`] cuts off at each end.
-const CUT: f64 = 1e-4;
 
 /// Seed of the episodes.
 const SEED: u64 = 0xca11;
@@ -81,7 +79,8 @@ pub fn quantize(
     let mut tried = vec![];
     for (calibration, ranges) in ways {
         let graph = QuantizedGraph::new(fused, &ranges, preprocess.quantization())?;
-        let mut network = Int8Network::new(plan(&graph)?, *preprocess, graph.output())?;
+        let artifact = draft(plan(&graph)?, *preprocess, graph.output())?;
+        let mut network = Int8Network::new(&artifact)?;
         let mut sum = 0.0;
         for (episode, wanted) in wanted.iter().enumerate() {
             let references = comparing.references(episode);

@@ -1,13 +1,15 @@
 //! Comparison with references as libtorch computes it: episodes of queries, each with its own
 //! references of one structure.
 
+use std::collections::BTreeMap;
+
+use shared::segmentation::LEAST_SHARE;
 use tch::{Kind, Tensor};
+
+use super::graph::{Graph, Layer, NodeId};
 
 /// Added to squared lengths before their roots are taken.
 const EPSILON: f64 = 1e-12;
-
-/// Pixels of a cell that must belong to a structure for a prototype, as a share.
-const LEAST_SHARE: f64 = 1.0 / 50.0;
 
 /// What the references of each episode say at one comparison.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Prototypes {
             let units = unit(&sums, 1).reshape([episodes, references, 2, dim, count]);
             let share = average(&classes.reshape([-1, 1, height, width]), cell);
             let known = share
-                .ge(LEAST_SHARE)
+                .ge(1.0 / LEAST_SHARE as f64)
                 .reshape([episodes, references, 2, count]);
             let all = references * count;
             (
@@ -90,6 +92,25 @@ impl Prototypes {
         all.extend(self.location.as_ref().map(Tensor::shallow_clone));
         Tensor::cat(&all, 1)
     }
+}
+
+/// What references say at each comparison: their features lie behind those of the queries.
+pub(super) fn prototypes(
+    graph: &Graph,
+    outputs: &[Option<Tensor>],
+    masks: &Tensor,
+) -> BTreeMap<NodeId, Prototypes> {
+    let (episodes, references) = (masks.size()[0], masks.size()[1]);
+    let nodes = graph.nodes().iter().enumerate();
+    let comparisons = nodes.filter_map(|(id, node)| {
+        let Layer::Compare { grid, location } = node.layer else {
+            return None;
+        };
+        let features = outputs.get(node.inputs[0])?.as_ref()?;
+        let features = features.narrow(0, episodes, episodes * references);
+        Some((id, Prototypes::new(&features, masks, grid, location)))
+    });
+    comparisons.collect()
 }
 
 /// Scaled to unit length along a dimension.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use shared::preprocess::Quantization;
 use tch::{Device, Kind, Tensor};
 
-use super::comparison::{self, Prototypes};
+use super::comparison;
 use super::graph::{BATCH_NORM_EPSILON, Graph, Layer, Node, NodeId};
 use super::parameters::{self, Initial, Parameters, Specification};
 use super::sequence;
@@ -209,7 +209,7 @@ impl TorchTower {
         let mut prototypes = BTreeMap::new();
         for (id, node) in self.graph.nodes().iter().enumerate() {
             if let Some(masks) = masks.filter(|_| self.graph.first_comparison() == Some(id)) {
-                prototypes = self.prototypes(&outputs, masks);
+                prototypes = comparison::prototypes(&self.graph, &outputs, masks);
                 // From here on only queries go on.
                 for output in outputs.iter_mut().flatten() {
                     *output = output.narrow(0, 0, masks.size()[0]);
@@ -243,25 +243,6 @@ impl TorchTower {
             outputs.push(Some(output));
         }
         outputs.pop().flatten().unwrap_or(input)
-    }
-
-    /// What references say at each comparison: their features lie behind those of the queries.
-    fn prototypes(
-        &self,
-        outputs: &[Option<Tensor>],
-        masks: &Tensor,
-    ) -> BTreeMap<NodeId, Prototypes> {
-        let (episodes, references) = (masks.size()[0], masks.size()[1]);
-        let nodes = self.graph.nodes().iter().enumerate();
-        let comparisons = nodes.filter_map(|(id, node)| {
-            let Layer::Compare { grid, location } = node.layer else {
-                return None;
-            };
-            let features = outputs.get(node.inputs[0])?.as_ref()?;
-            let features = features.narrow(0, episodes, episodes * references);
-            Some((id, Prototypes::new(&features, masks, grid, location)))
-        });
-        comparisons.collect()
     }
 
     /// What a layer of one input makes of it.

@@ -68,7 +68,7 @@ impl Progress {
                         .set_style(style.unwrap_or(ProgressStyle::default_bar()));
                 }
                 self.line(&format!(
-                    "{samples} samples of {classes} classes; {} parameters; on a device {:.2} million multiply-accumulates an embedding, \
+                    "{samples} samples of {classes} classes; {} parameters; on a device {:.2} million multiply-accumulates a pass, \
                      {:.1} KB flash, {:.1} KB memory for activations; {steps} steps",
                     costs.parameters,
                     costs.macs as f64 / 1e6,

@@ -42,8 +42,8 @@ const SAME: [&str; 4] = ["protocol", "engine", "task", "shots"];
 const USUAL_SHOTS: usize = 5;
 
 /// A network, and what it learnt from.
-struct Network {
-    segmenter: Box<dyn Segmenter>,
+struct Network<'a> {
+    segmenter: Box<dyn Segmenter + 'a>,
     engine: &'static str,
     tasks: Vec<String>,
     preprocess: PicturePreprocess,
@@ -54,7 +54,8 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         args.dataset.is_none_or(|name| name == DatasetName::Medseg),
         "expected --dataset medseg with --protocol segmentation, found another"
     );
-    let mut network = open(args)?;
+    let mut artifact = vec![];
+    let mut network = open(args, &mut artifact)?;
     let tasks = dataset::load(args.data.data.as_deref())?;
     let tasks = chosen(&tasks, args.segmentation.task.as_deref())?;
     let options = Options {
@@ -63,7 +64,6 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         queries: args.segmentation.pictures,
         seed: args.seed,
     };
-    let mut reports = vec![];
     for task in tasks {
         // Of a task that it learnt from only subjects that it did not learn from judge.
         let is_learnt = network.tasks.contains(&task.name);
@@ -82,7 +82,6 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         } else {
             print(&report, is_learnt, out)?;
         }
-        reports.push(report);
     }
     Ok(())
 }
@@ -102,8 +101,9 @@ fn chosen<'a>(tasks: &'a [Task], asked: Option<&str>) -> Result<Vec<&'a Task>> {
     Ok(found)
 }
 
-/// A run's network in real numbers, or a model's in either.
-fn open(args: &EvaluateArgs) -> Result<Network> {
+/// A run's network in real numbers, or a model's in either; `artifact` keeps the bytes of one in
+/// int8.
+fn open<'a>(args: &EvaluateArgs, artifact: &'a mut Vec<u8>) -> Result<Network<'a>> {
     let folder = args.model.as_path();
     if folder.join(CONFIG).is_file() {
         let config = SegmentationConfig::load(folder)?;
@@ -121,18 +121,17 @@ fn open(args: &EvaluateArgs) -> Result<Network> {
         bail!("expected a network over pictures, found one over sequences");
     };
     let side = card.network.side;
-    let (segmenter, engine): (Box<dyn Segmenter>, _) = match (args.engine, args.precision) {
+    let (segmenter, engine): (Box<dyn Segmenter + 'a>, _) = match (args.engine, args.precision) {
         (EngineName::Int8, None | Some(Precision::Int8)) => {
-            let artifact = read(folder, ARTIFACT, MAX_LEN.into())?;
-            (Box::new(Int8Network::of_artifact(artifact)?), "int8")
+            *artifact = read(folder, ARTIFACT, MAX_LEN.into())?;
+            (Box::new(Int8Network::new(artifact)?), "int8")
         }
         (EngineName::Tract, None | Some(Precision::Float)) => {
-            let graph = card.network.graph()?;
             let files = Files {
                 record: read(folder, RECORD_ONNX, import::MAX_LEN as u64)?,
                 query: read(folder, FLOAT_ONNX, import::MAX_LEN as u64)?,
                 size: [side; 2],
-                record_len: crate::segmentation::network::record_len(&graph),
+                record_len: card.network.graph()?.reference_len(),
             };
             (Box::new(FloatSegmenter::new(files)), "tract-float")
         }

@@ -18,8 +18,11 @@ const TASKS: u64 = 60;
 /// Pictures of each.
 const CASES: usize = 8;
 
-pub(super) fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
-    let config = SegmentationConfig::load(&args.run)?;
+pub(super) fn run(
+    args: &QuantizeArgs,
+    config: &SegmentationConfig,
+    out: &mut impl Write,
+) -> Result<()> {
     let preprocess = preprocessing(config.network.side);
     let samples = |task: &Task| {
         Samples::new(task, &preprocess, |case| {
@@ -39,12 +42,17 @@ pub(super) fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
     let samples: Vec<Samples> = learnt.map(samples).collect::<Result<_>>()?;
     let (from, to) = (relative(&args.run), relative(&args.out));
     let rebuild = vec![
-        train(&config, &from)?,
+        train(config, &from)?,
         format!("{PROGRAM} quantize {from} --out {to}"),
     ];
-    let card = export(&args.run, &samples, &args.out, rebuild, &mut |what| {
-        tell(what)
-    })?;
+    let card = export(
+        &args.run,
+        config,
+        &samples,
+        &args.out,
+        rebuild,
+        &mut |what| tell(what),
+    )?;
     match args.export.json {
         true => Ok(writeln!(out, "{}", serde_json::to_string(&card)?)?),
         false => print(&card, out),

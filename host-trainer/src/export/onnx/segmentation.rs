@@ -1,14 +1,12 @@
 //! Comparison with references in ONNX operators: what a reference says of a structure, and how
 //! like it each pixel of a query is.
 
+use shared::segmentation::LEAST_SHARE;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::builder::{Builder, integer, integers, text, window};
 use crate::quantize::comparison::Comparison;
 use crate::tower::Shape;
-
-/// Pixels of a cell that must belong to a structure for a prototype, as a share.
-const LEAST_SHARE: f32 = 1.0 / 50.0;
 
 impl Comparison {
     /// Adds the comparison of `from`, `[batch, channels, height, width]` of unit vectors, with
@@ -97,7 +95,7 @@ impl Comparison {
                 let sums = average(builder, &weighted, cell, &label("sums"));
                 let units = unit(builder, &sums, 1, &label("units"));
                 let share = average(builder, weights, cell, &label("share"));
-                let least = builder.float(&label("least"), &[], &[LEAST_SHARE]);
+                let least = builder.float(&label("least"), &[], &[1.0 / LEAST_SHARE as f32]);
                 let inputs = [share.as_str(), &least];
                 let few = builder.node("Less", &inputs, &label("few"), vec![]);
                 let zero = builder.float(&label("zero"), &[], &[0.0]);
