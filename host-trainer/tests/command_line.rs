@@ -399,4 +399,14 @@ fn a_small_data_set_is_cross_validated() {
     }
     assert!(folder.path().join("folds/fold-3/model/model.bin").is_file());
     refused(&arguments, &["fold-1", "found one", "--out"]);
+
+    // As if it had been interrupted before the third fold was exported.
+    fs::remove_dir_all(folder.path().join("folds/fold-3/model")).unwrap();
+    arguments.push("--resume");
+    let again = host_trainer(&arguments);
+    assert_eq!(again.stdout, output.stdout, "{again:?}");
+    let words = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(words.matches("calibrating").count(), 1, "{words}");
+    arguments.extend(["--seed", "2"]);
+    refused(&arguments, &["fold-1", "settings", "--out"]);
 }

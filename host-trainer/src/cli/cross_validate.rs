@@ -7,24 +7,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::{DataArgs, count, percent, tell, with_interval};
 use crate::checkpoint::Run;
-use crate::config::CONFIG;
+use crate::config::{CONFIG, RunConfig};
 use crate::dataset::{Dataset, DatasetName};
 use crate::engine::{Embedder, EngineName, open};
 use crate::evaluate::cross_validation::{Report, evaluate, folds};
 use crate::evaluate::operating_points;
+use crate::export::CARD;
 use crate::export::model::{Options, Source, export};
-use crate::train::Trainer;
 use crate::train::device::Choice;
 use crate::train::progress::Progress;
+use crate::train::{Trainer, resume};
 
 /// Train and judge a network for each fold of the classes, beside pixels and eigenfaces
 ///
 /// Every class is judged once, by an int8 network that has not seen it: all pairs of
 /// genuine samples of a fold, as a device compares them after one enrolment shot. The
 /// pairs of all folds together give the equal error rate; its interval is over classes.
+/// Beside it are those of classes enrolled with several shots.
 /// With published lists of pairs, as Labeled Faces in the Wild has, these are the folds.
 #[derive(Debug, Args)]
 pub struct CrossValidateArgs {
@@ -40,6 +42,12 @@ pub struct CrossValidateArgs {
     /// The folder of the folds' runs and models [default: runs/DATASET-folds]
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Begin each fold with the weights of this run on other data, and read pictures as it does
+    #[arg(long, value_name = "RUN")]
+    pretrained: Option<PathBuf>,
+    /// Go on with folds that were interrupted, and take those that are done as they are
+    #[arg(long)]
+    resume: bool,
     /// Where to train
     #[arg(long, value_enum, default_value = "auto")]
     device: Choice,
@@ -63,11 +71,13 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
     for fold in 1..=folds {
         let run = folder.join(format!("fold-{fold}/run"));
         ensure!(
-            !run.join(CONFIG).is_file(),
-            "{}: expected no run there, found one: remove it, or choose another --out",
+            args.resume || !run.join(CONFIG).is_file(),
+            "{}: expected no run there, found one: go on with it by --resume, or choose another --out",
             run.display()
         );
     }
+    let pretrained = args.pretrained.as_deref().map(Run::load).transpose()?;
+    let pretrained = pretrained.as_ref();
     let report = evaluate(&dataset, folds, &mut |fold, dataset| {
         let folder = folder.join(format!("fold-{}", fold + 1));
         tell(format_args!(
@@ -76,7 +86,8 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
             folds,
             folder.display()
         ));
-        train(args, dataset, &folder.join("run"), &folder.join("model"))
+        let [run, model] = ["run", "model"].map(|name| folder.join(name));
+        train(args, dataset, pretrained, &run, &model)
     })?;
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
@@ -85,18 +96,39 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Trains as usual, quantizes, exports, and opens the model on the device's engine.
+/// Trains as usual, quantizes, exports, and opens the model on the device's engine. What is there
+/// already is not done again.
 fn train(
     args: &CrossValidateArgs,
     dataset: &Dataset,
+    pretrained: Option<&Run>,
     run: &Path,
     model: &Path,
 ) -> Result<Box<dyn Embedder>> {
     // Better now than after the training.
     operating_points::check(dataset)?;
     fs::create_dir_all(run).with_context(|| format!("{}: cannot be made", run.display()))?;
-    let config = args.settings.config(args.dataset, dataset, None)?;
-    let mut trainer = Trainer::new(config, dataset, args.device.open()?)?;
+    let base = pretrained.map(|run| settings::like(args.dataset, dataset, &run.config));
+    let config = args.settings.config(args.dataset, dataset, base)?;
+    if run.join(CONFIG).is_file() {
+        ensure!(
+            RunConfig::load(run)? == config,
+            "{}: expected a run with these settings, found one with others: give the same, or choose another --out",
+            run.display()
+        );
+        // The card is written last.
+        if model.join(CARD).is_file() {
+            return open(model, EngineName::Int8, None);
+        }
+    }
+    let device = args.device.open()?;
+    let mut trainer = match pretrained {
+        Some(run) => Trainer::pretrained(config, run, dataset, device)?,
+        None => Trainer::new(config, dataset, device)?,
+    };
+    if run.join(resume::RESUME).is_file() {
+        resume::restore(&mut trainer, run)?;
+    }
     let mut progress = Progress::new(run)?;
     trainer.run(run, &mut |event| progress.show(event))?;
     let options = Options::default();
@@ -131,6 +163,15 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
             with_interval(method.eer, method.eer_ci95),
             folds.join(", ")
         )?;
+        for enrolled in &method.enrolled {
+            writeln!(
+                out,
+                "            EER {} with {} shots enrolled ({})",
+                with_interval(enrolled.eer, enrolled.eer_ci95),
+                enrolled.shots,
+                format!("{:?}", enrolled.fusion).to_lowercase()
+            )?;
+        }
         if let Some(accuracy) = &method.accuracy {
             let lists: Vec<String> = accuracy.lists.iter().map(|&list| percent(list)).collect();
             writeln!(

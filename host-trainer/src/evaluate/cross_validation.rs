@@ -22,8 +22,8 @@ use super::baselines::{Eigenfaces, mean_free_pixels};
 use super::pair_lists::{self, best_threshold, mean, standard_error};
 use super::reference::Reference;
 use super::scores::{Score, Scores, TrueAccepts};
-use super::{Embedded, precision};
-use crate::dataset::{Dataset, Kind, Part, Split, Tensors};
+use super::{Embedded, fusions, precision};
+use crate::dataset::{ClassSamples, Dataset, Kind, Part, Split, Tensors};
 use crate::engine::{Embedder, Embeddings};
 
 /// Numbers of eigenfaces to choose from.
@@ -34,6 +34,9 @@ const MOST_PICTURES: usize = 1000;
 
 /// Pictures that choose the number of eigenfaces, each compared with each, at most.
 const MOST_CHOOSING: usize = 600;
+
+/// Numbers of samples that classes are also enrolled with, where they have more.
+const SHOTS: [usize; 2] = [3, 5];
 
 /// What a cross-validation found; rates are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -69,11 +72,27 @@ pub struct Method {
     pub eer_ci95: [f64; 2],
     /// Equal error rate of each fold at its own threshold.
     pub fold_eers: Vec<f64>,
+    /// The same of classes enrolled with several samples.
+    pub enrolled: Vec<Enrolled>,
     /// True accepts of the pairs of all folds.
     pub true_accepts: Vec<TrueAccepts>,
     /// Of published lists: the share of right answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Accuracy>,
+}
+
+/// How good it is where classes are enrolled with their first samples, and all others are tried:
+/// of all folds at one threshold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Enrolled {
+    /// Samples that a class is enrolled with.
+    pub shots: usize,
+    /// How their distances become one.
+    pub fusion: Fusion,
+    /// Equal error rate.
+    pub eer: f64,
+    /// Its 95 % interval, over classes.
+    pub eer_ci95: [f64; 2],
 }
 
 /// The share of right answers to published lists, at thresholds from other lists.
@@ -165,9 +184,11 @@ struct Fold {
 }
 
 /// The pairs of one fold's classes by one method, and the share of right answers to them
-/// where they are a published list.
+/// where they are a published list; else also comparisons with classes of several samples.
 struct Compared {
     scores: Vec<Score>,
+    /// For each of [`SHOTS`] and each way to make one distance of several.
+    enrolled: Vec<(usize, Fusion, Vec<Score>)>,
     accuracy: Option<f64>,
 }
 
@@ -176,6 +197,18 @@ impl Compared {
         if dataset.pairs.len() < 2 {
             return Self {
                 scores: all_pairs(&test.tensors, &test.embeddings, comparison),
+                enrolled: SHOTS
+                    .into_iter()
+                    .flat_map(|shots| fusions::ALL.map(|fusion| (shots, fusion)))
+                    .map(|(shots, fusion)| {
+                        let comparison = Comparison {
+                            fusion,
+                            ..comparison
+                        };
+                        let scores = enrolled(&test.tensors, &test.embeddings, comparison, shots);
+                        (shots, fusion, scores)
+                    })
+                    .collect(),
                 accuracy: None,
             };
         }
@@ -189,6 +222,7 @@ impl Compared {
         Self {
             accuracy: right.map(|right| right as f64 / scores.len().max(1) as f64),
             scores,
+            enrolled: vec![],
         }
     }
 }
@@ -236,8 +270,25 @@ impl Method {
             standard_error,
             lists: accuracies.clone(),
         });
+        let of_way = |place: usize| {
+            let (shots, fusion, _) = &folds.first()?.enrolled[place];
+            let all = folds.iter().flat_map(|fold| &fold.enrolled[place].2);
+            let scores: Vec<Score> = all.copied().collect();
+            // A fold may have no class of so many samples.
+            (!scores.is_empty()).then(|| {
+                let scores = Scores::new(scores, classes);
+                Enrolled {
+                    shots: *shots,
+                    fusion: *fusion,
+                    eer: scores.eer(),
+                    eer_ci95: scores.eer_interval(),
+                }
+            })
+        };
+        let ways = folds.first().map_or(0, |fold| fold.enrolled.len());
         Self {
             method,
+            enrolled: (0..ways).filter_map(of_way).collect(),
             eer: pooled.eer(),
             eer_ci95: pooled.eer_interval(),
             fold_eers: folds.iter().map(of_fold).collect(),
@@ -286,6 +337,34 @@ fn all_pairs(tensors: &Tensors, embeddings: &Embeddings, comparison: Comparison)
     pairs.collect()
 }
 
+/// Every class with more than `shots` genuine samples, enrolled with the first ones, compared with
+/// the other genuine samples of all these classes.
+fn enrolled(
+    tensors: &Tensors,
+    embeddings: &Embeddings,
+    comparison: Comparison,
+    shots: usize,
+) -> Vec<Score> {
+    let classes = tensors.by_class(shots + 1);
+    if classes.len() < 2 {
+        return vec![];
+    }
+    let of_class = |own: &ClassSamples| {
+        let reference = Reference::new(embeddings, &own.genuine[..shots], comparison);
+        let probes = classes.iter().flat_map(|class| &class.genuine[shots..]);
+        let score = |&probe: &usize| {
+            let classes = [own.class, tensors.classes[probe]];
+            Score {
+                distance: reference.distance(embeddings.get(probe)),
+                classes,
+                is_genuine: classes[0] == classes[1],
+            }
+        };
+        probes.map(score).collect::<Vec<_>>()
+    };
+    classes.iter().flat_map(of_class).collect()
+}
+
 /// The comparison of real-numbered vectors that are used as they are.
 fn of_floats(distance: Distance) -> Comparison {
     Comparison {
@@ -301,134 +380,4 @@ fn of_floats(distance: Distance) -> Comparison {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-    use std::collections::BTreeSet;
-    use std::sync::Arc;
-
-    use image::GrayImage;
-    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
-
-    use super::*;
-    use crate::dataset::{Class, Sample, Source};
-    use crate::engine::ModelFacts;
-
-    const CLASSES: u32 = 9;
-    const SAMPLES: u32 = 3;
-
-    /// Each class has its own grey on the left; on the right is the sample's.
-    fn dataset() -> Dataset {
-        let class = |index: u32| Class {
-            name: format!("class {index}"),
-            group: String::new(),
-        };
-        let classes: Vec<Class> = (0..CLASSES).map(class).collect();
-        let sample = |index: u32| {
-            let (class, number) = (index / SAMPLES, index % SAMPLES);
-            let pixels = vec![10 + 20 * class as u8, 77 * number as u8];
-            Sample {
-                class,
-                kind: Kind::Genuine,
-                name: format!("sample {index}"),
-                source: Source::Generated(Arc::new(move || {
-                    GrayImage::from_raw(2, 1, pixels.clone()).unwrap()
-                })),
-            }
-        };
-        Dataset {
-            name: "greys".into(),
-            terms: "none".into(),
-            split: Split::by_hash(&classes),
-            classes,
-            samples: (0..CLASSES * SAMPLES).map(sample).collect(),
-            pairs: vec![],
-            preprocess: PicturePreprocess {
-                width: 2,
-                height: 1,
-                colour: Colour::Grey,
-                tone: Tone::Keep,
-                crop: Crop::Whole,
-                fit: Fit::Stretch,
-                quantization: Quantization {
-                    scale: 1.0,
-                    zero_point: 0,
-                },
-            }
-            .into(),
-        }
-    }
-
-    /// Sees one of the two pixels; in one fold the wrong one.
-    struct OnePixel {
-        facts: ModelFacts,
-        which: usize,
-    }
-
-    impl Embedder for OnePixel {
-        fn engine(&self) -> &'static str {
-            "test"
-        }
-
-        fn facts(&self) -> &ModelFacts {
-            &self.facts
-        }
-
-        fn embed(&mut self, inputs: &[u8]) -> Result<Embeddings> {
-            let seen = inputs.chunks(2).map(|both| f32::from(both[self.which]));
-            Ok(Embeddings::Float {
-                dim: 1,
-                values: seen.collect(),
-            })
-        }
-    }
-
-    #[test]
-    fn every_class_is_judged_once_by_a_network_that_did_not_see_it() {
-        let mut judged = vec![];
-        let report = evaluate(&dataset(), 3, &mut |number, fold| {
-            let of = |part| -> BTreeSet<u32> {
-                let samples = fold.split.samples(fold, part);
-                samples
-                    .iter()
-                    .map(|&s| fold.samples[s as usize].class)
-                    .collect()
-            };
-            let [train, validation, test] = [Part::Train, Part::Validation, Part::Test].map(of);
-            assert!(test.is_disjoint(&train) && test.is_disjoint(&validation));
-            assert!(train.is_disjoint(&validation));
-            judged.extend(test);
-            Ok(Box::new(OnePixel {
-                facts: ModelFacts {
-                    model_id: None,
-                    preprocess: fold.preprocess,
-                    comparison: of_floats(Distance::Euclidean),
-                },
-                which: usize::from(number == 1),
-            }))
-        })
-        .unwrap();
-        judged.sort_unstable();
-        assert_eq!(judged, (0..CLASSES).collect::<Vec<_>>());
-        // Three folds of three classes of three samples: 9 pairs of one class each, 27 of two.
-        assert_eq!(report.genuine_comparisons, 27);
-        assert_eq!(report.impostor_comparisons, 81);
-        let network = &report.methods[0];
-        assert_eq!(network.fold_eers[0], 0.0);
-        assert!(network.fold_eers[1] > 0.5, "{network:?}");
-        assert_eq!(network.fold_eers[2], 0.0);
-        // All pairs at one threshold. At distance 0 are 18 of 27 genuine pairs, and 9 of
-        // the 81 impostors, of the fold that sees the wrong pixel; its genuine pairs are
-        // beyond 76, where most impostors are accepted.
-        let between = 1.0 / 9.0..=1.0 / 3.0 + 1e-9;
-        assert!(between.contains(&network.eer), "{network:?}");
-        assert!(network.eer_ci95[0] <= network.eer && network.eer <= network.eer_ci95[1]);
-        assert_eq!(report.methods.len(), 3);
-    }
-
-    #[test]
-    fn too_few_classes_are_told_before_the_first_training() {
-        let refused = evaluate(&dataset(), 5, &mut |_, _| unreachable!()).unwrap_err();
-        assert!(refused.to_string().contains("found 9"), "{refused}");
-    }
-}
+mod tests;
