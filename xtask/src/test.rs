@@ -213,8 +213,8 @@ fn bare_metal(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Compares the vector instructions of 64-bit Arm with the definition, on a processor that
-/// has the dot product and on one that has not. Emulation is slow, so with fewer cases.
+/// Compares the vector instructions of 64-bit Arm with the definition, and what has none, on a
+/// processor that has the dot product and on one that has not. Emulation is slow, so with fewer cases.
 fn kernels_on_arm(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
     for processor in ["max", "cortex-a53"] {
         let Some(mut cargo) = aarch64::cargo(workspace, "test", processor) else {
@@ -230,6 +230,10 @@ fn kernels_on_arm(workspace: &Workspace, locked: Option<&str>) -> Result<()> {
                 "packed_engine",
                 "--test",
                 "search",
+                "--test",
+                "recurrent",
+                "--test",
+                "segmentation",
             ])
             .args(locked)
             .arg("--target-dir")
