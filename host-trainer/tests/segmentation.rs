@@ -4,15 +4,20 @@
 
 use std::path::Path;
 
+use host_trainer::checkpoint::{WEIGHTS, read_tensors};
+use host_trainer::engine::{EngineName, Precision};
 use host_trainer::export::costs::costs_of;
 use host_trainer::quantize::fused::FusedGraph;
+use host_trainer::report::segmentation::{Judged, Subject, judge, render};
 use host_trainer::segmentation::config::{Kind, SegmentationConfig, SegmentationTraining};
 use host_trainer::segmentation::dataset::synthetic;
-use host_trainer::segmentation::engine::{FloatSegmenter, Int8Network, Reference, Segmenter};
+use host_trainer::segmentation::engine::{
+    Reference, Segmenter, TractNetwork, TractSegmenter, open,
+};
 use host_trainer::segmentation::evaluate::{Options, evaluate};
 use host_trainer::segmentation::export::{SegmentationCard, export, fused};
-use host_trainer::segmentation::float::{Files, FloatNetwork};
 use host_trainer::segmentation::network::SegmentationNetwork;
+use host_trainer::segmentation::onnx::Files;
 use host_trainer::segmentation::samples::{Samples, preprocessing};
 use host_trainer::segmentation::train::{Data, train};
 use host_trainer::tower::torch::{Mode, TorchTower};
@@ -26,7 +31,7 @@ fn small() -> SegmentationNetwork {
         features: 8,
         compared: vec![1, 2],
         cells: 2,
-        location: true,
+        located: vec![1, 2],
     }
 }
 
@@ -57,20 +62,51 @@ fn config(network: SegmentationNetwork, steps: usize) -> SegmentationConfig {
 
 fn trained(folder: &Path, steps: usize) -> (SegmentationConfig, f64) {
     let config = config(small(), steps);
+    let dice = train_from(None, &config, folder);
+    (config, dice)
+}
+
+fn train_from(pretrained: Option<&Path>, config: &SegmentationConfig, folder: &Path) -> f64 {
     let data = Data {
         real: vec![],
         synthetic: made_up(&config.network, 0..60),
         validation: made_up(&config.network, 60..70),
     };
     let costs = costs_of(&config.network.graph().unwrap()).unwrap();
-    let dice = train(&config, &data, Device::Cpu, folder, costs, &mut |_| ()).unwrap();
-    (config, dice)
+    let pretrained = pretrained.map(|run| read_tensors(&run.join(WEIGHTS)).unwrap().0);
+    let pretrained = pretrained.as_ref();
+    let device = Device::Cpu;
+    train(
+        config,
+        &data,
+        pretrained,
+        device,
+        folder,
+        costs,
+        &mut |_| (),
+    )
+    .unwrap()
 }
 
-/// All real numbers of a mask's logits agree: libtorch's graph of episodes and both ONNX graphs
-/// in tract.
+/// With next to no training, the weights are those that it began with.
 #[test]
-fn libtorch_and_both_graphs_in_tract_agree() {
+fn a_training_goes_on_from_another_runs_weights() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [base, on, fresh] = folders.each_ref().map(|folder| folder.path());
+    let (mut config, dice) = trained(base, 60);
+    config.training.steps = 1;
+    config.training.learning_rate = 1e-9;
+    config.training.average = 0.0;
+    let of_base = train_from(Some(base), &config, on);
+    let of_none = train_from(None, &config, fresh);
+    assert!((of_base - dice).abs() < 0.02, "{of_base} {dice}");
+    assert!(of_none < dice - 0.05, "{of_none} {dice}");
+}
+
+/// All real numbers of a mask's logits agree: libtorch's graph of episodes, and both ONNX graphs
+/// in tract and in ONNX Runtime.
+#[test]
+fn libtorch_and_both_graphs_agree() {
     tch::manual_seed(5);
     let network = small();
     let graph = network.graph().unwrap();
@@ -97,8 +133,8 @@ fn libtorch_and_both_graphs_in_tract_agree() {
         tch::no_grad(|| tower.segment(&tower.dequantize(&pictures), &masks, Mode::Inference));
     let torch: Vec<f32> = Vec::try_from(logits.reshape(-1)).unwrap();
 
-    let files = Files::new(&fused, &preprocess.into(), &[]);
-    let tract = FloatNetwork::new(&files, 3).unwrap();
+    let files = Files::float(&fused, &preprocess.into(), &[]);
+    let tract = TractNetwork::new(&files, 3).unwrap();
     let records: Vec<f32> = references
         .iter()
         .flat_map(|&index| {
@@ -111,11 +147,27 @@ fn libtorch_and_both_graphs_in_tract_agree() {
     let scale = torch
         .iter()
         .fold(0.0f32, |most, value| most.max(value.abs()));
-    let farthest = torch
-        .iter()
-        .zip(&found[0])
-        .fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
-    assert!(farthest <= 1e-4 * scale.max(1.0), "{farthest} of {scale}");
+    let farthest = |found: &[f32]| {
+        let pairs = torch.iter().zip(found);
+        pairs.fold(0.0f32, |most, (a, b)| most.max((a - b).abs()))
+    };
+    let farthest_of_tract = farthest(&found[0]);
+    assert!(
+        farthest_of_tract <= 1e-4 * scale.max(1.0),
+        "{farthest_of_tract} of {scale}"
+    );
+
+    #[cfg(feature = "ort")]
+    {
+        use host_trainer::segmentation::engine::ort::OrtSegmenter;
+
+        let mut ort = OrtSegmenter::new(&files, Precision::Float).unwrap();
+        let references = references.map(|index| (samples.picture(index), samples.mask(index, 0)));
+        ort.enroll(&references).unwrap();
+        let found = ort.logits(samples.picture(query)).unwrap();
+        let farthest = farthest(&found);
+        assert!(farthest <= 1e-4 * scale.max(1.0), "{farthest} of {scale}");
+    }
 }
 
 /// The whole way: training lowers nothing less than half of what is wrong, int8 keeps it, the
@@ -126,40 +178,51 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
     let run = folder.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
     let (config, _) = trained(&run, 120);
-    let network = fused(&run, &config).unwrap();
     let tasks = made_up(&config.network, 0..8);
     let model = folder.path().join("model");
     let card = export(&run, &config, &tasks, &model, vec![], &mut |_| ()).unwrap();
     assert_eq!(SegmentationCard::load(&model).unwrap(), card);
     assert!(card.quantization.agreement > 0.9, "{:?}", card.quantization);
 
-    let preprocess = preprocessing(config.network.side).into();
-    let mut float = FloatSegmenter::new(Files::new(&network, &preprocess, &[]));
-    let artifact = std::fs::read(model.join("model.bin")).unwrap();
-    let mut int8 = Int8Network::new(&artifact).unwrap();
     let options = Options {
         shots: 3,
         draws: 4,
         queries: 3,
         seed: 1,
     };
-    let (mut of_float, mut of_int8, mut of_nothing) = (0.0, 0.0, 0.0);
     let unseen = made_up(&config.network, 100..112);
-    for samples in &unseen {
-        let judge = |segmenter: &mut dyn Segmenter| {
-            evaluate(segmenter, "test", samples, &options, &mut |_| ()).unwrap()
-        };
-        of_float += judge(&mut float).dice;
-        let report = judge(&mut int8);
-        of_int8 += report.dice;
-        of_nothing += report.baselines.all_foreground;
-        assert!(report.ci95[0] <= report.dice && report.dice <= report.ci95[1]);
-    }
-    assert!(
-        (of_float - of_int8).abs() / 12.0 < 0.03,
-        "{of_float} {of_int8}"
-    );
-    assert!(of_int8 > 1.2 * of_nothing, "{of_int8} {of_nothing}");
+    let count = unseen.len() as f64;
+    let judge = |folder: &Path, engine, precision| {
+        let mut artifact = vec![];
+        let mut network = open(folder, engine, Some(precision), &mut artifact).unwrap();
+        let (mut dice, mut of_nothing) = (0.0, 0.0);
+        for samples in &unseen {
+            let report = evaluate(&mut network, samples, &options, &mut |_| ()).unwrap();
+            assert!(report.ci95[0] <= report.dice && report.dice <= report.ci95[1]);
+            dice += report.dice / count;
+            of_nothing += report.baselines.all_foreground / count;
+        }
+        (dice, of_nothing)
+    };
+    let (int8, nothing) = judge(&model, EngineName::Int8, Precision::Int8);
+    assert!(int8 > 1.2 * nothing, "{int8} {nothing}");
+    let others = [
+        (&model, EngineName::Tract, Precision::Float),
+        (&run, EngineName::Tract, Precision::Float),
+        (&model, EngineName::Tract, Precision::Int8),
+    ];
+    let [float, of_run, quantized] =
+        others.map(|(folder, engine, precision)| judge(folder, engine, precision).0);
+    assert!((float - int8).abs() < 0.03, "{float} {int8}");
+    assert_eq!(float, of_run);
+    // Bytes of comparisons may differ by one.
+    assert!((quantized - int8).abs() < 0.005, "{quantized} {int8}");
+
+    // A run has no integers.
+    let refused = open(&run, EngineName::Int8, None, &mut vec![])
+        .err()
+        .unwrap();
+    assert!(refused.to_string().contains("quantize"), "{refused}");
 
     // Another training of the same seed is the same.
     let again = folder.path().join("again");
@@ -167,7 +230,8 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
     trained(&again, 120);
     let second = folder.path().join("second").join("model");
     export(&again, &config, &tasks, &second, vec![], &mut |_| ()).unwrap();
-    assert_eq!(std::fs::read(second.join("model.bin")).unwrap(), artifact);
+    let [first, second] = [model, second].map(|folder| std::fs::read(folder.join("model.bin")));
+    assert_eq!(first.unwrap(), second.unwrap());
 }
 
 /// Masks depend on what references say.
@@ -177,7 +241,7 @@ fn the_same_query_gives_another_mask_after_other_references() {
     let (config, _) = trained(folder.path(), 60);
     let network = fused(folder.path(), &config).unwrap();
     let preprocess = preprocessing(config.network.side).into();
-    let mut float = FloatSegmenter::new(Files::new(&network, &preprocess, &[]));
+    let mut float = TractSegmenter::new(Files::float(&network, &preprocess, &[]));
     let samples = &made_up(&config.network, 2..3)[0];
     let reference: [Reference<'_>; 1] = [(samples.picture(1), samples.mask(1, 0))];
     let inverse: [Reference<'_>; 1] = [(
@@ -187,4 +251,51 @@ fn the_same_query_gives_another_mask_after_other_references() {
     let mask = float.segment(samples.picture(0), &reference).unwrap();
     let other = float.segment(samples.picture(0), &inverse).unwrap();
     assert_ne!(mask, other);
+}
+
+/// The page shows each structure's figures at each number of references that there are pictures
+/// for, and three queries; twice the same.
+#[test]
+fn a_report_shows_figures_and_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, _) = trained(folder.path(), 2);
+    let page = || {
+        let mut artifact = vec![];
+        let engine = EngineName::Tract;
+        let mut network = open(folder.path(), engine, None, &mut artifact).unwrap();
+        // Eight pictures: enough for five references, too few for sixteen.
+        let tasks = made_up(&config.network, 2..4);
+        let judged = tasks
+            .iter()
+            .map(|task| judge(&mut network, task, false).unwrap());
+        let judged: Vec<Judged> = judged.collect();
+        for task in &judged {
+            let shots: Vec<usize> = task.reports.iter().map(|report| report.shots).collect();
+            assert_eq!(shots, [1, 5]);
+            let [(name, examples)] = &task.examples[..] else {
+                panic!("expected one structure, found {:?}", task.examples);
+            };
+            assert_eq!(name, "target");
+            assert!(examples.is_sorted_by(|a, b| a.dice >= b.dice));
+        }
+        let subject = Subject {
+            name: "tiny".into(),
+            config: config.clone(),
+            exported: None,
+            history: None,
+        };
+        render(&subject, &network, &judged).unwrap()
+    };
+    let html = page();
+    // Two tasks, three queries of each, twice.
+    assert_eq!(html.matches("data:image/png;base64,").count(), 12);
+    for text in [
+        "tiny",
+        "Dice against references",
+        "Nearest mask",
+        "Nothing of this task",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    assert_eq!(page(), html);
 }

@@ -1,7 +1,7 @@
 //! `host-trainer quantize`.
 
 mod print;
-mod segmentation;
+pub(in crate::cli) mod segmentation;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! `host-trainer report`.
 
+mod segmentation;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -39,6 +41,10 @@ pub struct ReportArgs {
     /// Enrolled samples per class [default: the most of 5, 3 and 1 that the data allow]
     #[arg(long, value_parser = count(1, 255))]
     shots: Option<usize>,
+    /// The task whose structures are to be found, of a network that segments [default: all that
+    /// there are]
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
     /// Put pictures of samples into the page even of data that may be biometric
     #[arg(long)]
     thumbnails: bool,
@@ -64,6 +70,9 @@ struct Answer {
 /// # Errors
 /// When model or data cannot be read, the engine fails, or the file cannot be written.
 pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<()> {
+    if let Some(subject) = segmentation::subject(args)? {
+        return segmentation::run(args, &subject, out);
+    }
     let subject = Subject::load(&args.model)?;
     let name = match args.dataset {
         Some(name) => name,

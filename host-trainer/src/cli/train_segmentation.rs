@@ -1,12 +1,14 @@
 //! `host-trainer train-segmentation`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rayon::prelude::*;
 
-use super::{DataArgs, tell};
+use super::quantize::segmentation::{self, commands};
+use super::{DataArgs, finetune, tell};
+use crate::checkpoint::{WEIGHTS, read_tensors};
 use crate::config::CONFIG;
 use crate::dataset::Part;
 use crate::export::costs::costs_of;
@@ -15,6 +17,7 @@ use crate::segmentation::dataset::split::part_of;
 use crate::segmentation::dataset::{self, Task, synthetic};
 use crate::segmentation::samples::{Samples, preprocessing};
 use crate::segmentation::train::{Data, train};
+use crate::tower::Parameters;
 use crate::train::device::Choice;
 use crate::train::progress::Progress;
 
@@ -40,6 +43,9 @@ pub struct TrainSegmentationArgs {
     /// Learn from made-up tasks alone; needs no files
     #[arg(long)]
     synthetic_only: bool,
+    /// Begin with the weights of this run on other tasks, and with its network
+    #[arg(long, value_name = "RUN")]
+    pretrained: Option<PathBuf>,
     /// The folder of the run [default: runs/segmentation]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -73,16 +79,30 @@ pub fn run(args: &TrainSegmentationArgs) -> Result<()> {
         true => vec![],
         false => dataset::load(args.data.data.as_deref())?,
     };
-    let config = config(args, &tasks)?;
+    let base = args.pretrained.as_deref().map(Base::load).transpose()?;
+    let config = config(args, &tasks, base.as_ref())?;
     config.check()?;
     let data = data(&config, &tasks)?;
     let device = args.device.open()?;
     let costs = costs_of(&config.network.graph()?)?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    let mut parameters = None;
+    if let Some(base) = base {
+        let mut commands = commands(&base.config, &base.run)?;
+        commands.push(segmentation::train(&config, Some(&base.run), &out)?);
+        finetune::record(&out, commands)?;
+        parameters = Some(base.parameters);
+    }
     let mut progress = Progress::new(&out)?;
-    train(&config, &data, device, &out, costs, &mut |event| {
-        progress.show(event);
-    })?;
+    train(
+        &config,
+        &data,
+        parameters.as_ref(),
+        device,
+        &out,
+        costs,
+        &mut |event| progress.show(event),
+    )?;
     tell(format_args!(
         "the run is in {0}; next: host-trainer quantize {0} --out models/NAME",
         out.display()
@@ -90,7 +110,28 @@ pub fn run(args: &TrainSegmentationArgs) -> Result<()> {
     Ok(())
 }
 
-fn config(args: &TrainSegmentationArgs, tasks: &[Task]) -> Result<SegmentationConfig> {
+/// What a training begins with.
+struct Base {
+    run: PathBuf,
+    config: SegmentationConfig,
+    parameters: Parameters,
+}
+
+impl Base {
+    fn load(run: &Path) -> Result<Self> {
+        Ok(Self {
+            config: SegmentationConfig::load(run)?,
+            parameters: read_tensors(&run.join(WEIGHTS))?.0,
+            run: run.to_owned(),
+        })
+    }
+}
+
+fn config(
+    args: &TrainSegmentationArgs,
+    tasks: &[Task],
+    base: Option<&Base>,
+) -> Result<SegmentationConfig> {
     let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
     for asked in args.leave_out.iter().chain(&args.supervised) {
         ensure!(
@@ -112,8 +153,18 @@ fn config(args: &TrainSegmentationArgs, tasks: &[Task]) -> Result<SegmentationCo
         left_out: owned(left),
         seed: args.seed,
         training: Default::default(),
-        network: Default::default(),
+        network: base.map_or_else(Default::default, |base| base.config.network.clone()),
     };
+    if let Some(base) = base {
+        let unknown = |name: &&String| !config.tasks.contains(name);
+        ensure!(
+            !base.config.tasks.iter().any(|name| unknown(&name)),
+            "{}: expected a run that has seen none but the tasks to learn from ({}), found one that learnt from {}: begin with a run of --synthetic-only",
+            base.run.display(),
+            config.tasks.join(", "),
+            base.config.tasks.join(", ")
+        );
+    }
     if args.supervised.is_some() {
         config.training.real = 1.0;
         config.training.synthetic_tasks = 0;

@@ -28,23 +28,9 @@ impl OrtEmbedder {
     /// Loads a file whose `precision` says which output is read.
     ///
     /// # Errors
-    /// When ONNX Runtime is not there, the file does not load or states another identity, or
-    /// an int8 file would not be computed as it is written ([`sums_are_exact`]).
+    /// As [`session`], and when the file states another identity.
     pub fn new(onnx: &[u8], facts: ModelFacts, precision: Precision) -> Result<Self> {
-        ensure!(
-            precision == Precision::Float || sums_are_exact(),
-            "expected a processor with VNNI for ONNX Runtime's int8 kernels, found one without, where their sums of products saturate and embeddings are other ones: use --engine int8 or tract, which are exact everywhere"
-        );
-        let context = "expected an ONNX file that ONNX Runtime loads";
-        let session = Session::builder(environment()?)?
-            .with_optimization_level(match precision {
-                Precision::Float => GraphOptimizationLevel::All,
-                // Optimized, it adds in other arithmetic, which differs by 1 once in 10^5.
-                Precision::Int8 => GraphOptimizationLevel::Disable,
-            })
-            .map_err(|error| anyhow::anyhow!("{error}"))?
-            .commit_from_memory(onnx)
-            .context(context)?;
+        let session = session(onnx, precision)?;
         if let Some(expected) = facts.model_id {
             let found = session.metadata()?.custom(MODEL_ID).unwrap_or_default();
             ensure!(
@@ -104,6 +90,27 @@ impl Embedder for OrtEmbedder {
             scale: format.scale,
         })
     }
+}
+
+/// A session that computes a file as it is written.
+///
+/// # Errors
+/// When ONNX Runtime is not there, the file does not load, or an int8 file would not be computed
+/// as it is written ([`sums_are_exact`]).
+pub(crate) fn session(onnx: &[u8], precision: Precision) -> Result<Session> {
+    ensure!(
+        precision == Precision::Float || sums_are_exact(),
+        "expected a processor with VNNI for ONNX Runtime's int8 kernels, found one without, where their sums of products saturate and results are other ones: use --engine int8 or tract, which are exact everywhere"
+    );
+    Session::builder(environment()?)?
+        .with_optimization_level(match precision {
+            Precision::Float => GraphOptimizationLevel::All,
+            // Optimized, it adds in other arithmetic, which differs by 1 once in 10^5.
+            Precision::Int8 => GraphOptimizationLevel::Disable,
+        })
+        .map_err(|error| anyhow::anyhow!("{error}"))?
+        .commit_from_memory(onnx)
+        .context("expected an ONNX file that ONNX Runtime loads")
 }
 
 /// Whether ONNX Runtime adds products of unsigned and signed bytes as its operators are

@@ -61,6 +61,11 @@ impl FusedGraph {
 }
 
 impl QuantizedGraph {
+    /// Numbers of what a reference says, of a network that compares with references.
+    pub fn reference_len(&self) -> usize {
+        self.comparisons().iter().map(|(_, part)| part.len()).sum()
+    }
+
     /// The comparisons, each with its node.
     pub fn comparisons(&self) -> Vec<(usize, Comparison)> {
         in_records(self.nodes.iter().map(|node| match node.layer {

@@ -45,7 +45,7 @@ pub struct Fact {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Section {
     /// Its name in links.
-    pub id: &'static str,
+    pub id: String,
     /// Its heading.
     pub title: String,
     /// Paragraphs.

@@ -148,7 +148,7 @@ fn meaning(content: &Content<'_>) -> Section {
         ));
     }
     Section {
-        id: "meaning",
+        id: "meaning".into(),
         title: "What the figures mean".into(),
         notes,
         ..Section::default()
@@ -164,7 +164,7 @@ fn count_samples(shots: usize) -> String {
 
 fn training(content: &Content<'_>) -> Section {
     let mut section = Section {
-        id: "training",
+        id: "training".into(),
         title: "Training".into(),
         ..Section::default()
     };

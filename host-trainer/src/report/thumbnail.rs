@@ -19,9 +19,21 @@ pub fn data_address(tensors: &Tensors, index: usize) -> Result<String> {
     let ink_is_signal = matches!(spec.tone, Tone::Invert | Tone::Ink);
     let shown = |&pixel: &u8| if ink_is_signal { 255 - pixel } else { pixel };
     let pixels: Vec<u8> = tensors.sample(index).iter().map(shown).collect();
+    let size = [spec.width, spec.height].map(u32::from);
+    png_address(&pixels, size, ExtendedColorType::L8)
+}
+
+/// A picture of that width and height as a PNG in a `data:` address.
+///
+/// # Errors
+/// When the pixels are not so many.
+pub(super) fn png_address(
+    pixels: &[u8],
+    [width, height]: [u32; 2],
+    colour: ExtendedColorType,
+) -> Result<String> {
     let mut png = vec![];
-    let (width, height) = (spec.width.into(), spec.height.into());
-    PngEncoder::new(&mut png).write_image(&pixels, width, height, ExtendedColorType::L8)?;
+    PngEncoder::new(&mut png).write_image(pixels, width, height, colour)?;
     Ok(format!(
         "data:image/png;base64,{}",
         Base64::encode_string(&png)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::baselines::{Baselines, Fitted};
 use super::dice::{dice, iou};
-use super::engine::{Reference, Segmenter};
+use super::engine::{Opened, Reference, Segmenter};
 use super::samples::Samples;
 use crate::evaluate::interval::resampled;
 
@@ -40,7 +40,9 @@ pub struct Report {
     /// The task.
     pub task: String,
     /// What segmented.
-    pub engine: String,
+    pub engine: &'static str,
+    /// `float` or `int8`.
+    pub precision: &'static str,
     /// References of a structure.
     pub shots: usize,
     /// Draws of the references.
@@ -74,6 +76,28 @@ pub struct StructureReport {
     pub baselines: Baselines,
 }
 
+/// What an evaluation does.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A structure of that name is done.
+    Structure(&'a str),
+    /// A query was segmented.
+    Query(Query<'a>),
+}
+
+/// A query that was segmented.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Index of the structure.
+    pub structure: usize,
+    /// Index of the picture.
+    pub picture: usize,
+    /// Dice coefficient of what was found.
+    pub dice: f64,
+    /// What was found, 0 and 1.
+    pub found: &'a [u8],
+}
+
 /// What a draw of references came to, means over its queries.
 #[derive(Clone, Copy, Debug)]
 struct Drawn {
@@ -88,11 +112,10 @@ struct Drawn {
 /// # Errors
 /// When a structure is shown by too few subjects, or the engine fails.
 pub fn evaluate(
-    segmenter: &mut dyn Segmenter,
-    engine: &str,
+    network: &mut Opened<'_>,
     samples: &Samples,
     options: &Options,
-    each: &mut dyn FnMut(&str),
+    see: &mut dyn FnMut(&Seen<'_>),
 ) -> Result<Report> {
     let mut all = vec![];
     for structure in 0..samples.structures.len() {
@@ -100,9 +123,17 @@ pub fn evaluate(
         let mut random = ChaCha8Rng::seed_from_u64(options.seed);
         let mut draws = vec![];
         for _ in 0..options.draws {
-            draws.push(draw(segmenter, samples, structure, options, &mut random)?);
+            let segmenter = network.segmenter.as_mut();
+            draws.push(draw(
+                segmenter,
+                samples,
+                structure,
+                options,
+                &mut random,
+                see,
+            )?);
         }
-        each(&samples.structures[structure].name);
+        see(&Seen::Structure(&samples.structures[structure].name));
         all.push(draws);
     }
     let structures = samples.structures.iter().zip(&all);
@@ -120,7 +151,8 @@ pub fn evaluate(
         protocol: "segmentation",
         dataset: "medseg",
         task: samples.task.clone(),
-        engine: engine.into(),
+        engine: network.engine,
+        precision: network.precision,
         shots: options.shots,
         draws: options.draws,
         queries: all.iter().flatten().map(|draw| draw.queries).sum(),
@@ -161,6 +193,7 @@ fn draw(
     structure: usize,
     options: &Options,
     random: &mut ChaCha8Rng,
+    see: &mut dyn FnMut(&Seen<'_>),
 ) -> Result<Drawn> {
     let name = &samples.structures[structure].name;
     for _ in 0..ATTEMPTS {
@@ -193,6 +226,7 @@ fn draw(
             structure,
             &references,
             queries.iter().map(|place| others[place]),
+            see,
         );
     }
     bail!(
@@ -209,6 +243,7 @@ fn judge(
     structure: usize,
     references: &[Reference<'_>],
     queries: impl Iterator<Item = usize>,
+    see: &mut dyn FnMut(&Seen<'_>),
 ) -> Result<Drawn> {
     segmenter.enroll(references)?;
     let fitted = Fitted::new(references);
@@ -216,7 +251,14 @@ fn judge(
     for query in queries {
         let (picture, wanted) = (samples.picture(query), samples.mask(query, structure));
         let found = segmenter.mask(picture)?;
-        dices += dice(&found, &wanted);
+        let own = dice(&found, &wanted);
+        see(&Seen::Query(Query {
+            structure,
+            picture: query,
+            dice: own,
+            found: &found,
+        }));
+        dices += own;
         ious += iou(&found, &wanted);
         baselines.push(fitted.judge(picture, &wanted));
     }

@@ -1,4 +1,4 @@
-//! From a run to a model folder: artifact, two ONNX files, card.
+//! From a run to a model folder: artifact, ONNX files, card.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,24 +6,22 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use shared::Preprocess;
 use shared::artifact::{Artifact, Card};
 use shared::segmentation::RecordShape;
 
-use super::artifact::finish;
+use super::artifact::{draft, finish};
 use super::config::{Kind, SegmentationConfig, SegmentationTraining};
-use super::float::Files;
 use super::network::SegmentationNetwork;
+use super::onnx::{Files, RECORD_INT8_ONNX, RECORD_ONNX};
 use super::quantize::{Quantization, quantize};
 use super::samples::{Samples, preprocessing};
 use crate::checkpoint::{WEIGHTS, read_tensors, write_whole};
 use crate::export::card::{self, sha256};
 use crate::export::plan::plan;
-use crate::export::{ARTIFACT, CARD, FLOAT_ONNX, onnx};
+use crate::export::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX, onnx};
 use crate::quantize::fused::FusedGraph;
-
-/// The ONNX file that makes the record of a reference.
-pub const RECORD_ONNX: &str = "model.record.onnx";
 
 /// `model.toml` of a network that segments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +93,18 @@ impl SegmentationCard {
         card::load(folder, "the card of a network that segments")
     }
 
+    /// How the network was trained.
+    pub fn config(&self) -> SegmentationConfig {
+        SegmentationConfig {
+            kind: self.kind,
+            tasks: self.tasks.clone(),
+            left_out: self.left_out.clone(),
+            seed: self.seed,
+            training: self.training.clone(),
+            network: self.network.clone(),
+        }
+    }
+
     /// Writes the card into a model folder.
     ///
     /// # Errors
@@ -136,18 +146,21 @@ pub fn export(
         true => "made-up tasks".to_owned(),
         false => format!("made-up tasks, {}", config.tasks.join(", ")),
     };
+    let unmeasured = draft(plan.clone(), preprocess, graph.output())?;
+    let unmeasured = Artifact::parse(&unmeasured).context("the plan made here is refused")?;
+    let model_id = unmeasured.model_id().to_string();
+    let metadata = [(onnx::MODEL_ID, model_id.as_str())];
+    let float = Files::float(&fused, &preprocess, &metadata);
+    let int8 = Files::int8(&graph, &metadata)?;
     let card = Card {
         name: &name,
         data: &data,
         terms: "see the card",
-        onnx_sha256: [0; 32],
+        onnx_sha256: Sha256::digest(&int8.query).into(),
     };
     let artifact = finish(plan, preprocess, graph.output(), &card)?;
     let parsed = Artifact::parse(&artifact).context("the artifact made here is refused")?;
     parsed.check_model_id()?;
-    let model_id = parsed.model_id().to_string();
-    let metadata = [(onnx::MODEL_ID, model_id.as_str())];
-    let onnx = Files::new(&fused, &preprocess, &metadata);
     let steps = parsed.plan();
     let encoder = steps.steps().take(steps.encoder_steps());
     let is_comparison =
@@ -166,8 +179,10 @@ pub fn export(
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let files = [
         (ARTIFACT, &artifact),
-        (FLOAT_ONNX, &onnx.query),
-        (RECORD_ONNX, &onnx.record),
+        (FLOAT_ONNX, &float.query),
+        (RECORD_ONNX, &float.record),
+        (INT8_ONNX, &int8.query),
+        (RECORD_INT8_ONNX, &int8.record),
     ];
     for (file, bytes) in files {
         write_whole(&folder.join(file), bytes)?;

@@ -24,7 +24,7 @@ pub mod train;
 pub mod artifact;
 pub mod engine;
 pub mod export;
-pub mod float;
+pub mod onnx;
 pub mod quantize;
 
 pub mod baselines;

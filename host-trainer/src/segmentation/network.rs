@@ -35,19 +35,19 @@ pub struct SegmentationNetwork {
     pub compared: Vec<usize>,
     /// Cells along each side of a compared map, each with prototypes of its own; 0: none.
     pub cells: usize,
-    /// Whether the smallest compared map is also compared where the structure lies.
-    pub location: bool,
+    /// Which of these are also told where the structure lies.
+    pub located: Vec<usize>,
 }
 
 impl Default for SegmentationNetwork {
     fn default() -> Self {
         Self {
             side: 128,
-            widths: vec![8, 16, 32, 48, 64],
-            features: 16,
+            widths: vec![8, 16, 32, 64, 96],
+            features: 24,
             compared: vec![1, 2, 3],
             cells: 4,
-            location: true,
+            located: vec![2, 3],
         }
     }
 }
@@ -75,6 +75,13 @@ impl SegmentationNetwork {
             "expected sizes from 1 to {} to compare, in order, found {:?}",
             halvings.saturating_sub(1),
             self.compared
+        );
+        let are_compared = self.located.iter().all(|size| self.compared.contains(size));
+        ensure!(
+            are_compared && self.located.is_sorted_by(|a, b| a < b),
+            "expected some of the compared sizes {:?} to be located, in order, found {:?}",
+            self.compared,
+            self.located
         );
         let mut graph = Graph::new(Shape::grey([self.side; 2]));
         let maps = self.encoder(&mut graph)?;
@@ -119,11 +126,10 @@ impl SegmentationNetwork {
 
     /// Cosines at each size that is compared.
     fn comparisons(&self, graph: &mut Graph, vectors: &[NodeId]) -> Result<Vec<NodeId>> {
-        let last = self.compared.last();
         let nodes = self.compared.iter().zip(vectors).map(|(size, &vectors)| {
             let layer = Layer::Compare {
                 grid: self.cells,
-                location: self.location && Some(size) == last,
+                location: self.located.contains(size),
             };
             graph.push(&format!("compare{size}"), layer, &[vectors])
         });
@@ -209,6 +215,10 @@ mod tests {
             },
             SegmentationNetwork {
                 compared: vec![2, 1],
+                ..usual()
+            },
+            SegmentationNetwork {
+                located: vec![4],
                 ..usual()
             },
             SegmentationNetwork {

@@ -10,9 +10,9 @@ use shared::Preprocess;
 
 use super::artifact::draft;
 use super::dice::dice;
-use super::engine::{Int8Network, Segmenter};
+use super::engine::{Int8Network, Segmenter, TractNetwork};
 use super::episodes::{Batch, Episodes};
-use super::float::{Files, FloatNetwork};
+use super::onnx::Files;
 use super::samples::Samples;
 use crate::export::plan::plan;
 use crate::quantize::calibrate::{CUT, Method, Range};
@@ -113,7 +113,7 @@ fn ranges(
     preprocess: &Preprocess,
     episodes: &Batch,
 ) -> Result<Vec<(Method, Vec<Range>)>> {
-    let network = FloatNetwork::with_values(fused, preprocess, REFERENCES)?;
+    let network = TractNetwork::with_values(fused, preprocess, REFERENCES)?;
     let values = |episode: usize| -> Result<Vec<Vec<f32>>> {
         let records = records(&network, episodes, episode)?;
         network.query(episodes.query(episode), &records)
@@ -162,7 +162,7 @@ fn ranges(
 
 /// The float network's masks of all queries.
 fn masks(fused: &FusedGraph, preprocess: &Preprocess, episodes: &Batch) -> Result<Vec<Vec<u8>>> {
-    let network = FloatNetwork::new(&Files::new(fused, preprocess, &[]), REFERENCES)?;
+    let network = TractNetwork::new(&Files::float(fused, preprocess, &[]), REFERENCES)?;
     let mask = |episode: usize| -> Result<Vec<u8>> {
         let records = records(&network, episodes, episode)?;
         let outputs = network.query(episodes.query(episode), &records)?;
@@ -174,7 +174,7 @@ fn masks(fused: &FusedGraph, preprocess: &Preprocess, episodes: &Batch) -> Resul
     (0..episodes.episodes).into_par_iter().map(mask).collect()
 }
 
-fn records(network: &FloatNetwork, episodes: &Batch, episode: usize) -> Result<Vec<f32>> {
+fn records(network: &TractNetwork, episodes: &Batch, episode: usize) -> Result<Vec<f32>> {
     let references = episodes.references(episode);
     let records = references
         .iter()

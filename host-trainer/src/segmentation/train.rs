@@ -13,6 +13,7 @@ use super::samples::{Samples, preprocessing};
 use crate::checkpoint::{WEIGHTS, write_tensors};
 use crate::config::OptimizerConfig;
 use crate::export::costs::Costs;
+use crate::tower::Parameters;
 use crate::tower::torch::{Mode, TorchTower, to_host};
 use crate::train::average::Average;
 use crate::train::event::Event;
@@ -46,15 +47,17 @@ pub struct Data {
     pub validation: Vec<Samples>,
 }
 
-/// Trains to the end and writes configuration and averaged weights into `folder`; the mean
-/// Dice coefficient of the last validation.
+/// Trains to the end, from fresh weights or from those of the same network that learnt from other
+/// tasks, and writes configuration and averaged weights into `folder`; the mean Dice coefficient
+/// of the last validation.
 ///
 /// # Errors
-/// When the configuration contradicts itself, the folder cannot be written, or training
-/// diverges.
+/// When the configuration contradicts itself, the weights are another network's, the folder
+/// cannot be written, or training diverges.
 pub fn train(
     config: &SegmentationConfig,
     data: &Data,
+    pretrained: Option<&Parameters>,
     device: Device,
     folder: &Path,
     costs: Costs,
@@ -67,7 +70,10 @@ pub fn train(
     let graph = config.network.graph()?;
     let quantization = preprocessing(config.network.side).quantization;
     let module = || TorchTower::new(&graph, false, quantization, device);
-    let (network, mut judged) = (module(), module());
+    let (mut network, mut judged) = (module(), module());
+    if let Some(parameters) = pretrained {
+        network.load(parameters)?;
+    }
     let adam = OptimizerConfig::AdamW {
         weight_decay: WEIGHT_DECAY,
     };

@@ -3,26 +3,18 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
-use shared::Preprocess;
-use shared::artifact::MAX_LEN;
-use shared::preprocess::PicturePreprocess;
 
 use super::{EvaluateArgs, figures};
 use crate::cli::{count, tell};
-use crate::config::CONFIG;
 use crate::dataset::{DatasetName, Part};
-use crate::engine::{EngineName, Precision};
-use crate::export::{ARTIFACT, CARD, FLOAT_ONNX};
-use crate::import;
-use crate::segmentation::config::SegmentationConfig;
-use crate::segmentation::dataset::{self, Task, split::part_of};
-use crate::segmentation::engine::{FloatSegmenter, Int8Network, Segmenter};
-use crate::segmentation::evaluate::{Options, Report, StructureReport, evaluate};
-use crate::segmentation::export::{RECORD_ONNX, SegmentationCard, fused};
-use crate::segmentation::float::Files;
-use crate::segmentation::samples::{Samples, preprocessing};
+use crate::export::CARD;
+use crate::segmentation::dataset::{self, chosen, split::part_of};
+use crate::segmentation::engine::open;
+use crate::segmentation::evaluate::{Options, Report, Seen, StructureReport, evaluate};
+use crate::segmentation::export::SegmentationCard;
+use crate::segmentation::samples::Samples;
 
 /// What only segmentation asks.
 #[derive(Debug, Args)]
@@ -36,18 +28,10 @@ pub(super) struct SegmentationArgs {
 }
 
 /// Figures of these are figures of the same thing.
-const SAME: [&str; 4] = ["protocol", "engine", "task", "shots"];
+const SAME: [&str; 5] = ["protocol", "engine", "precision", "task", "shots"];
 
 /// References of a structure where nothing is said.
 const USUAL_SHOTS: usize = 5;
-
-/// A network, and what it learnt from.
-struct Network<'a> {
-    segmenter: Box<dyn Segmenter + 'a>,
-    engine: &'static str,
-    tasks: Vec<String>,
-    preprocess: PicturePreprocess,
-}
 
 pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
     ensure!(
@@ -55,7 +39,7 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         "expected --dataset medseg with --protocol segmentation, found another"
     );
     let mut artifact = vec![];
-    let mut network = open(args, &mut artifact)?;
+    let mut network = open(&args.model, args.engine, args.precision, &mut artifact)?;
     let tasks = dataset::load(args.data.data.as_deref())?;
     let tasks = chosen(&tasks, args.segmentation.task.as_deref())?;
     let options = Options {
@@ -70,9 +54,10 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         let samples = Samples::new(task, &network.preprocess, |case| {
             !is_learnt || part_of(&task.name, &case.subject) == Part::Test
         })?;
-        let segmenter = network.segmenter.as_mut();
-        let report = evaluate(segmenter, network.engine, &samples, &options, &mut |name| {
-            tell(format_args!("{}: {name}", task.name));
+        let report = evaluate(&mut network, &samples, &options, &mut |seen| {
+            if let Seen::Structure(name) = seen {
+                tell(format_args!("{}: {name}", task.name));
+            }
         })?;
         if args.record {
             record(&args.model, &report)?;
@@ -84,72 +69,6 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The task that was asked for, or all.
-fn chosen<'a>(tasks: &'a [Task], asked: Option<&str>) -> Result<Vec<&'a Task>> {
-    let Some(asked) = asked else {
-        return Ok(tasks.iter().collect());
-    };
-    let found: Vec<&Task> = tasks.iter().filter(|task| task.name == asked).collect();
-    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    ensure!(
-        !found.is_empty(),
-        "expected a task among {}, found {asked:?}",
-        names.join(", ")
-    );
-    Ok(found)
-}
-
-/// A run's network in real numbers, or a model's in either; `artifact` keeps the bytes of one in
-/// int8.
-fn open<'a>(args: &EvaluateArgs, artifact: &'a mut Vec<u8>) -> Result<Network<'a>> {
-    let folder = args.model.as_path();
-    if folder.join(CONFIG).is_file() {
-        let config = SegmentationConfig::load(folder)?;
-        let preprocess = preprocessing(config.network.side);
-        let files = Files::new(&fused(folder, &config)?, &preprocess.into(), &[]);
-        return Ok(Network {
-            segmenter: Box::new(FloatSegmenter::new(files)),
-            engine: "tract-float",
-            tasks: config.tasks,
-            preprocess,
-        });
-    }
-    let card = SegmentationCard::load(folder)?;
-    let Preprocess::Picture(preprocess) = card.preprocess else {
-        bail!("expected a network over pictures, found one over sequences");
-    };
-    let side = card.network.side;
-    let (segmenter, engine): (Box<dyn Segmenter + 'a>, _) = match (args.engine, args.precision) {
-        (EngineName::Int8, None | Some(Precision::Int8)) => {
-            *artifact = read(folder, ARTIFACT, MAX_LEN.into())?;
-            (Box::new(Int8Network::new(artifact)?), "int8")
-        }
-        (EngineName::Tract, None | Some(Precision::Float)) => {
-            let files = Files {
-                record: read(folder, RECORD_ONNX, import::MAX_LEN as u64)?,
-                query: read(folder, FLOAT_ONNX, import::MAX_LEN as u64)?,
-                size: [side; 2],
-                record_len: card.network.graph()?.reference_len(),
-            };
-            (Box::new(FloatSegmenter::new(files)), "tract-float")
-        }
-        _ => bail!(
-            "expected --engine int8, or --engine tract --precision float, to segment with, found another"
-        ),
-    };
-    Ok(Network {
-        segmenter,
-        engine,
-        tasks: card.tasks,
-        preprocess,
-    })
-}
-
-fn read(folder: &Path, file: &str, most: u64) -> Result<Vec<u8>> {
-    let path = folder.join(file);
-    edge_runtime::file::read(&path, most).with_context(|| path.display().to_string())
 }
 
 fn record(folder: &Path, report: &Report) -> Result<()> {
@@ -169,12 +88,13 @@ fn record(folder: &Path, report: &Report) -> Result<()> {
 fn print(report: &Report, is_learnt: bool, out: &mut impl Write) -> Result<()> {
     writeln!(
         out,
-        "{}, {} references, {} draws, {} pictures, {}{}",
+        "{}, {} references, {} draws, {} pictures, engine {} ({}){}",
         report.task,
         report.shots,
         report.draws,
         report.queries,
         report.engine,
+        report.precision,
         if is_learnt {
             ", learnt from other subjects"
         } else {

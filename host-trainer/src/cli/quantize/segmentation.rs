@@ -1,11 +1,12 @@
 //! `host-trainer quantize` of a network that segments.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::{PROGRAM, QuantizeArgs, relative};
-use crate::cli::tell;
+use crate::cli::{finetune, tell};
 use crate::dataset::Part;
 use crate::segmentation::config::SegmentationConfig;
 use crate::segmentation::dataset::{self, Task, split::part_of, synthetic};
@@ -41,10 +42,8 @@ pub(super) fn run(
         .filter(|task| config.tasks.is_empty() || config.tasks.contains(&task.name));
     let samples: Vec<Samples> = learnt.map(samples).collect::<Result<_>>()?;
     let (from, to) = (relative(&args.run), relative(&args.out));
-    let rebuild = vec![
-        train(config, &from)?,
-        format!("{PROGRAM} quantize {from} --out {to}"),
-    ];
+    let mut rebuild = commands(config, &args.run)?;
+    rebuild.push(format!("{PROGRAM} quantize {from} --out {to}"));
     let card = export(
         &args.run,
         config,
@@ -59,8 +58,27 @@ pub(super) fn run(
     }
 }
 
-/// The command that trains the run anew.
-fn train(config: &SegmentationConfig, run: &str) -> Result<String> {
+/// The commands that train a run anew.
+///
+/// # Errors
+/// When it goes on from another run, and how cannot be read.
+pub(in crate::cli) fn commands(config: &SegmentationConfig, run: &Path) -> Result<Vec<String>> {
+    let mut commands = finetune::history(run)?;
+    if commands.is_empty() {
+        commands.push(train(config, None, run)?);
+    }
+    Ok(commands)
+}
+
+/// The command that trains a run, from the weights of another one where there is one.
+///
+/// # Errors
+/// Never: a configuration is a table.
+pub(in crate::cli) fn train(
+    config: &SegmentationConfig,
+    pretrained: Option<&Path>,
+    run: &Path,
+) -> Result<String> {
     let mut flags = match config.tasks.is_empty() {
         true => " --synthetic-only".to_owned(),
         false => config
@@ -75,9 +93,13 @@ fn train(config: &SegmentationConfig, run: &str) -> Result<String> {
             flags += &format!(" --set '{key}={value}'");
         }
     }
+    if let Some(pretrained) = pretrained {
+        flags += &format!(" --pretrained {}", relative(pretrained));
+    }
     Ok(format!(
-        "{PROGRAM} train-segmentation{flags} --seed {} --out {run}",
-        config.seed
+        "{PROGRAM} train-segmentation{flags} --seed {} --out {}",
+        config.seed,
+        relative(run)
     ))
 }
 

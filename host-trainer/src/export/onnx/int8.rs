@@ -1,12 +1,15 @@
 //! The quantized graph, in operators of the standard set: pooling on integers, sums and PReLU
-//! between DequantizeLinear and QuantizeLinear, convolutions as [`Format`] says.
+//! between DequantizeLinear and QuantizeLinear, convolutions as [`Format`] says. Comparisons with
+//! references are computed on real numbers, so that a byte may differ by one from a device's.
 
 use anyhow::{Result, bail};
+use shared::EmbeddingFormat;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::builder::{Builder, convolution_window, integer, window};
-use super::{EMBEDDING, EMBEDDING_Q8, IMAGE, layer};
+use super::segmentation::{Mask, masks, unit_vectors, upsample};
+use super::{EMBEDDING, EMBEDDING_Q8, IMAGE, LOGITS, MASK, RECORD, REFERENCES, layer};
 use crate::quantize::int8::{QuantizedConv2d, QuantizedGraph, QuantizedLayer};
 
 /// How a quantized ONNX file writes convolutions. The arithmetic is the same.
@@ -20,7 +23,9 @@ pub enum Format {
     DequantizeQuantize,
 }
 
-/// A quantized tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file.
+/// A quantized tower as ONNX. Nodes are named as in the tower; `metadata` goes into the file. Of a
+/// network that segments, inputs and output are those of the real-numbered graph, and records are
+/// real numbers, multiples of 1/127.
 ///
 /// # Errors
 /// When the tower reads sequences: the standard set has no recurrence in integers.
@@ -30,21 +35,93 @@ pub fn int8(
     metadata: &[(&str, &str)],
 ) -> Result<ModelProto> {
     let mut builder = Builder::new("tower-int8");
-    let (input, dim) = (graph.input, graph.shape(graph.nodes.len()).len());
+    let mut values = nodes(&mut builder, graph, graph.nodes.len(), format)?;
+    let last = values.swap_remove(values.len() - 1);
+    let shape = graph.shape(graph.nodes.len());
+    if graph.reference_len() > 0 {
+        dequantize(&mut builder, &last, LOGITS);
+        let dims = [shape.channels, shape.height, shape.width];
+        builder.output(LOGITS, DataType::Float, &dims);
+    } else {
+        outputs(&mut builder, graph.normalized, &last, shape.len());
+    }
+    Ok(builder.finish(metadata))
+}
+
+/// What references say of a structure, by the quantized encoder, as [`int8`] takes it.
+///
+/// # Errors
+/// As [`int8`].
+pub fn int8_record(
+    graph: &QuantizedGraph,
+    format: Format,
+    metadata: &[(&str, &str)],
+) -> Result<ModelProto> {
+    let mut builder = Builder::new("record-int8");
+    let comparisons = graph.comparisons();
+    let encoder = comparisons.first().map_or(0, |(node, _)| *node);
+    let values = nodes(&mut builder, graph, encoder, format)?;
+    let size = [graph.input.height, graph.input.width];
+    let mask = masks(&mut builder, MASK, size);
+    let mask = Mask { name: &mask, size };
+    let mut parts = vec![];
+    for (node, comparison) in comparisons {
+        let part = format!("record/{}", graph.nodes[node].name);
+        let vectors = &values[graph.nodes[node].inputs[0]];
+        let features = dequantize(&mut builder, vectors, &format!("{part}.features"));
+        comparison.record(&mut builder, &features, &mask, &part);
+        parts.push(part);
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let along = vec![integer("axis", 1)];
+    let real = builder.node("Concat", &parts, "record.real", along);
+    // As a device keeps it.
+    let q8 = Value {
+        name: "record.q8".into(),
+        scale: builder.float("record.scale", &[], &[EmbeddingFormat::UNIT_SCALE]),
+        zero_point: builder.int8("record.zero_point", &[], &[0]),
+    };
+    quantize(&mut builder, &real, &q8);
+    dequantize(&mut builder, &q8, RECORD);
+    builder.output(RECORD, DataType::Float, &[graph.reference_len()]);
+    Ok(builder.finish(metadata))
+}
+
+/// Adds inputs and the first `count` nodes; all values, the input first.
+fn nodes(
+    builder: &mut Builder,
+    graph: &QuantizedGraph,
+    count: usize,
+    format: Format,
+) -> Result<Vec<Value>> {
+    let input = graph.input;
     let image = [input.channels, input.height, input.width];
     builder.input(IMAGE, DataType::Uint8, &image);
-    let mut values = vec![value(&mut builder, graph, 0, IMAGE)];
-    for (index, node) in graph.nodes.iter().enumerate() {
+    let comparisons = graph.comparisons();
+    if comparisons.iter().any(|(node, _)| *node < count) {
+        builder.references(REFERENCES, graph.reference_len());
+    }
+    let mut values = vec![value(builder, graph, 0, IMAGE)];
+    for (index, node) in graph.nodes[..count].iter().enumerate() {
         let name = layer(&node.name);
         let from = values[node.inputs[0]].clone();
+        // What is computed on real numbers.
+        let between = |builder: &mut Builder, make: &mut dyn FnMut(&mut Builder, &str, &str)| {
+            let to = value(builder, graph, index + 1, &name);
+            let real = dequantize(builder, &from, &format!("{name}.x"));
+            let result = format!("{name}.real");
+            make(builder, &real, &result);
+            quantize(builder, &result, &to);
+            to
+        };
         let to = match &node.layer {
             QuantizedLayer::Conv2d(conv) => {
-                let to = value(&mut builder, graph, index + 1, &name);
+                let to = value(builder, graph, index + 1, &name);
                 match format {
-                    Format::Operators => convolution(&mut builder, conv, &from, &to),
+                    Format::Operators => convolution(builder, conv, &from, &to),
                     Format::DequantizeQuantize => {
                         let scale = graph.quantizations[node.inputs[0]].scale;
-                        real_convolution(&mut builder, conv, scale, &from, &to);
+                        real_convolution(builder, conv, scale, &from, &to);
                     }
                 }
                 to
@@ -61,43 +138,38 @@ pub fn int8(
                 }
             }
             QuantizedLayer::Add => {
-                let to = value(&mut builder, graph, index + 1, &name);
+                let to = value(builder, graph, index + 1, &name);
                 let other = values[node.inputs[1]].clone();
                 let addends = [("a", from), ("b", other)].map(|(addend, value)| {
-                    dequantize(&mut builder, &value, &format!("{name}.{addend}"))
+                    dequantize(builder, &value, &format!("{name}.{addend}"))
                 });
                 let addends = addends.each_ref().map(String::as_str);
                 let sum = builder.node("Add", &addends, &format!("{name}.real"), vec![]);
-                quantize(&mut builder, &sum, &to);
+                quantize(builder, &sum, &to);
                 to
             }
-            QuantizedLayer::UnitVectors
-            | QuantizedLayer::Upsample
-            | QuantizedLayer::Compare { .. } => {
-                bail!(
-                    "layer {}: expected a network that gives embeddings",
-                    node.name
-                )
+            QuantizedLayer::UnitVectors => between(builder, &mut unit_vectors),
+            QuantizedLayer::Upsample => between(builder, &mut upsample),
+            QuantizedLayer::Compare { .. } => {
+                let own = comparisons.iter().find(|(node, _)| *node == index);
+                between(builder, &mut |builder, real, result| {
+                    if let Some((_, comparison)) = own {
+                        comparison.compare(builder, real, REFERENCES, result);
+                    }
+                })
             }
             QuantizedLayer::Gru(_) | QuantizedLayer::SequenceMean => bail!(
                 "layer {}: expected a network over pictures, found one over sequences, whose integers ONNX has no operators for",
                 node.name
             ),
-            QuantizedLayer::Prelu { slopes } => {
-                let to = value(&mut builder, graph, index + 1, &name);
-                let real = dequantize(&mut builder, &from, &format!("{name}.x"));
+            QuantizedLayer::Prelu { slopes } => between(builder, &mut |builder, real, result| {
                 let slopes = builder.slopes(&name, slopes);
-                let inputs = [real.as_str(), &slopes];
-                let real = builder.node("PRelu", &inputs, &format!("{name}.real"), vec![]);
-                quantize(&mut builder, &real, &to);
-                to
-            }
+                builder.node("PRelu", &[real, &slopes], result, vec![]);
+            }),
         };
         values.push(to);
     }
-    let last = values.swap_remove(values.len() - 1);
-    outputs(&mut builder, graph.normalized, &last, dim);
-    Ok(builder.finish(metadata))
+    Ok(values)
 }
 
 /// A value's name, and the names of its scale and zero point.

@@ -15,7 +15,7 @@ use prost::Message;
 use tract_onnx::pb;
 
 pub use float::{float, record};
-pub use int8::{Format, int8};
+pub use int8::{Format, int8, int8_record};
 
 /// Name of the input.
 pub const IMAGE: &str = "image";

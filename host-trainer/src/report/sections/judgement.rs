@@ -19,7 +19,7 @@ pub(super) fn sections(content: &Content<'_>) -> Result<Vec<Section>> {
     Ok(vec![
         verification(content, &judgement.judged),
         Section {
-            id: "map",
+            id: "map".into(),
             title: "Map".into(),
             wide: vec![map::figure(
                 &content.test,
@@ -43,7 +43,7 @@ pub(super) fn usual_point(judged: &Judged) -> Option<&JudgedPoint> {
 
 fn verification(content: &Content<'_>, judged: &Judged) -> Section {
     Section {
-        id: "verification",
+        id: "verification".into(),
         title: "Is this the claimed class?".into(),
         notes: vec![content.thresholds_from.clone()],
         figures: vec![
@@ -166,7 +166,7 @@ fn pairs(content: &Content<'_>, judgement: &Judgement, pictures: &Pictures) -> S
         ),
     ];
     Section {
-        id: "pairs",
+        id: "pairs".into(),
         title: "Hardest pairs".into(),
         notes,
         galleries: galleries
@@ -211,7 +211,7 @@ fn classes(content: &Content<'_>, judgement: &Judgement, pictures: &Pictures) ->
     let worst = confusion::worst(judged, identification, threshold, name);
     let tables = [closest, worst];
     Section {
-        id: "classes",
+        id: "classes".into(),
         title: "Which class is it?".into(),
         notes,
         wide: confusion::matrix(judged, identification, classes)

@@ -107,7 +107,7 @@ pub(super) fn recorded(card: &ModelCard) -> Option<Section> {
         return None;
     }
     Some(Section {
-        id: "recorded",
+        id: "recorded".into(),
         title: "Recorded figures".into(),
         notes: vec![
             "What the card says: measured by host-trainer evaluate --record, with 95 % \
@@ -191,7 +191,7 @@ pub(super) fn costs(subject: &Subject, summary: &Summary) -> Result<Section> {
         Some(vec![name.into(), grouped(count).into()])
     };
     let mut section = Section {
-        id: "costs",
+        id: "costs".into(),
         title: "Sizes and costs".into(),
         tables: vec![Table {
             title: "At a glance".into(),

@@ -61,10 +61,7 @@ fn task(
 }
 
 fn case(tree: &Tree, pair: &Pair<'_>) -> Result<Case> {
-    let picture = pair
-        .picture
-        .source
-        .picture(&tree.place(pair.picture.path))?;
+    let picture = pair.picture.picture(tree)?;
     let place = tree.place(pair.labels.path);
     let bytes = pair.labels.source.bytes().with_context(|| place.clone())?;
     let labels = label_map(&bytes, &place)?;

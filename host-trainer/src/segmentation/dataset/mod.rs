@@ -138,6 +138,24 @@ pub fn load(data: Option<&Path>) -> Result<Vec<Task>> {
     Ok(tasks)
 }
 
+/// The task that was asked for, or all.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn chosen<'a>(tasks: &'a [Task], asked: Option<&str>) -> Result<Vec<&'a Task>> {
+    let Some(asked) = asked else {
+        return Ok(tasks.iter().collect());
+    };
+    let found: Vec<&Task> = tasks.iter().filter(|task| task.name == asked).collect();
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    ensure!(
+        !found.is_empty(),
+        "expected a task among {}, found {asked:?}",
+        names.join(", ")
+    );
+    Ok(found)
+}
+
 fn search(data: &Path) -> Result<Vec<Task>> {
     let mut places = vec![data.to_owned()];
     places.extend(Some(data.join(FOLDER)).filter(|place| place.is_dir()));
@@ -181,6 +199,15 @@ fn tasks(tree: &Tree) -> Result<Vec<Task>> {
 struct Entry<'a> {
     path: &'a str,
     source: &'a Source,
+}
+
+impl Entry<'_> {
+    /// The picture, as devices read those that they mark structures on.
+    fn picture(&self, tree: &Tree) -> Result<Picture> {
+        let place = || tree.place(self.path);
+        let bytes = self.source.bytes().with_context(place)?;
+        Picture::decode_stretched(&bytes).with_context(place)
+    }
 }
 
 /// Files by their folder (empty at the top) and their name. Hidden ones are left out: some

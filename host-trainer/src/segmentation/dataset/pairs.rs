@@ -114,10 +114,7 @@ fn task(
 }
 
 fn case(tree: &Tree, pair: &Pair<'_>) -> Result<Case> {
-    let picture = pair
-        .picture
-        .source
-        .picture(&tree.place(pair.picture.path))?;
+    let picture = pair.picture.picture(tree)?;
     let place = tree.place(pair.labels.path);
     let mask = pair.labels.source.picture(&place)?;
     let mask = mask.image().with_context(|| place.clone())?;

@@ -171,3 +171,18 @@ fn one_class_alone_has_no_union() {
     assert_eq!(tasks[0].structures[0].name, "class-7");
     assert_eq!(tasks[0].structures[0].labels, [7]);
 }
+
+/// A scanner that uses a tenth of 16 bits gives as many greys as another.
+#[test]
+fn pictures_of_16_bits_are_stretched_as_devices_do() {
+    let deep = image::ImageBuffer::from_fn(4, 2, |x, _| image::Luma([1000 + 700 * x as u16]));
+    let folder = folder(&[
+        ("organ/images/1.png", bytes(deep, ImageFormat::Png)),
+        ("organ/labels/1.png", png(4, 2, 1)),
+    ]);
+    let tasks = load(Some(folder.path())).unwrap();
+    let picture = tasks[0].cases[0].picture.image().unwrap();
+    let pixels = &picture.pixels()[..4];
+    assert!(pixels[0] == 0 && pixels[3] == 255, "{pixels:?}");
+    assert!(pixels.is_sorted_by(|a, b| a < b), "{pixels:?}");
+}

@@ -1,42 +1,21 @@
-//! The real-numbered network in tract: records of references, masks of queries.
+//! ONNX files in tract, with our kernels where they are in int8: records of references, masks of
+//! queries.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use edge_runtime::engine::tract::read;
 use shared::Preprocess;
 use tract_onnx::prelude::*;
 
-use crate::export::onnx::{encode, float, layer, record};
+use super::{Reference, Segmenter};
+use crate::export::onnx::layer;
 use crate::quantize::fused::FusedGraph;
-
-/// A network that segments as two ONNX files.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// From a reference's picture and mask to its record.
-    pub record: Vec<u8>,
-    /// From a query and records to its mask.
-    pub query: Vec<u8>,
-    /// Rows and columns of the input.
-    pub size: [usize; 2],
-    /// Numbers of a record.
-    pub record_len: usize,
-}
-
-impl Files {
-    /// Those of a fused network; `metadata` goes into both.
-    pub fn new(fused: &FusedGraph, preprocess: &Preprocess, metadata: &[(&str, &str)]) -> Self {
-        Self {
-            record: encode(&record(fused, preprocess, metadata)),
-            query: encode(&float(fused, preprocess, metadata)),
-            size: [fused.input.height, fused.input.width],
-            record_len: fused.reference_len(),
-        }
-    }
-}
+use crate::segmentation::onnx::Files;
 
 /// Both graphs, the one of queries for so many references.
 #[derive(Clone, Debug)]
-pub struct FloatNetwork {
+pub struct TractNetwork {
     record: Arc<TypedRunnableModel>,
     query: Arc<TypedRunnableModel>,
     size: [usize; 2],
@@ -44,7 +23,7 @@ pub struct FloatNetwork {
     len: usize,
 }
 
-impl FloatNetwork {
+impl TractNetwork {
     /// Gives what the last layer gives.
     ///
     /// # Errors
@@ -63,7 +42,11 @@ impl FloatNetwork {
         references: usize,
     ) -> Result<Self> {
         let names = fused.nodes.iter().map(|node| layer(&node.name)).collect();
-        Self::load(&Files::new(fused, preprocess, &[]), references, Some(names))
+        Self::load(
+            &Files::float(fused, preprocess, &[]),
+            references,
+            Some(names),
+        )
     }
 
     fn load(files: &Files, references: usize, outputs: Option<Vec<String>>) -> Result<Self> {
@@ -72,11 +55,11 @@ impl FloatNetwork {
         } = *files;
         let picture = || u8::fact([1, 1, size[0], size[1]]).into();
         let load = || -> TractResult<_> {
-            let mut model = onnx().model_for_read(&mut &files.record[..])?;
+            let mut model = read(&files.record)?;
             model.set_input_fact(0, picture())?;
             model.set_input_fact(1, picture())?;
             let record = model.into_optimized()?.into_runnable()?;
-            let mut model = onnx().model_for_read(&mut &files.query[..])?;
+            let mut model = read(&files.query)?;
             model.set_input_fact(0, picture())?;
             model.set_input_fact(1, f32::fact([references, record_len]).into())?;
             if let Some(names) = &outputs {
@@ -86,7 +69,7 @@ impl FloatNetwork {
         };
         let (record, query) = load()
             .map_err(|error| anyhow::anyhow!("{error:#}"))
-            .context("the float network does not load")?;
+            .context("the network does not load")?;
         Ok(Self {
             record,
             query,
@@ -130,6 +113,58 @@ impl FloatNetwork {
     fn picture(&self, bytes: &[u8]) -> TractResult<TValue> {
         let shape = [1, 1, self.size[0], self.size[1]];
         Ok(Tensor::from_shape(&shape, bytes)?.into_tvalue())
+    }
+}
+
+/// A network in tract, loaded anew for each number of references.
+#[derive(Debug)]
+pub struct TractSegmenter {
+    files: Files,
+    network: Option<(usize, TractNetwork)>,
+    records: Vec<f32>,
+}
+
+impl TractSegmenter {
+    /// Runs a network.
+    pub fn new(files: Files) -> Self {
+        Self {
+            files,
+            network: None,
+            records: vec![],
+        }
+    }
+
+    fn network(&mut self, references: usize) -> Result<&TractNetwork> {
+        if self
+            .network
+            .as_ref()
+            .is_none_or(|(count, _)| *count != references)
+        {
+            let network = TractNetwork::new(&self.files, references)?;
+            self.network = Some((references, network));
+        }
+        let network = self.network.as_ref().map(|(_, network)| network);
+        network.context("expected a network that was loaded")
+    }
+}
+
+impl Segmenter for TractSegmenter {
+    fn enroll(&mut self, references: &[Reference<'_>]) -> Result<()> {
+        let network = self.network(references.len())?;
+        let records = references
+            .iter()
+            .map(|(picture, mask)| network.record(picture, mask));
+        self.records = records.collect::<Result<Vec<_>>>()?.concat();
+        Ok(())
+    }
+
+    fn mask(&mut self, picture: &[u8]) -> Result<Vec<u8>> {
+        let (_, network) = self.network.as_ref().context("expected references first")?;
+        let outputs = network.query(picture, &self.records)?;
+        Ok(outputs[0]
+            .iter()
+            .map(|&logit| (logit > 0.0).into())
+            .collect())
     }
 }
 

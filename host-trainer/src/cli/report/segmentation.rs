@@ -1,0 +1,93 @@
+//! `host-trainer report` of a network that segments.
+
+use std::io::Write;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use super::ReportArgs;
+use crate::checkpoint::{EVENTS, write_whole};
+use crate::cli::tell;
+use crate::config::CONFIG;
+use crate::dataset::{DatasetName, Part};
+use crate::engine::EngineName;
+use crate::report::events::History;
+use crate::report::segmentation::{Subject, judge, render};
+use crate::segmentation::config::SegmentationConfig;
+use crate::segmentation::dataset::{self, chosen, split::part_of};
+use crate::segmentation::engine::open;
+use crate::segmentation::export::SegmentationCard;
+use crate::segmentation::samples::Samples;
+
+/// The network in a folder, when it is one that segments.
+pub(super) fn subject(args: &ReportArgs) -> Result<Option<Subject>> {
+    let folder = args.model.as_path();
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let mut subject = if folder.join(CONFIG).is_file() {
+        let Ok(config) = SegmentationConfig::load(folder) else {
+            return Ok(None);
+        };
+        Subject {
+            name: name.into_owned(),
+            config,
+            exported: None,
+            history: None,
+        }
+    } else {
+        let Ok(card) = SegmentationCard::load(folder) else {
+            return Ok(None);
+        };
+        Subject {
+            config: card.config(),
+            name: card.name,
+            exported: Some((card.model_id, card.costs)),
+            history: None,
+        }
+    };
+    if let Some(run) = &args.run {
+        ensure!(
+            SegmentationConfig::load(run)? == subject.config,
+            "{}: expected the run that {} was made from, found one of another configuration: name that run, or leave --run out",
+            run.display(),
+            folder.display()
+        );
+    }
+    let run = args.run.as_deref().unwrap_or(folder);
+    if run.join(EVENTS).is_file() {
+        subject.history = Some(History::load(run)?);
+    }
+    Ok(Some(subject))
+}
+
+pub(super) fn run(args: &ReportArgs, subject: &Subject, out: &mut impl Write) -> Result<()> {
+    ensure!(
+        args.dataset.is_none_or(|name| name == DatasetName::Medseg) && args.shots.is_none(),
+        "expected --dataset medseg, and no --shots, of a network that segments, found another"
+    );
+    let usual = match subject.exported {
+        Some(_) => EngineName::Int8,
+        None => EngineName::Tract,
+    };
+    let engine = args.engine.unwrap_or(usual);
+    let mut artifact = vec![];
+    let mut network = open(&args.model, engine, args.precision, &mut artifact)?;
+    let tasks = dataset::load(args.data.data.as_deref())?;
+    let mut judged = vec![];
+    for task in chosen(&tasks, args.task.as_deref())? {
+        tell(format_args!("judging {}", task.name));
+        let is_learnt = network.tasks.contains(&task.name);
+        let samples = Samples::new(task, &network.preprocess, |case| {
+            !is_learnt || part_of(&task.name, &case.subject) == Part::Test
+        })?;
+        judged.push(judge(&mut network, &samples, is_learnt)?);
+    }
+    write_whole(&args.out, render(subject, &network, &judged)?.as_bytes())?;
+    if !args.json {
+        writeln!(out, "{}: report of {}", args.out.display(), subject.name)?;
+        return Ok(());
+    }
+    let reports: Vec<_> = judged.iter().flat_map(|task| &task.reports).collect();
+    let answer = json!({ "path": args.out, "name": subject.name, "tasks": reports });
+    writeln!(out, "{answer}")?;
+    Ok(())
+}
