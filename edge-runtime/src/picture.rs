@@ -1,5 +1,6 @@
 //! From the bytes of a picture file to pixels, for host and device alike, and back.
 
+mod faces;
 mod mask;
 mod overlay;
 mod stretch;
@@ -13,6 +14,7 @@ use std::vec::Vec;
 use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, Limits, RgbImage};
 use shared::preprocess::{Image, MAX_SIDE, PreprocessError};
 
+pub use faces::{Face, Faces, FacesError};
 pub use mask::{Mask, MaskFileError};
 
 /// The largest picture file: 64 MiB.

@@ -13,7 +13,7 @@ use edge_runtime::loader::Model;
 
 #[cfg(feature = "device")]
 use crate::device::Device;
-use crate::pictures;
+use crate::pictures::{self, SampleFile};
 use crate::trust::TrustArguments;
 
 pub(crate) use structures::{Masks, Segment};
@@ -187,6 +187,11 @@ pub(crate) struct Samples {
         arg(required_unless_present = "sensor", value_name = "IMG")
     )]
     pictures: Vec<PathBuf>,
+    /// Where the face is on each picture: a list of lines `PICTURE,left,top,width,height`, or
+    /// `PICTURE,x1,y1,..,x5,y5` of eyes, nose and corners of the mouth, by which it is turned and
+    /// scaled; pictures are named from the list's folder on
+    #[arg(long, value_name = "LIST")]
+    faces: Option<PathBuf>,
     /// As many pictures as this, which the device takes itself
     #[cfg(feature = "device")]
     #[arg(long, value_name = "COUNT", conflicts_with = "pictures", requires = "device", value_parser = clap::value_parser!(u8).range(1..))]
@@ -197,6 +202,16 @@ impl Samples {
     /// The picture files that are meant.
     pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         pictures::files(&self.pictures)
+    }
+
+    /// The same, with where the faces are.
+    pub(crate) fn all(&self) -> Result<Vec<SampleFile>> {
+        SampleFile::all(self.files()?, self.faces.as_deref())
+    }
+
+    /// Whether faces are only parts of the pictures.
+    pub(crate) fn has_faces(&self) -> bool {
+        self.faces.is_some()
     }
 }
 

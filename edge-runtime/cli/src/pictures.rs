@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use edge_runtime::pen::{self, is_pen_file};
-use edge_runtime::picture::{EXTENSIONS, MAX_LEN, Mask, Picture, is_picture};
+use edge_runtime::picture::{EXTENSIONS, Face, Faces, MAX_LEN, Mask, Picture, is_picture};
 use edge_runtime::recognizer::Sample;
 use shared::preprocess::PreprocessError;
 use shared::preprocess::pen::PenPoint;
@@ -36,6 +36,42 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A file of a sample, and where on a picture the face is.
+#[derive(Debug)]
+pub(crate) struct SampleFile {
+    pub(crate) path: PathBuf,
+    /// None: the whole picture.
+    face: Option<Face>,
+}
+
+impl SampleFile {
+    /// Files, of whose pictures `list` says where the faces are.
+    pub(crate) fn all(files: Vec<PathBuf>, list: Option<&Path>) -> Result<Vec<Self>> {
+        let faces = list.map(Faces::read).transpose()?;
+        let of = |path: PathBuf| {
+            let faces = faces.as_ref().filter(|_| !is_pen_file(&path));
+            let face = faces.map(|faces| faces.of(&path)).transpose()?;
+            Ok(Self { path, face })
+        };
+        files.into_iter().map(of).collect()
+    }
+
+    /// Reads the picture or its face, or pen events where the file's name says that it holds such.
+    pub(crate) fn read(&self) -> Result<FileSample> {
+        let context = || self.path.display().to_string();
+        if !is_pen_file(&self.path) {
+            let picture = read(&self.path)?;
+            return Ok(FileSample::Picture(match &self.face {
+                Some(face) => picture.face(face).with_context(context)?,
+                None => picture,
+            }));
+        }
+        let most = pen::MAX_LEN as u64;
+        let bytes = edge_runtime::file::read(&self.path, most).with_context(context)?;
+        Ok(FileSample::Pen(pen::read(&bytes).with_context(context)?))
+    }
+}
+
 /// What is in a file.
 #[derive(Debug)]
 pub(crate) enum FileSample {
@@ -44,16 +80,6 @@ pub(crate) enum FileSample {
 }
 
 impl FileSample {
-    /// Reads a picture, or pen events where the file's name says that it holds such.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        if !is_pen_file(path) {
-            return read(path).map(Self::Picture);
-        }
-        let context = || path.display().to_string();
-        let bytes = edge_runtime::file::read(path, pen::MAX_LEN as u64).with_context(context)?;
-        Ok(Self::Pen(pen::read(&bytes).with_context(context)?))
-    }
-
     /// As a recognizer takes it.
     pub(crate) fn sample(&self) -> Result<Sample<'_>, PreprocessError> {
         match self {

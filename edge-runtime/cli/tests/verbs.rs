@@ -258,6 +258,43 @@ fn a_picture_of_bad_quality_is_refused_unless_somebody_insists() {
     assert_eq!(code(&identified), 0);
 }
 
+/// A face on a large picture, where a list says it is, is what the face alone would be.
+#[test]
+fn faces_are_taken_out_of_pictures() {
+    let fixture = Fixture::new();
+    fixture.enroll("ada", 1);
+    let alone = image::open(fixture.picture(1, 3)).unwrap().into_luma8();
+    let mut whole = image::GrayImage::from_fn(200, 150, |x, y| image::Luma([(x ^ y) as u8]));
+    image::imageops::replace(&mut whole, &alone, 90, 31);
+    let whole_path = fixture.path("whole.png");
+    whole.save(&whole_path).unwrap();
+    let list = fixture.path("faces.csv");
+    let distance = |flags: &[&str], picture: &std::path::Path| {
+        let mut arguments = vec!["verify", "--subject", "ada", "--json"];
+        arguments.extend(flags);
+        arguments.push(text(picture));
+        json(&fixture.run(&arguments))["distance"].as_f64().unwrap()
+    };
+    let face = fixture.picture(1, 3);
+    let expected = distance(&[], &face);
+    fs::write(&list, "whole.png,90,31,64,64\n").unwrap();
+    let faces = ["--faces", text(&list)];
+    assert_eq!(distance(&faces, &whole_path), expected);
+    assert!(distance(&[], &whole_path) > expected);
+
+    let verify = ["verify", "--subject", "ada", "--faces", text(&list)];
+    let run = |picture| fixture.run(&[&verify[..], &[text(picture)]].concat());
+    refused(&run(&face), &["faces.csv", "a line for"]);
+    for (line, what) in [
+        ("whole.png,190,31,64,64", "inside of the picture"),
+        ("whole.png,1,1,1,1,1,1,1,1,1,1", "landmarks"),
+        ("whole.png,1,2", "line 1"),
+    ] {
+        fs::write(&list, line).unwrap();
+        refused(&run(&whole_path), &[what]);
+    }
+}
+
 #[test]
 fn a_subject_close_to_another_is_told() {
     let fixture = Fixture::new();

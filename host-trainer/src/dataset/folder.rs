@@ -4,12 +4,13 @@
 //! anna/1.png  anna/2.png    genuine
 //! anna/forged-1.png         a skilled imitation
 //! anna_forg/1.png           another one
+//! faces.csv                 where the face is on each picture, where that is known
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use edge_runtime::picture::{EXTENSIONS, is_picture};
+use edge_runtime::picture::{EXTENSIONS, Faces, is_picture};
 use shared::Preprocess;
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
@@ -20,6 +21,9 @@ const FORGED: &str = "forged";
 
 /// Names of folders with such pictures are those of their classes with this.
 const FORGED_FOLDER: &str = "_forg";
+
+/// The list of [`Faces`].
+const FACES: &str = "faces.csv";
 
 /// The fewest classes that make three parts of at least two.
 const LEAST_CLASSES: usize = 6;
@@ -71,10 +75,20 @@ pub fn load(data: &Path) -> Result<Dataset> {
 /// The classes that have pictures, by name, and their samples in that order.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// When the folder cannot be read, or there is a list of faces that leaves a picture out.
 pub fn classes(data: &Path) -> Result<(Vec<Class>, Vec<Sample>)> {
     let mut folders = entries(data)?;
     folders.retain(|folder| folder.is_dir());
+    let list = Some(data.join(FACES)).filter(|list| list.is_file());
+    let faces = list.as_deref().map(Faces::read).transpose()?;
+    let source = |path: PathBuf| -> Result<Source> {
+        let face = faces.as_ref().map(|faces| faces.of(&path)).transpose()?;
+        let whole = Source::File(path);
+        Ok(match face {
+            Some(face) => Source::Face(Box::new(whole), face),
+            None => whole,
+        })
+    };
     let (mut classes, mut samples) = (vec![], vec![]);
     for folder in &folders {
         let name = file_name(folder);
@@ -90,15 +104,17 @@ pub fn classes(data: &Path) -> Result<(Vec<Class>, Vec<Sample>)> {
             continue;
         }
         let class = u32::try_from(classes.len())?;
-        samples.extend(own.into_iter().map(|path| Sample {
-            class,
-            kind: match file_name(&path).starts_with(FORGED) || path.starts_with(&imitations) {
-                true => Kind::Forged,
-                false => Kind::Genuine,
-            },
-            name: path.display().to_string(),
-            source: Source::File(path),
-        }));
+        for path in own {
+            samples.push(Sample {
+                class,
+                kind: match file_name(&path).starts_with(FORGED) || path.starts_with(&imitations) {
+                    true => Kind::Forged,
+                    false => Kind::Genuine,
+                },
+                name: path.display().to_string(),
+                source: source(path)?,
+            });
+        }
         classes.push(Class {
             group: name.clone(),
             name,
@@ -192,6 +208,30 @@ mod tests {
         assert_eq!([of(7, Kind::Genuine), of(7, Kind::Forged)], [1, 0]);
         // Samples of one class are contiguous.
         assert!(samples.is_sorted_by_key(|sample| sample.class));
+    }
+
+    #[test]
+    fn faces_are_where_a_list_says() {
+        let folder = people(7);
+        let (_, samples) = classes(folder.path()).unwrap();
+        let line = |sample: &Sample| {
+            let path = Path::new(&sample.name).strip_prefix(folder.path()).unwrap();
+            format!("{},1,2,3,4\n", path.display())
+        };
+        let mut list: String = samples.iter().map(line).collect();
+        fs::write(folder.path().join("faces.csv"), &list).unwrap();
+        let (_, samples) = classes(folder.path()).unwrap();
+        let is_face = |sample: &Sample| matches!(sample.source, Source::Face(..));
+        assert!(samples.iter().all(is_face));
+        // A picture that it leaves out is told.
+        list = list
+            .lines()
+            .skip(1)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        fs::write(folder.path().join("faces.csv"), &list).unwrap();
+        let refused = classes(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("faces.csv"), "{refused}");
     }
 
     #[test]

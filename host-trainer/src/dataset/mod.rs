@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use edge_runtime::picture::{self, Picture};
+use edge_runtime::picture::{self, Face, Picture};
 use rayon::prelude::*;
 use shared::Preprocess;
 use shared::preprocess::pen::PenPoint;
@@ -266,8 +266,8 @@ pub enum Source {
     Traced(Arc<dyn Fn() -> Vec<PenPoint> + Send + Sync>),
     /// Another picture, turned.
     Turned(Box<Source>, Turn),
-    /// A rectangle of another picture: left, top, width, height.
-    Part(Box<Source>, [u32; 4]),
+    /// The face on another picture.
+    Face(Box<Source>, Face),
 }
 
 impl std::fmt::Debug for Source {
@@ -280,7 +280,7 @@ impl std::fmt::Debug for Source {
             Self::Pen(points) => write!(f, "Pen({} events)", points.len()),
             Self::Traced(_) => f.write_str("Traced"),
             Self::Turned(upright, turn) => write!(f, "{upright:?} turned {}", turn.degrees()),
-            Self::Part(whole, rectangle) => write!(f, "{rectangle:?} of {whole:?}"),
+            Self::Face(whole, face) => write!(f, "{face:?} of {whole:?}"),
         }
     }
 }
@@ -309,9 +309,9 @@ impl Source {
             }
             Self::Generated(make) => Ok(image::DynamicImage::from(make()).into()),
             Self::Turned(upright, turn) => Ok(turn.of(upright.picture(name)?)),
-            Self::Part(whole, [left, top, width, height]) => {
-                let whole = image::DynamicImage::from(whole.picture(name)?);
-                Ok(whole.crop_imm(*left, *top, *width, *height).into())
+            Self::Face(whole, face) => {
+                let face = whole.picture(name)?.face(face);
+                face.with_context(|| name.to_owned())
             }
             Self::Pen(_) | Self::Traced(_) => {
                 bail!("{name}: expected a picture, found what a pen did")

@@ -14,6 +14,7 @@
 
 mod colour;
 mod image;
+mod landmarks;
 pub mod pen;
 mod placement;
 mod resample;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use colour::Colour;
 pub(crate) use colour::luma;
 pub use image::{Image, MAX_SIDE};
+pub use landmarks::{ALIGNED_LEN, ALIGNED_SIDE, Landmarks};
 pub use pen::PenPreprocess;
 use placement::Centre;
 pub use placement::{Crop, Fit};
@@ -253,6 +255,8 @@ pub enum PreprocessError {
         /// The picture's height.
         height: u32,
     },
+    /// Landmarks far outside of the picture, or on each other.
+    Landmarks,
     /// The same intensity everywhere, after [`Tone`]: there is nothing to compare.
     Blank,
     /// The output buffer does not hold the bytes of the spec.
@@ -282,6 +286,9 @@ impl fmt::Display for PreprocessError {
             Self::Region { width, height } => write!(
                 f,
                 "expected a region of at least a pixel inside of the picture of {width} x {height} pixels, found another"
+            ),
+            Self::Landmarks => f.write_str(
+                "expected five landmarks of a face on the picture, found some far outside or on each other: look for the face again",
             ),
             Self::Blank => f.write_str(
                 "expected a picture with something on it, found the same intensity everywhere: take it again",

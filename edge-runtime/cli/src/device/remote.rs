@@ -1,7 +1,6 @@
 //! Verbs on a device that is connected.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use edge_runtime::boards::{Board, EMULATED};
@@ -20,7 +19,7 @@ use super::keys::HostKeys;
 use super::{Device, answers, connect};
 use crate::Outcome;
 use crate::arguments::{Enroll, Identify, KeyArguments, List, Remove, Samples, SelfTest, Verify};
-use crate::pictures::FileSample;
+use crate::pictures::{FileSample, SampleFile};
 
 /// A device that answered, in a session with this host.
 pub(super) struct Connected {
@@ -89,9 +88,9 @@ impl Connected {
         }
     }
 
-    fn upload(&mut self, file: &Path) -> Result<()> {
-        let context = || file.display().to_string();
-        let sample = FileSample::read(file)?;
+    fn upload(&mut self, file: &SampleFile) -> Result<()> {
+        let context = || file.path.display().to_string();
+        let sample = file.read()?;
         let refused = match &sample {
             FileSample::Picture(picture) => {
                 let image = picture.image().with_context(context)?;
@@ -224,7 +223,7 @@ fn pair(
 
 /// What a device is to look at.
 enum Sample {
-    File(PathBuf),
+    File(SampleFile),
     /// What its sensor sees: the number of the picture.
     Sensor(u8),
 }
@@ -233,13 +232,13 @@ impl Sample {
     fn all(samples: &Samples) -> Result<Vec<Self>> {
         Ok(match samples.sensor {
             Some(count) => (1..=count).map(Self::Sensor).collect(),
-            None => samples.files()?.into_iter().map(Self::File).collect(),
+            None => samples.all()?.into_iter().map(Self::File).collect(),
         })
     }
 
     fn name(&self) -> String {
         match self {
-            Self::File(file) => file.display().to_string(),
+            Self::File(file) => file.path.display().to_string(),
             Self::Sensor(number) => format!("sensor {number}"),
         }
     }

@@ -33,10 +33,19 @@ pub(super) fn run(arguments: &Enroll, out: &mut impl Write) -> Result<Outcome> {
     let subject = SubjectId::new(&arguments.subject)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut template = recognizer.begin(subject, now.map_or(0, |now| now.as_secs()))?;
-    let files = arguments.samples.files()?;
-    for file in &files {
-        add(&mut recognizer, &mut template, file, arguments.force)
-            .with_context(|| file.display().to_string())?;
+    let mut files = vec![];
+    for file in arguments.samples.all()? {
+        let read = file.read()?;
+        let file = file.path;
+        add(
+            &mut recognizer,
+            &mut template,
+            &file,
+            &read,
+            arguments.force,
+        )
+        .with_context(|| file.display().to_string())?;
+        files.push(file);
     }
     check(&recognizer, &template, &files, arguments.force)?;
     let shots = template.shot_count();
@@ -78,9 +87,9 @@ fn add(
     recognizer: &mut FileRecognizer<'_>,
     template: &mut Template<SHOTS, MAX_DIM>,
     file: &Path,
+    read: &FileSample,
     force: bool,
 ) -> Result<()> {
-    let read = FileSample::read(file)?;
     let sample = read.sample()?;
     match recognizer.add(template, sample) {
         Err(RecognizerError::Quality(flaw)) if force => {

@@ -11,14 +11,14 @@ use super::{LEARNED, basis, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Identify;
 use crate::model::recognizer;
-use crate::pictures::FileSample;
 
 pub(super) fn run(arguments: &Identify, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let (mut answers, mut all) = (vec![], true);
-    for file in arguments.samples.files()? {
-        let read = FileSample::read(&file)?;
+    for file in arguments.samples.all()? {
+        let read = file.read()?;
+        let file = file.path;
         let context = || file.display().to_string();
         let sample = read.sample().with_context(context)?;
         let (answer, probability) = recognizer.identify(sample).with_context(context)?;

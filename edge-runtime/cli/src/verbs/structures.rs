@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use edge_runtime::engine::{Engine, SegmentationEngine};
 use edge_runtime::loader::Model;
 use edge_runtime::segmenter::{Reference, SegmenterError};
@@ -25,6 +25,10 @@ use crate::pictures;
 /// Enrols a structure from pictures with masks.
 pub(super) fn enroll(arguments: &Enroll, model: &Model, out: &mut impl Write) -> Result<Outcome> {
     let (recognizer, masks) = (&arguments.recognizer, &arguments.masks);
+    ensure!(
+        !arguments.samples.has_faces(),
+        "expected no list of --faces with --mask, whose structures are on the whole picture, found one: leave it out"
+    );
     let references = masks.with(arguments.samples.files()?)?;
     let mut memory = Memory::new(&model.artifact()?);
     let (store, keys) = (recognizer.store()?, &recognizer.keys);

@@ -8,15 +8,15 @@ use super::{LEARNED, basis, drift, number, operating_point};
 use crate::Outcome;
 use crate::arguments::Verify;
 use crate::model::recognizer;
-use crate::pictures::FileSample;
 
 pub(super) fn run(arguments: &Verify, out: &mut impl Write) -> Result<Outcome> {
     let model = arguments.recognizer.model.open()?;
     let mut recognizer = recognizer(&model, &arguments.recognizer)?;
     let mut probes = vec![];
     let mut enrolled = 0;
-    for file in arguments.samples.files()? {
-        let read = FileSample::read(&file)?;
+    for file in arguments.samples.all()? {
+        let read = file.read()?;
+        let file = file.path;
         let context = || file.display().to_string();
         let sample = read.sample().with_context(context)?;
         let (verification, shots) = recognizer

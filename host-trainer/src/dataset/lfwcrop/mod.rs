@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use edge_runtime::picture::is_picture;
+use edge_runtime::picture::{Face, is_picture};
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 
 use self::lists::{NamedList, View};
@@ -38,7 +38,10 @@ const TERMS: &str = "Labeled Faces in the Wild, Huang et al. 2007, faces as cut 
 
 /// The rectangle of LFWcrop in LFW's photographs of 250 x 250 pixels: left, top, width,
 /// height.
-const FACE: [u32; 4] = [83, 92, 84, 84];
+const FACE: Face = Face::Region {
+    from: [83, 92],
+    size: [84, 84],
+};
 
 /// 64 x 64, as LFWcrop has them.
 fn preprocess() -> PicturePreprocess {
@@ -158,7 +161,7 @@ fn photographs(tree: &Tree) -> Photographs {
         if let Some((person, number)) = person(stem) {
             let source = match extension {
                 "pgm" => source.clone(),
-                _ => Source::Part(Box::new(source.clone()), FACE),
+                _ => Source::Face(Box::new(source.clone()), FACE),
             };
             photographs.insert((person.to_owned(), number.to_owned()), source);
         }
