@@ -4,6 +4,8 @@
 
 #[path = "../../shared/tests/samples/mod.rs"]
 mod samples;
+#[path = "../../edge-runtime/tests/segmentation/model.rs"]
+mod segments;
 
 use std::fs;
 use std::path::Path;
@@ -21,6 +23,7 @@ fn main() {
     let model = model();
     write("artifact", "model", &model);
     write("artifact", "sample", &samples::artifact());
+    write("artifact", "segments", &segments::artifact(segments::SMALL));
     let signed = [samples::artifact(), samples::signature_block()].concat();
     write("artifact", "signed", &signed);
     write("template", "shots", &samples::template());

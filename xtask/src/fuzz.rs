@@ -73,7 +73,9 @@ impl Target {
     /// The longest input, bytes.
     fn longest(self) -> u32 {
         match self {
-            Self::Frames | Self::Artifact | Self::Template => 1024,
+            Self::Frames | Self::Template => 1024,
+            // The longest seed is a network that segments.
+            Self::Artifact => 1280,
             // The model and a few requests.
             Self::Session => 768,
             Self::Import => 8192,

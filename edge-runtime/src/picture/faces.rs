@@ -169,7 +169,7 @@ impl fmt::Display for FacesError {
     }
 }
 
-impl std::error::Error for FacesError {}
+impl core::error::Error for FacesError {}
 
 #[cfg(test)]
 mod tests {

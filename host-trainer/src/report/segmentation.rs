@@ -337,6 +337,10 @@ fn table(judged: &Judged) -> Table {
                 name.as_str().into(),
                 report.shots.to_string().into(),
                 Cell::noted(format!("{:.3}", of.dice), interval(of.ci95)),
+                of.shown.map_or(Cell::default(), |shown| {
+                    let share = format!("{:.0} % of the queries", 100.0 * shown.share);
+                    Cell::noted(format!("{:.3}", shown.dice), share)
+                }),
                 format!("{:.3}", of.iou).into(),
             ];
             row.extend(
@@ -353,6 +357,7 @@ fn table(judged: &Judged) -> Table {
         [
             "References",
             "Dice",
+            "Where it is shown",
             "IoU",
             "All marked",
             "Nearest mask",

@@ -74,6 +74,22 @@ pub struct StructureReport {
     pub ci95: [f64; 2],
     /// What needs no network.
     pub baselines: Baselines,
+    /// The same of the pictures that show it; on others, whatever is found is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+}
+
+/// How well a structure is found on the pictures that show it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Shown {
+    /// Their share of all queries.
+    pub share: f64,
+    /// Mean Dice coefficient.
+    pub dice: f64,
+    /// 95 % interval of `dice` over draws of the references.
+    pub ci95: [f64; 2],
+    /// What needs no network.
+    pub baselines: Baselines,
 }
 
 /// What an evaluation does.
@@ -98,13 +114,36 @@ pub struct Query<'a> {
     pub found: &'a [u8],
 }
 
-/// What a draw of references came to, means over its queries.
+/// What a draw of references came to.
 #[derive(Clone, Copy, Debug)]
 struct Drawn {
+    /// On all queries.
+    all: Means,
+    /// On those that show the structure.
+    shown: Means,
+}
+
+/// Means over the queries of a draw.
+#[derive(Clone, Copy, Debug)]
+struct Means {
     dice: f64,
     iou: f64,
     baselines: Baselines,
     queries: usize,
+}
+
+impl Means {
+    fn of(judged: &[(f64, f64, Baselines)]) -> Self {
+        let count = judged.len().max(1) as f64;
+        let mean =
+            |of: fn(&(f64, f64, Baselines)) -> f64| judged.iter().map(of).sum::<f64>() / count;
+        Self {
+            dice: mean(|query| query.0),
+            iou: mean(|query| query.1),
+            baselines: Baselines::mean(judged.iter().map(|query| &query.2)),
+            queries: judged.len(),
+        }
+    }
 }
 
 /// Segments queries of other subjects than the references are of.
@@ -145,7 +184,7 @@ pub fn evaluate(
         |of: fn(&StructureReport) -> f64| per_structure.values().map(of).sum::<f64>() / count;
     // Draws of one seed go together.
     let by_draw: Vec<f64> = (0..options.draws)
-        .map(|draw| all.iter().map(|draws| draws[draw].dice).sum::<f64>() / count)
+        .map(|draw| all.iter().map(|draws| draws[draw].all.dice).sum::<f64>() / count)
         .collect();
     Ok(Report {
         protocol: "segmentation",
@@ -155,7 +194,7 @@ pub fn evaluate(
         precision: network.precision,
         shots: options.shots,
         draws: options.draws,
-        queries: all.iter().flatten().map(|draw| draw.queries).sum(),
+        queries: all.iter().flatten().map(|draw| draw.all.queries).sum(),
         seed: options.seed,
         dice: mean(|report| report.dice),
         iou: mean(|report| report.iou),
@@ -166,14 +205,26 @@ pub fn evaluate(
 }
 
 fn structure_report(draws: &[Drawn]) -> StructureReport {
-    let count = draws.len().max(1) as f64;
-    let mean = |of: fn(&Drawn) -> f64| draws.iter().map(of).sum::<f64>() / count;
-    let dices: Vec<f64> = draws.iter().map(|draw| draw.dice).collect();
+    let all: Vec<Means> = draws.iter().map(|draw| draw.all).collect();
+    let shown = draws.iter().map(|draw| draw.shown);
+    let shown: Vec<Means> = shown.filter(|means| means.queries > 0).collect();
+    let mean = |draws: &[Means], of: fn(&Means) -> f64| {
+        draws.iter().map(of).sum::<f64>() / draws.len().max(1) as f64
+    };
+    let dices = |draws: &[Means]| draws.iter().map(|draw| draw.dice).collect::<Vec<f64>>();
+    let baselines = |draws: &[Means]| Baselines::mean(draws.iter().map(|draw| &draw.baselines));
+    let queries = |draws: &[Means]| draws.iter().map(|draw| draw.queries).sum::<usize>() as f64;
     StructureReport {
-        dice: mean(|draw| draw.dice),
-        iou: mean(|draw| draw.iou),
-        ci95: interval(&dices),
-        baselines: Baselines::mean(draws.iter().map(|draw| &draw.baselines)),
+        dice: mean(&all, |draw| draw.dice),
+        iou: mean(&all, |draw| draw.iou),
+        ci95: interval(&dices(&all)),
+        baselines: baselines(&all),
+        shown: (!shown.is_empty()).then(|| Shown {
+            share: queries(&shown) / queries(&all),
+            dice: mean(&shown, |draw| draw.dice),
+            ci95: interval(&dices(&shown)),
+            baselines: baselines(&shown),
+        }),
     }
 }
 
@@ -247,7 +298,7 @@ fn judge(
 ) -> Result<Drawn> {
     segmenter.enroll(references)?;
     let fitted = Fitted::new(references);
-    let (mut dices, mut ious, mut baselines) = (0.0, 0.0, vec![]);
+    let (mut all, mut shown) = (vec![], vec![]);
     for query in queries {
         let (picture, wanted) = (samples.picture(query), samples.mask(query, structure));
         let found = segmenter.mask(picture)?;
@@ -258,15 +309,14 @@ fn judge(
             dice: own,
             found: &found,
         }));
-        dices += own;
-        ious += iou(&found, &wanted);
-        baselines.push(fitted.judge(picture, &wanted));
+        let judged = (own, iou(&found, &wanted), fitted.judge(picture, &wanted));
+        all.push(judged);
+        if wanted.contains(&1) {
+            shown.push(judged);
+        }
     }
-    let count = baselines.len().max(1) as f64;
     Ok(Drawn {
-        dice: dices / count,
-        iou: ious / count,
-        baselines: Baselines::mean(baselines.iter()),
-        queries: baselines.len(),
+        all: Means::of(&all),
+        shown: Means::of(&shown),
     })
 }

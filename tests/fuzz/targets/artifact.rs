@@ -5,6 +5,7 @@
 use edge_runtime::Engine;
 use edge_runtime::engine::int8::Int8Engine;
 use edge_runtime::engine::int8::packed::PackedInt8Engine;
+use edge_runtime::engine::segment_golden;
 use edge_runtime::kernels::InstructionSet;
 use libfuzzer_sys::fuzz_target;
 use shared::artifact::signature::{Manifest, split};
@@ -62,9 +63,25 @@ fn read(bytes: &[u8]) {
         .expect("a checked plan runs");
     let mut output = vec![0; expected.len()];
     let fastest = InstructionSet::fastest();
+    let (pixels, record_len) = (plan.input().len(), plan.reference_len());
     let mut packed = PackedInt8Engine::new(artifact, fastest).expect("a checked plan runs");
     packed
         .run(&input, &mut output)
         .expect("a checked plan runs");
     assert_eq!(output, expected);
+    if record_len > 0 && pixels == expected.len() {
+        let segment = |engine: &mut dyn FnMut(&mut [u8], &mut [i8], &mut [u8])| {
+            let (mut mask, mut record, mut output) =
+                (vec![0; pixels], vec![0; record_len], vec![0; pixels]);
+            engine(&mut mask, &mut record, &mut output);
+            (record, output)
+        };
+        let of_scalar = segment(&mut |mask, record, output| {
+            segment_golden(&mut engine, 3, mask, record, output).expect("a checked plan runs");
+        });
+        let of_packed = segment(&mut |mask, record, output| {
+            segment_golden(&mut packed, 3, mask, record, output).expect("a checked plan runs");
+        });
+        assert_eq!(of_packed, of_scalar);
+    }
 }

@@ -10,6 +10,7 @@ use super::{EvaluateArgs, figures};
 use crate::cli::{count, tell};
 use crate::dataset::{DatasetName, Part};
 use crate::export::CARD;
+use crate::segmentation::baselines::Baselines;
 use crate::segmentation::dataset::{self, chosen, split::part_of};
 use crate::segmentation::engine::open;
 use crate::segmentation::evaluate::{Options, Report, Seen, StructureReport, evaluate};
@@ -111,20 +112,36 @@ fn print(report: &Report, is_learnt: bool, out: &mut impl Write) -> Result<()> {
         iou: report.iou,
         ci95: report.ci95,
         baselines: report.baselines,
+        shown: None,
     };
     let rows = report.per_structure.iter();
     for (name, row) in rows
         .map(|(name, row)| (name.as_str(), row))
         .chain([("mean", &all)])
     {
-        let [fg, nearest, otsu, fitted] = row.baselines.each();
-        writeln!(
-            out,
-            "{name:<26}{:>7.3}{:>18}{:>7.3}   {fg:.3}   {nearest:.3}    {otsu:.3}   {fitted:.3}",
-            row.dice,
-            format!("{:.3} to {:.3}", row.ci95[0], row.ci95[1]),
-            row.iou,
-        )?;
+        line(out, name, row.dice, row.ci95, Some(row.iou), &row.baselines)?;
+        if let Some(shown) = row.shown.filter(|shown| shown.share < 1.0) {
+            let name = format!("  {:.0} % that show it", 100.0 * shown.share);
+            line(out, &name, shown.dice, shown.ci95, None, &shown.baselines)?;
+        }
     }
+    Ok(())
+}
+
+fn line(
+    out: &mut impl Write,
+    name: &str,
+    dice: f64,
+    [low, high]: [f64; 2],
+    iou: Option<f64>,
+    baselines: &Baselines,
+) -> Result<()> {
+    let [fg, nearest, otsu, fitted] = baselines.each();
+    let interval = format!("{low:.3} to {high:.3}");
+    let iou = iou.map_or(String::new(), |iou| format!("{iou:.3}"));
+    writeln!(
+        out,
+        "{name:<26}{dice:>7.3}{interval:>18}{iou:>7}   {fg:.3}   {nearest:.3}    {otsu:.3}   {fitted:.3}",
+    )?;
     Ok(())
 }
