@@ -215,7 +215,21 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
         others.map(|(folder, engine, precision)| judge(folder, engine, precision).0);
     assert!((float - int8).abs() < 0.03, "{float} {int8}");
     assert_eq!(float, of_run);
-    // Bytes of comparisons may differ by one.
+    // A byte of a comparison may differ by one, and so a pixel of a hundred.
+    let precision = Some(Precision::Int8);
+    let (mut artifact, mut unused) = (vec![], vec![]);
+    let device = open(&model, EngineName::Int8, precision, &mut artifact);
+    let tract = open(&model, EngineName::Tract, precision, &mut unused);
+    let (mut device, mut tract) = (device.unwrap().segmenter, tract.unwrap().segmenter);
+    for samples in &unseen {
+        let references: [Reference<'_>; 2] =
+            [1, 2].map(|index| (samples.picture(index), samples.mask(index, 0)));
+        let masks = [&mut device, &mut tract]
+            .map(|segmenter| segmenter.segment(samples.picture(0), &references).unwrap());
+        let differ = masks[0].iter().zip(&masks[1]).filter(|(a, b)| a != b);
+        let share = differ.count() as f64 / masks[0].len() as f64;
+        assert!(share < 0.01, "{}: {share}", samples.task);
+    }
     assert!((quantized - int8).abs() < 0.005, "{quantized} {int8}");
 
     // A run has no integers.
@@ -267,7 +281,7 @@ fn a_report_shows_figures_and_masks() {
         let tasks = made_up(&config.network, 2..4);
         let judged = tasks
             .iter()
-            .map(|task| judge(&mut network, task, false).unwrap());
+            .map(|task| judge(&mut network, task, false, true).unwrap());
         let judged: Vec<Judged> = judged.collect();
         for task in &judged {
             let shots: Vec<usize> = task.reports.iter().map(|report| report.shots).collect();

@@ -194,7 +194,7 @@ pub(crate) struct Samples {
     faces: Option<PathBuf>,
     /// As many pictures as this, which the device takes itself
     #[cfg(feature = "device")]
-    #[arg(long, value_name = "COUNT", conflicts_with = "pictures", requires = "device", value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["pictures", "faces"], requires = "device", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) sensor: Option<u8>,
 }
 

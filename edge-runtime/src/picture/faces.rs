@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
@@ -81,7 +81,6 @@ impl Faces {
             file::read(path, MAX_LEN).map_err(|found| error(What::File(found.to_string())))?;
         let text = str::from_utf8(&bytes)
             .map_err(|_| error(What::File("other bytes than text in UTF-8".to_string())))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
         let mut list = BTreeMap::new();
         let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
         for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
@@ -94,7 +93,11 @@ impl Faces {
                 let line = line.to_string();
                 return Err(error(What::Line { number, line }));
             };
-            list.insert(folder.join(name.trim()), face);
+            // Of two faces on a picture nobody knows which is meant.
+            if list.insert(clean(Path::new(name.trim())), face).is_some() {
+                let picture = name.trim().to_string();
+                return Err(error(What::Twice { number, picture }));
+            }
         }
         Ok(Self {
             place: path.to_path_buf(),
@@ -107,11 +110,30 @@ impl Faces {
     /// # Errors
     /// [`FacesError`] when the list has none.
     pub fn of(&self, picture: &Path) -> Result<Face, FacesError> {
-        self.list.get(picture).copied().ok_or_else(|| FacesError {
+        let folder = self.place.parent().unwrap_or(Path::new(""));
+        let as_spelt = clean(picture).strip_prefix(clean(folder)).map(clean).ok();
+        let found = as_spelt.and_then(|name| self.list.get(&name));
+        // However both are spelt.
+        let in_place = || {
+            let folder = match folder.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => folder,
+            };
+            let (folder, picture) = (folder.canonicalize().ok()?, picture.canonicalize().ok()?);
+            self.list.get(picture.strip_prefix(folder).ok()?)
+        };
+        found.or_else(in_place).copied().ok_or_else(|| FacesError {
             list: self.place.clone(),
             what: What::Missing(picture.to_path_buf()),
         })
     }
+}
+
+/// A path without steps to where it already is.
+fn clean(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
 }
 
 fn number_of(text: &str) -> Option<f64> {
@@ -145,6 +167,7 @@ pub struct FacesError {
 enum What {
     File(String),
     Line { number: usize, line: String },
+    Twice { number: usize, picture: String },
     Missing(PathBuf),
 }
 
@@ -159,6 +182,10 @@ impl fmt::Display for FacesError {
             What::Line { number, line } => write!(
                 f,
                 "{list}, line {number}: expected `PICTURE,left,top,width,height` or `PICTURE,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5`, found {line:?}"
+            ),
+            What::Twice { number, picture } => write!(
+                f,
+                "{list}, line {number}: expected one face of {picture}, found a second one: keep the line of the one that is meant"
             ),
             What::Missing(picture) => write!(
                 f,
@@ -210,6 +237,13 @@ mod tests {
                 [2304, 2560]
             ]))
         );
+        // However the path is spelt.
+        let elsewhere = folder.path().join("ada");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(folder.path().join("b.png"), "").unwrap();
+        for spelt in ["./b.png", "ada/../b.png"] {
+            assert!(faces.of(&folder.path().join(spelt)).is_ok(), "{spelt}");
+        }
         let missing = faces.of(&folder.path().join("c.png")).unwrap_err();
         assert!(missing.to_string().contains("c.png"), "{missing}");
     }
@@ -229,6 +263,12 @@ mod tests {
             let error = faces.unwrap_err().to_string();
             assert!(error.contains("line 2"), "{error}");
         }
+        let (_folder, twice) = list("b.png,1,2,3,4\n./b.png,5,6,7,8\n");
+        let error = twice.unwrap_err().to_string();
+        assert!(
+            error.contains("line 2") && error.contains("second"),
+            "{error}"
+        );
         let missing = Faces::read(Path::new("nowhere/faces.csv")).unwrap_err();
         assert!(missing.to_string().contains("nowhere"), "{missing}");
     }

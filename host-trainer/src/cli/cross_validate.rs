@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::settings::{self, Settings};
-use super::{DataArgs, count, percent, tell, with_interval};
+use super::{DataArgs, count, finetune, percent, quantize, tell, with_interval};
 use crate::checkpoint::Run;
 use crate::config::{CONFIG, RunConfig};
 use crate::dataset::{Dataset, DatasetName};
@@ -76,7 +76,15 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
             run.display()
         );
     }
-    let pretrained = args.pretrained.as_deref().map(Run::load).transpose()?;
+    let pretrained = args.pretrained.as_ref().map(Pretrained::load).transpose()?;
+    if let Some(Pretrained { run, weights, .. }) = &pretrained {
+        ensure!(
+            weights.config.dataset != dataset.name,
+            "{}: expected a run on other data, whose network has not seen the classes to judge, found one on {}: leave --pretrained out",
+            run.display(),
+            dataset.name
+        );
+    }
     let pretrained = pretrained.as_ref();
     let report = evaluate(&dataset, folds, &mut |fold, dataset| {
         let folder = folder.join(format!("fold-{}", fold + 1));
@@ -96,24 +104,51 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
+/// What each fold begins with.
+struct Pretrained {
+    run: PathBuf,
+    weights: Run,
+    /// The commands that made it.
+    commands: Vec<String>,
+}
+
+impl Pretrained {
+    fn load(run: &PathBuf) -> Result<Self> {
+        let weights = Run::load(run)?;
+        let mut commands = finetune::history(run)?;
+        if commands.is_empty() {
+            commands.push(quantize::train_anew(&weights.config, run)?);
+        }
+        Ok(Self {
+            run: run.clone(),
+            weights,
+            commands,
+        })
+    }
+}
+
 /// Trains as usual, quantizes, exports, and opens the model on the device's engine. What is there
 /// already is not done again.
 fn train(
     args: &CrossValidateArgs,
     dataset: &Dataset,
-    pretrained: Option<&Run>,
+    pretrained: Option<&Pretrained>,
     run: &Path,
     model: &Path,
 ) -> Result<Box<dyn Embedder>> {
     // Better now than after the training.
     operating_points::check(dataset)?;
     fs::create_dir_all(run).with_context(|| format!("{}: cannot be made", run.display()))?;
-    let base = pretrained.map(|run| settings::like(args.dataset, dataset, &run.config));
+    let base = pretrained.map(|from| settings::like(args.dataset, dataset, &from.weights.config));
     let config = args.settings.config(args.dataset, dataset, base)?;
+    let history = match pretrained {
+        Some(from) => history(args, from, &config)?,
+        None => vec![],
+    };
     if run.join(CONFIG).is_file() {
         ensure!(
-            RunConfig::load(run)? == config,
-            "{}: expected a run with these settings, found one with others: give the same, or choose another --out",
+            RunConfig::load(run)? == config && finetune::history(run)? == history,
+            "{}: expected a run with these settings, begun with the same weights, found one with others: give the same, or choose another --out",
             run.display()
         );
         // The card is written last.
@@ -123,9 +158,10 @@ fn train(
     }
     let device = args.device.open()?;
     let mut trainer = match pretrained {
-        Some(run) => Trainer::pretrained(config, run, dataset, device)?,
+        Some(from) => Trainer::pretrained(config, &from.weights, dataset, device)?,
         None => Trainer::new(config, dataset, device)?,
     };
+    finetune::record(run, history)?;
     if run.join(resume::RESUME).is_file() {
         resume::restore(&mut trainer, run)?;
     }
@@ -140,6 +176,24 @@ fn train(
         &mut |what| tell(what),
     )?;
     open(model, EngineName::Int8, None)
+}
+
+/// The commands that train a fold from other weights.
+fn history(args: &CrossValidateArgs, from: &Pretrained, config: &RunConfig) -> Result<Vec<String>> {
+    let mut commands = from.commands.clone();
+    commands.push(format!(
+        "{} cross-validate --dataset {} --pretrained {} {}",
+        quantize::PROGRAM,
+        config.dataset,
+        quantize::relative(&from.run),
+        config.settings()?.join(" ")
+    ));
+    if let Some(out) = &args.out {
+        let last = commands.last_mut();
+        last.into_iter()
+            .for_each(|command| *command += &format!(" --out {}", quantize::relative(out)));
+    }
+    Ok(commands)
 }
 
 fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {

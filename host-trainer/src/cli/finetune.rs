@@ -93,12 +93,20 @@ pub(super) fn history(run: &Path) -> Result<Vec<String>> {
     Ok(history.commands)
 }
 
-/// Writes down the commands that made a run from another one.
+/// Writes down the commands that made a run from another one; without any, forgets those of a run
+/// that was not even begun.
 ///
 /// # Errors
 /// When the run's folder cannot be written.
 #[cfg(feature = "libtorch")]
 pub(super) fn record(run: &Path, commands: Vec<String>) -> Result<()> {
+    let path = run.join(HISTORY);
+    if commands.is_empty() {
+        if path.is_file() {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+        return Ok(());
+    }
     let history = toml::to_string(&History { commands })?;
     write_whole(&run.join(HISTORY), history.as_bytes())
 }

@@ -23,7 +23,7 @@ use crate::export::CARD;
 use crate::export::card::ModelCard;
 use crate::export::model::{Options, Source, export};
 use crate::quantize::calibrate::Method;
-use crate::segmentation::config::SegmentationConfig;
+use crate::segmentation::config::{SegmentationConfig, segments};
 
 /// Quantize a run to int8 and export it: model.bin, model.onnx, model.int8.onnx, model.toml
 #[derive(Debug, Args)]
@@ -128,8 +128,8 @@ impl ExportArgs {
 /// # Errors
 /// When the run or its data set cannot be read, or the folder not written.
 pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
-    if let Ok(config) = SegmentationConfig::load(&args.run) {
-        return segmentation::run(args, &config, out);
+    if segments(&args.run) && args.run.join(CONFIG).is_file() {
+        return segmentation::run(args, &SegmentationConfig::load(&args.run)?, out);
     }
     let is_model = !args.run.join(CONFIG).is_file() && args.run.join(CARD).is_file();
     let (source, mut rebuild, from) = match is_model {

@@ -86,13 +86,13 @@ pub fn run(args: &TrainSegmentationArgs) -> Result<()> {
     let device = args.device.open()?;
     let costs = costs_of(&config.network.graph()?)?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
-    let mut parameters = None;
+    let (mut history, mut parameters) = (vec![], None);
     if let Some(base) = base {
-        let mut commands = commands(&base.config, &base.run)?;
-        commands.push(segmentation::train(&config, Some(&base.run), &out)?);
-        finetune::record(&out, commands)?;
+        history = commands(&base.config, &base.run)?;
+        history.push(segmentation::train(&config, Some(&base.run), &out)?);
         parameters = Some(base.parameters);
     }
+    finetune::record(&out, history)?;
     let mut progress = Progress::new(&out)?;
     train(
         &config,

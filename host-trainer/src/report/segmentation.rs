@@ -19,7 +19,7 @@ use super::page::{
 use super::scale::Scale;
 use crate::segmentation::config::SegmentationConfig;
 use crate::segmentation::engine::Opened;
-use crate::segmentation::evaluate::{Options, Report, Seen, StructureReport, evaluate};
+use crate::segmentation::evaluate::{Options, Report, Seen, StructureReport, TooFew, evaluate};
 use crate::segmentation::export::SegmentationCosts;
 use crate::segmentation::samples::Samples;
 
@@ -74,11 +74,17 @@ pub struct Example {
     pub found: String,
 }
 
-/// Judges a task at all numbers of references that it has pictures for.
+/// Judges a task at all numbers of references that it has pictures for; only with `thumbnails`
+/// there are examples.
 ///
 /// # Errors
 /// When not even one reference leaves queries, or the engine fails.
-pub fn judge(network: &mut Opened<'_>, samples: &Samples, is_learnt: bool) -> Result<Judged> {
+pub fn judge(
+    network: &mut Opened<'_>,
+    samples: &Samples,
+    is_learnt: bool,
+    thumbnails: bool,
+) -> Result<Judged> {
     let (draws, queries) = DRAWS;
     let (mut reports, mut seen, mut refused) = (vec![], vec![], None);
     for shots in SHOTS {
@@ -101,10 +107,11 @@ pub fn judge(network: &mut Opened<'_>, samples: &Samples, is_learnt: bool) -> Re
         });
         match report {
             Ok(report) => reports.push(report),
-            Err(error) => {
+            Err(error) if error.is::<TooFew>() => {
                 refused = Some(error);
                 break;
             }
+            Err(error) => return Err(error),
         }
         if shots <= SHOWN {
             seen = now;
@@ -114,9 +121,15 @@ pub fn judge(network: &mut Opened<'_>, samples: &Samples, is_learnt: bool) -> Re
         return Err(error);
     }
     let mut examples = vec![];
-    for (index, structure) in samples.structures.iter().enumerate() {
+    let structures = samples.structures.iter().enumerate();
+    for (index, structure) in structures.filter(|_| thumbnails) {
         let mut own: Vec<_> = seen.iter().filter(|seen| seen.0 == index).collect();
         own.sort_by(|a, b| b.2.total_cmp(&a.2));
+        ensure!(
+            !own.is_empty(),
+            "expected queries of {}, found none",
+            structure.name
+        );
         let places = [
             ("best", 0),
             ("median", own.len() / 2),
@@ -133,11 +146,6 @@ pub fn judge(network: &mut Opened<'_>, samples: &Samples, is_learnt: bool) -> Re
                 found: overlay::data_address(pixels, &wanted, Some(found))?,
             })
         };
-        ensure!(
-            !own.is_empty(),
-            "expected queries of {}, found none",
-            structure.name
-        );
         let shown = places.into_iter().map(example);
         examples.push((structure.name.clone(), shown.collect::<Result<_>>()?));
     }
@@ -252,8 +260,8 @@ fn meaning() -> Section {
                  intervals are of 95 %, over these draws."
             ),
             "Methods without a network stand beside it: everything marked; the mask of the \
-             reference whose picture is nearest; Otsu's threshold; and the threshold, or the band \
-             of greys, that fits the references best."
+             reference whose picture is nearest; Otsu's threshold; and the threshold \
+             that fits the references best."
                 .into(),
             "Not a medical device. The figures hold for pictures like these; of other structures, \
              scanners and stains they say nothing."
@@ -269,10 +277,16 @@ fn task(judged: &Judged) -> Section {
         true => "Other subjects of this task were learnt from.",
         false => "Nothing of this task was learnt from.",
     };
+    let mut notes = vec![words.to_owned()];
+    if judged.examples.is_empty() {
+        notes.push(
+            "Pictures may be of somebody, so none are shown; --thumbnails shows some.".into(),
+        );
+    }
     Section {
         id: format!("task-{name}"),
         title: name.to_owned(),
-        notes: vec![words.into()],
+        notes,
         figures: vec![against_references(judged)],
         galleries: judged
             .examples

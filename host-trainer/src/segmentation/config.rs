@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::network::SegmentationNetwork;
 use crate::checkpoint::write_whole;
 use crate::config::{CONFIG, overrides};
+use crate::export::CARD;
 
 /// Enough to repeat a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +68,17 @@ impl Default for SegmentationTraining {
             steps_per_epoch: 250,
         }
     }
+}
+
+/// Whether a run or a model, by what its run.toml or else its card says, is a network that segments.
+pub fn segments(folder: &Path) -> bool {
+    let file = [CONFIG, CARD].map(|name| folder.join(name));
+    let text = file
+        .iter()
+        .find_map(|file| std::fs::read_to_string(file).ok());
+    let table = text.and_then(|text| text.parse::<toml::Table>().ok());
+    let kind = table.and_then(|table| table.get("kind")?.as_str().map(str::to_owned));
+    kind.as_deref() == Some("segmentation")
 }
 
 impl SegmentationConfig {

@@ -1,7 +1,7 @@
 //! How well structures are found after a few references: Dice coefficients over random draws of
 //! the references.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -112,6 +112,18 @@ pub struct Query<'a> {
     pub dice: f64,
     /// What was found, 0 and 1.
     pub found: &'a [u8],
+}
+
+/// A task has too few pictures that show a structure, or all are of the same subjects.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected {shots} references that show {structure}, and queries of others, among {pictures} pictures of {task}, found too few: lower --shots"
+)]
+pub struct TooFew {
+    shots: usize,
+    structure: String,
+    pictures: usize,
+    task: String,
 }
 
 /// What a draw of references came to.
@@ -269,6 +281,9 @@ fn draw(
             .collect();
         let is_other = |place: &usize| !subjects.contains(&samples.subjects[*place].as_str());
         let others: Vec<usize> = (0..samples.len()).filter(is_other).collect();
+        if others.is_empty() {
+            continue;
+        }
         let count = options.queries.min(others.len());
         let queries = index::sample(random, others.len(), count);
         return judge(
@@ -280,12 +295,13 @@ fn draw(
             see,
         );
     }
-    bail!(
-        "expected {} references that show {name}, and queries of others, among {} pictures of {}, found too few: lower --shots",
-        options.shots,
-        samples.len(),
-        samples.task
-    )
+    Err(TooFew {
+        shots: options.shots,
+        structure: name.clone(),
+        pictures: samples.len(),
+        task: samples.task.clone(),
+    }
+    .into())
 }
 
 fn judge(

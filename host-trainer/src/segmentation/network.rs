@@ -43,11 +43,11 @@ impl Default for SegmentationNetwork {
     fn default() -> Self {
         Self {
             side: 128,
-            widths: vec![8, 16, 32, 64, 96],
-            features: 24,
+            widths: vec![8, 16, 32, 48, 64],
+            features: 16,
             compared: vec![1, 2, 3],
             cells: 4,
-            located: vec![2, 3],
+            located: vec![3],
         }
     }
 }

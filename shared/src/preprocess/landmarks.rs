@@ -69,13 +69,20 @@ impl Image<'_> {
     /// longer is left as it is.
     ///
     /// # Errors
-    /// [`PreprocessError::Landmarks`] when they lie far outside of the picture or on each other,
+    /// [`PreprocessError::Landmarks`] when their middle is not on the picture, or they lie far from it
+    /// or on each other,
     /// [`PreprocessError::Output`] when `output` is too short.
     pub fn aligned<'a>(
         &self,
         landmarks: &Landmarks,
         output: &'a mut [u8],
     ) -> Result<Image<'a>, PreprocessError> {
+        let sums = landmarks.sums();
+        // A face whose middle is not there is no face on the picture.
+        let is_there = |sum: i64, side: u32| (0..=5 * UNIT * i64::from(side)).contains(&sum);
+        if !is_there(sums[0], self.width) || !is_there(sums[1], self.height) {
+            return Err(PreprocessError::Landmarks);
+        }
         let view = View::new(landmarks)?;
         let channels = self.channels();
         let expected = (ALIGNED_SIDE * ALIGNED_SIDE) as usize * usize::from(channels);
@@ -242,13 +249,17 @@ mod tests {
     #[test]
     fn landmarks_that_are_none_are_refused() {
         let image = Image::new(2, 2, 1, &[0; 4]).unwrap();
+        let large = Image::new(112, 112, 1, &[9; 112 * 112]).unwrap();
         let mut output = [0; 112 * 112];
         let wrong = [Landmarks([[5, 5]; 5]), Landmarks([[i32::MAX, i32::MIN]; 5])];
         for landmarks in wrong {
             let refused = image.aligned(&landmarks, &mut output);
             assert_eq!(refused.unwrap_err(), PreprocessError::Landmarks);
         }
-        let short = image.aligned(&PLACES, &mut output[1..]);
+        let beside = Landmarks(PLACES.0.map(|[x, y]| [x + 112 * 256, y]));
+        let refused = large.aligned(&beside, &mut output);
+        assert_eq!(refused.unwrap_err(), PreprocessError::Landmarks);
+        let short = large.aligned(&PLACES, &mut output[1..]);
         let expected = 112 * 112;
         let found = expected - 1;
         assert_eq!(

@@ -288,7 +288,7 @@ impl fmt::Display for PreprocessError {
                 "expected a region of at least a pixel inside of the picture of {width} x {height} pixels, found another"
             ),
             Self::Landmarks => f.write_str(
-                "expected five landmarks of a face on the picture, found some far outside or on each other: look for the face again",
+                "expected five landmarks of a face on the picture, found some beside it, far from it, or on each other: look for the face again",
             ),
             Self::Blank => f.write_str(
                 "expected a picture with something on it, found the same intensity everywhere: take it again",

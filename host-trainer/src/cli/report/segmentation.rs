@@ -13,7 +13,7 @@ use crate::dataset::{DatasetName, Part};
 use crate::engine::EngineName;
 use crate::report::events::History;
 use crate::report::segmentation::{Subject, judge, render};
-use crate::segmentation::config::SegmentationConfig;
+use crate::segmentation::config::{SegmentationConfig, segments};
 use crate::segmentation::dataset::{self, chosen, split::part_of};
 use crate::segmentation::engine::open;
 use crate::segmentation::export::SegmentationCard;
@@ -23,20 +23,18 @@ use crate::segmentation::samples::Samples;
 pub(super) fn subject(args: &ReportArgs) -> Result<Option<Subject>> {
     let folder = args.model.as_path();
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if !segments(folder) {
+        return Ok(None);
+    }
     let mut subject = if folder.join(CONFIG).is_file() {
-        let Ok(config) = SegmentationConfig::load(folder) else {
-            return Ok(None);
-        };
         Subject {
             name: name.into_owned(),
-            config,
+            config: SegmentationConfig::load(folder)?,
             exported: None,
             history: None,
         }
     } else {
-        let Ok(card) = SegmentationCard::load(folder) else {
-            return Ok(None);
-        };
+        let card = SegmentationCard::load(folder)?;
         Subject {
             config: card.config(),
             name: card.name,
@@ -72,6 +70,7 @@ pub(super) fn run(args: &ReportArgs, subject: &Subject, out: &mut impl Write) ->
     let mut artifact = vec![];
     let mut network = open(&args.model, engine, args.precision, &mut artifact)?;
     let tasks = dataset::load(args.data.data.as_deref())?;
+    let thumbnails = args.thumbnails || !DatasetName::Medseg.may_be_biometric();
     let mut judged = vec![];
     for task in chosen(&tasks, args.task.as_deref())? {
         tell(format_args!("judging {}", task.name));
@@ -79,7 +78,7 @@ pub(super) fn run(args: &ReportArgs, subject: &Subject, out: &mut impl Write) ->
         let samples = Samples::new(task, &network.preprocess, |case| {
             !is_learnt || part_of(&task.name, &case.subject) == Part::Test
         })?;
-        judged.push(judge(&mut network, &samples, is_learnt)?);
+        judged.push(judge(&mut network, &samples, is_learnt, thumbnails)?);
     }
     write_whole(&args.out, render(subject, &network, &judged)?.as_bytes())?;
     if !args.json {

@@ -1,6 +1,7 @@
 //! The quantized graph, in operators of the standard set: pooling on integers, sums and PReLU
-//! between DequantizeLinear and QuantizeLinear, convolutions as [`Format`] says. Comparisons with
-//! references are computed on real numbers, so that a byte may differ by one from a device's.
+//! between DequantizeLinear and QuantizeLinear, convolutions as [`Format`] says. Unit
+//! vectors, records and comparisons of networks that segment are computed on real numbers, so that
+//! bytes of theirs may differ by one from a device's.
 
 use anyhow::{Result, bail};
 use shared::EmbeddingFormat;

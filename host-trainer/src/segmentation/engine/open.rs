@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
+use edge_runtime::loader::Model;
 use shared::Preprocess;
-use shared::artifact::MAX_LEN;
+use shared::artifact::{Artifact, MAX_LEN};
 use shared::preprocess::PicturePreprocess;
 
 use super::{Int8Network, Segmenter, TractSegmenter};
@@ -44,6 +45,8 @@ pub fn open<'a>(
     if folder.join(CONFIG).is_file() {
         return open_run(folder, engine, precision);
     }
+    // Every file must be the one that the card lists, as on the device.
+    Model::open(folder)?;
     let card = SegmentationCard::load(folder)?;
     let Preprocess::Picture(preprocess) = card.preprocess else {
         bail!("expected a network over pictures, found one over sequences");
@@ -56,6 +59,7 @@ pub fn open<'a>(
                 "expected --precision int8 with --engine int8, found float: use --engine ort or tract"
             );
             *artifact = edge_runtime::file::read(&folder.join(ARTIFACT), MAX_LEN.into())?;
+            Artifact::parse(artifact)?.check_model_id()?;
             let network: Box<dyn Segmenter + 'a> = Box::new(Int8Network::new(artifact)?);
             (network, "int8")
         }
