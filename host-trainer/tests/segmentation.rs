@@ -215,12 +215,13 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
         others.map(|(folder, engine, precision)| judge(folder, engine, precision).0);
     assert!((float - int8).abs() < 0.03, "{float} {int8}");
     assert_eq!(float, of_run);
-    // A byte of a comparison may differ by one, and so a pixel of a hundred.
+    // A byte of a comparison may differ by one, and so pixels at the border of what is found.
     let precision = Some(Precision::Int8);
     let (mut artifact, mut unused) = (vec![], vec![]);
     let device = open(&model, EngineName::Int8, precision, &mut artifact);
     let tract = open(&model, EngineName::Tract, precision, &mut unused);
     let (mut device, mut tract) = (device.unwrap().segmenter, tract.unwrap().segmenter);
+    let mut differing = 0.0;
     for samples in &unseen {
         let references: [Reference<'_>; 2] =
             [1, 2].map(|index| (samples.picture(index), samples.mask(index, 0)));
@@ -228,8 +229,10 @@ fn a_trained_network_finds_structures_it_has_never_seen() {
             .map(|segmenter| segmenter.segment(samples.picture(0), &references).unwrap());
         let differ = masks[0].iter().zip(&masks[1]).filter(|(a, b)| a != b);
         let share = differ.count() as f64 / masks[0].len() as f64;
-        assert!(share < 0.01, "{}: {share}", samples.task);
+        assert!(share < 0.03, "{}: {share}", samples.task);
+        differing += share / count;
     }
+    assert!(differing < 0.01, "{differing}");
     assert!((quantized - int8).abs() < 0.005, "{quantized} {int8}");
 
     // A run has no integers.

@@ -76,7 +76,11 @@ pub fn run(args: &CrossValidateArgs, out: &mut impl Write) -> Result<()> {
             run.display()
         );
     }
-    let pretrained = args.pretrained.as_ref().map(Pretrained::load).transpose()?;
+    let pretrained = args
+        .pretrained
+        .as_deref()
+        .map(Pretrained::load)
+        .transpose()?;
     if let Some(Pretrained { run, weights, .. }) = &pretrained {
         ensure!(
             weights.config.dataset != dataset.name,
@@ -113,14 +117,14 @@ struct Pretrained {
 }
 
 impl Pretrained {
-    fn load(run: &PathBuf) -> Result<Self> {
+    fn load(run: &Path) -> Result<Self> {
         let weights = Run::load(run)?;
         let mut commands = finetune::history(run)?;
         if commands.is_empty() {
             commands.push(quantize::train_anew(&weights.config, run)?);
         }
         Ok(Self {
-            run: run.clone(),
+            run: run.to_owned(),
             weights,
             commands,
         })
