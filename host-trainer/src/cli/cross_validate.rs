@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::settings::{self, Settings};
-use super::{DataArgs, count, finetune, percent, quantize, tell, with_interval};
+use super::{DataArgs, count, finetune, fusion, percent, quantize, tell, with_interval};
 use crate::checkpoint::Run;
 use crate::config::{CONFIG, RunConfig};
 use crate::dataset::{Dataset, DatasetName};
@@ -119,14 +119,10 @@ struct Pretrained {
 impl Pretrained {
     fn load(run: &Path) -> Result<Self> {
         let weights = Run::load(run)?;
-        let mut commands = finetune::history(run)?;
-        if commands.is_empty() {
-            commands.push(quantize::train_anew(&weights.config, run)?);
-        }
         Ok(Self {
             run: run.to_owned(),
+            commands: quantize::made_by(&weights.config, run)?,
             weights,
-            commands,
         })
     }
 }
@@ -185,18 +181,16 @@ fn train(
 /// The commands that train a fold from other weights.
 fn history(args: &CrossValidateArgs, from: &Pretrained, config: &RunConfig) -> Result<Vec<String>> {
     let mut commands = from.commands.clone();
+    let out = args.out.as_deref().map_or(String::new(), |out| {
+        format!(" --out {}", quantize::relative(out))
+    });
     commands.push(format!(
-        "{} cross-validate --dataset {} --pretrained {} {}",
+        "{} cross-validate --dataset {} --pretrained {} {}{out}",
         quantize::PROGRAM,
         config.dataset,
         quantize::relative(&from.run),
         config.settings()?.join(" ")
     ));
-    if let Some(out) = &args.out {
-        let last = commands.last_mut();
-        last.into_iter()
-            .for_each(|command| *command += &format!(" --out {}", quantize::relative(out)));
-    }
     Ok(commands)
 }
 
@@ -227,7 +221,7 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
                 "            EER {} with {} shots enrolled ({})",
                 with_interval(enrolled.eer, enrolled.eer_ci95),
                 enrolled.shots,
-                format!("{:?}", enrolled.fusion).to_lowercase()
+                fusion::name(enrolled.fusion)
             )?;
         }
         if let Some(accuracy) = &method.accuracy {

@@ -26,3 +26,8 @@ impl From<FusionName> for Fusion {
         }
     }
 }
+
+/// The name on the command line.
+pub(super) fn name(fusion: Fusion) -> String {
+    format!("{fusion:?}").to_lowercase()
+}

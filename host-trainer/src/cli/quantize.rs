@@ -201,16 +201,23 @@ pub(super) fn train(config: &Path, run: &Path) -> String {
     )
 }
 
-/// The command that trains a run anew whose configuration no card holds: with every
-/// setting in it.
+/// The commands that make a run anew whose configuration no card holds: with every setting in
+/// them.
+///
+/// # Errors
+/// When the run goes on from another one, and how cannot be read.
 #[cfg(feature = "libtorch")]
-pub(super) fn train_anew(config: &RunConfig, run: &Path) -> Result<String> {
+pub(super) fn made_by(config: &RunConfig, run: &Path) -> Result<Vec<String>> {
+    let commands = super::finetune::history(run)?;
+    if !commands.is_empty() {
+        return Ok(commands);
+    }
     let settings = config.settings()?.join(" ");
-    Ok(format!(
+    Ok(vec![format!(
         "{PROGRAM} train --dataset {} {settings} --out {}",
         config.dataset,
         relative(run)
-    ))
+    )])
 }
 
 /// The last two parts of a path: cards name no folders of the machine they were made on.

@@ -117,10 +117,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 /// The commands that make a pretrained run anew.
 fn commands(args: &TrainArgs, run: &Run, config: &RunConfig, out: &Path) -> Result<Vec<String>> {
     let from = args.pretrained.as_deref().unwrap_or(Path::new("."));
-    let mut commands = finetune::history(from)?;
-    if commands.is_empty() {
-        commands.push(quantize::train_anew(&run.config, from)?);
-    }
+    let mut commands = quantize::made_by(&run.config, from)?;
     commands.push(format!(
         "{} train --dataset {} --pretrained {} {} --out {}",
         quantize::PROGRAM,
@@ -160,10 +157,7 @@ fn quantization_aware(args: &TrainArgs, from: &Path) -> Result<()> {
     tell("calibrating on training samples");
     let device = args.device.open()?;
     let mut trainer = Trainer::quantization_aware(config.clone(), &base, &dataset, device)?;
-    let mut commands = finetune::history(from)?;
-    if commands.is_empty() {
-        commands.push(quantize::train_anew(&base.config, from)?);
-    }
+    let mut commands = quantize::made_by(&base.config, from)?;
     commands.push(format!(
         "{} train --quantization-aware {} {} --out {}",
         quantize::PROGRAM,

@@ -6,31 +6,26 @@
 //!                                         \-> best, median, worst query -> overlays
 //! ```
 
-use anyhow::{Result, ensure};
+mod judge;
+
+use anyhow::Result;
 use askama::Template;
 
 use super::chart::{Axis, Chart};
 use super::curves;
 use super::events::History;
-use super::overlay;
 use super::page::{
     Cell, Column, Fact, Figure, Gallery, Key, Page, Section, Shown, ShownPair, Table, Tile, grouped,
 };
 use super::scale::Scale;
 use crate::segmentation::config::SegmentationConfig;
 use crate::segmentation::engine::Opened;
-use crate::segmentation::evaluate::{Options, Report, Seen, StructureReport, TooFew, evaluate};
+use crate::segmentation::evaluate::{Report, StructureReport};
 use crate::segmentation::export::SegmentationCosts;
-use crate::segmentation::samples::Samples;
 
-/// Numbers of references.
-const SHOTS: [usize; 3] = [1, 5, 16];
+use judge::{DRAWS, SHOWN};
 
-/// That whose masks are shown, where a task has so many.
-const SHOWN: usize = 5;
-
-/// Random draws of references, and queries of each.
-const DRAWS: (usize, usize) = (10, 8);
+pub use judge::{Example, Judged, judge};
 
 /// Classes of lines, one for each structure, again from the first where there are more.
 const LINES: [&str; 4] = ["first", "second", "third", "fourth"];
@@ -46,114 +41,6 @@ pub struct Subject {
     pub exported: Option<(String, SegmentationCosts)>,
     /// Its training, where its events are known.
     pub history: Option<History>,
-}
-
-/// What was found of a task.
-#[derive(Clone, Debug)]
-pub struct Judged {
-    /// Whether other subjects of it were learnt from.
-    pub is_learnt: bool,
-    /// At each number of references, ascending.
-    pub reports: Vec<Report>,
-    /// Of each structure its name and queries that were found best, as usual, and worst.
-    pub examples: Vec<(String, Vec<Example>)>,
-}
-
-/// A query and what was found on it.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// `best`, `median` or `worst`.
-    pub rank: &'static str,
-    /// Whose picture it is.
-    pub subject: String,
-    /// Dice coefficient.
-    pub dice: f64,
-    /// The picture with the outline of what is there.
-    pub wanted: String,
-    /// The same, and what was found.
-    pub found: String,
-}
-
-/// Judges a task at all numbers of references that it has pictures for; only with `thumbnails`
-/// there are examples.
-///
-/// # Errors
-/// When not even one reference leaves queries, or the engine fails.
-pub fn judge(
-    network: &mut Opened<'_>,
-    samples: &Samples,
-    is_learnt: bool,
-    thumbnails: bool,
-) -> Result<Judged> {
-    let (draws, queries) = DRAWS;
-    let (mut reports, mut seen, mut refused) = (vec![], vec![], None);
-    for shots in SHOTS {
-        let options = Options {
-            shots,
-            draws,
-            queries,
-            seed: 1,
-        };
-        let mut now = vec![];
-        let report = evaluate(network, samples, &options, &mut |event| {
-            if let Seen::Query(query) = event {
-                now.push((
-                    query.structure,
-                    query.picture,
-                    query.dice,
-                    query.found.to_vec(),
-                ));
-            }
-        });
-        match report {
-            Ok(report) => reports.push(report),
-            Err(error) if error.is::<TooFew>() => {
-                refused = Some(error);
-                break;
-            }
-            Err(error) => return Err(error),
-        }
-        if shots <= SHOWN {
-            seen = now;
-        }
-    }
-    if let (true, Some(error)) = (reports.is_empty(), refused) {
-        return Err(error);
-    }
-    let mut examples = vec![];
-    let structures = samples.structures.iter().enumerate();
-    for (index, structure) in structures.filter(|_| thumbnails) {
-        let mut own: Vec<_> = seen.iter().filter(|seen| seen.0 == index).collect();
-        own.sort_by(|a, b| b.2.total_cmp(&a.2));
-        ensure!(
-            !own.is_empty(),
-            "expected queries of {}, found none",
-            structure.name
-        );
-        let places = [
-            ("best", 0),
-            ("median", own.len() / 2),
-            ("worst", own.len() - 1),
-        ];
-        let example = |(rank, place): (&'static str, usize)| {
-            let (_, picture, dice, found) = own[place];
-            let (pixels, wanted) = (samples.picture(*picture), samples.mask(*picture, index));
-            Ok(Example {
-                rank,
-                subject: samples.subjects[*picture].clone(),
-                dice: *dice,
-                wanted: overlay::data_address(pixels, &wanted, None)?,
-                found: overlay::data_address(pixels, &wanted, Some(found))?,
-            })
-        };
-        let shown = places.into_iter().map(example);
-        examples.push((structure.name.clone(), shown.collect::<Result<_>>()?));
-    }
-    Ok(Judged {
-        is_learnt,
-        reports,
-        examples,
-    })
 }
 
 /// The page.

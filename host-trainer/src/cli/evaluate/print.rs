@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::cli::fusion;
 use crate::cli::{percent, with_interval};
 use crate::evaluate::scores::TrueAccepts;
 use crate::evaluate::{
@@ -90,7 +91,7 @@ fn verification(
         writeln!(
             out,
             "{} of the shots: EER {}, with samples of other classes {}",
-            format!("{:?}", way.fusion).to_lowercase(),
+            fusion::name(way.fusion),
             percent(way.eer),
             percent(way.eer_random)
         )?;

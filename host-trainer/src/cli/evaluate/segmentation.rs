@@ -8,14 +8,13 @@ use clap::Args;
 
 use super::{EvaluateArgs, figures};
 use crate::cli::{count, tell};
-use crate::dataset::{DatasetName, Part};
+use crate::dataset::DatasetName;
 use crate::export::CARD;
 use crate::segmentation::baselines::Baselines;
-use crate::segmentation::dataset::{self, chosen, split::part_of};
+use crate::segmentation::dataset::{self, chosen};
 use crate::segmentation::engine::open;
 use crate::segmentation::evaluate::{Options, Report, Seen, StructureReport, evaluate};
 use crate::segmentation::export::SegmentationCard;
-use crate::segmentation::samples::Samples;
 
 /// What only segmentation asks.
 #[derive(Debug, Args)]
@@ -50,11 +49,7 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         seed: args.seed,
     };
     for task in tasks {
-        // Of a task that it learnt from only subjects that it did not learn from judge.
-        let is_learnt = network.tasks.contains(&task.name);
-        let samples = Samples::new(task, &network.preprocess, |case| {
-            !is_learnt || part_of(&task.name, &case.subject) == Part::Test
-        })?;
+        let samples = network.judging(task)?;
         let report = evaluate(&mut network, &samples, &options, &mut |seen| {
             if let Seen::Structure(name) = seen {
                 tell(format_args!("{}: {name}", task.name));
@@ -66,7 +61,7 @@ pub(super) fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<()> {
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else {
-            print(&report, is_learnt, out)?;
+            print(&report, network.has_learnt(task), out)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 
-use super::{FinetuneArgs, history, record};
+use super::{FinetuneArgs, record};
 use crate::checkpoint::Run;
 use crate::cli::{count, learning_rate, percent, quantize, tell};
 use crate::config::CONFIG;
@@ -78,10 +78,7 @@ pub(super) fn run(args: &FinetuneArgs, out: &mut impl Write) -> Result<()> {
         ));
     })?;
     run.save(&args.out)?;
-    let mut commands = history(&args.model)?;
-    if commands.is_empty() {
-        commands.push(quantize::train_anew(&base.config, &args.model)?);
-    }
+    let mut commands = quantize::made_by(&base.config, &args.model)?;
     let (from, to) = (
         quantize::relative(&args.model),
         quantize::relative(&args.out),

@@ -9,15 +9,14 @@ use super::ReportArgs;
 use crate::checkpoint::{EVENTS, write_whole};
 use crate::cli::tell;
 use crate::config::CONFIG;
-use crate::dataset::{DatasetName, Part};
+use crate::dataset::DatasetName;
 use crate::engine::EngineName;
 use crate::report::events::History;
 use crate::report::segmentation::{Subject, judge, render};
 use crate::segmentation::config::{SegmentationConfig, segments};
-use crate::segmentation::dataset::{self, chosen, split::part_of};
+use crate::segmentation::dataset::{self, chosen};
 use crate::segmentation::engine::open;
 use crate::segmentation::export::SegmentationCard;
-use crate::segmentation::samples::Samples;
 
 /// The network in a folder, when it is one that segments.
 pub(super) fn subject(args: &ReportArgs) -> Result<Option<Subject>> {
@@ -74,10 +73,7 @@ pub(super) fn run(args: &ReportArgs, subject: &Subject, out: &mut impl Write) ->
     let mut judged = vec![];
     for task in chosen(&tasks, args.task.as_deref())? {
         tell(format_args!("judging {}", task.name));
-        let is_learnt = network.tasks.contains(&task.name);
-        let samples = Samples::new(task, &network.preprocess, |case| {
-            !is_learnt || part_of(&task.name, &case.subject) == Part::Test
-        })?;
+        let (samples, is_learnt) = (network.judging(task)?, network.has_learnt(task));
         judged.push(judge(&mut network, &samples, is_learnt, thumbnails)?);
     }
     write_whole(&args.out, render(subject, &network, &judged)?.as_bytes())?;

@@ -10,12 +10,14 @@ use shared::preprocess::PicturePreprocess;
 
 use super::{Int8Network, Segmenter, TractSegmenter};
 use crate::config::CONFIG;
+use crate::dataset::Part;
 use crate::engine::{EngineName, Precision};
 use crate::export::ARTIFACT;
 use crate::segmentation::config::SegmentationConfig;
+use crate::segmentation::dataset::{Task, split::part_of};
 use crate::segmentation::export::{SegmentationCard, fused};
 use crate::segmentation::onnx::Files;
-use crate::segmentation::samples::preprocessing;
+use crate::segmentation::samples::{Samples, preprocessing};
 
 /// A network, and what it learnt from.
 pub struct Opened<'a> {
@@ -29,6 +31,25 @@ pub struct Opened<'a> {
     pub tasks: Vec<String>,
     /// From pictures to its inputs.
     pub preprocess: PicturePreprocess,
+}
+
+impl Opened<'_> {
+    /// Whether other subjects of a task were learnt from.
+    pub fn has_learnt(&self, task: &Task) -> bool {
+        self.tasks.contains(&task.name)
+    }
+
+    /// The pictures of a task that judge the network: all, or where it learnt from the task only
+    /// those of subjects that it did not learn from.
+    ///
+    /// # Errors
+    /// As [`Samples::new`].
+    pub fn judging(&self, task: &Task) -> Result<Samples> {
+        let has_learnt = self.has_learnt(task);
+        Samples::new(task, &self.preprocess, |case| {
+            !has_learnt || part_of(&task.name, &case.subject) == Part::Test
+        })
+    }
 }
 
 /// Opens `folder`, a run or a model, on an engine; `artifact` keeps the bytes of a model in int8.
