@@ -155,7 +155,11 @@ impl Lines {
 
     /// Fills what copying rows leaves as it is: the padding beside them.
     pub(super) fn prepare(&self, ring: &mut [u8]) {
-        ring[..self.ring_len()].fill(self.zero_point);
+        let ring = &mut ring[..self.ring_len()];
+        // A memory of nothing lies nowhere, and stores of no bytes there are slow.
+        if !ring.is_empty() {
+            ring.fill(self.zero_point);
+        }
     }
 
     /// Where the rows of taps of output row `y` begin, the first [`taps`](Self::taps) of

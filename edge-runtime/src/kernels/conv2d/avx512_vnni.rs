@@ -80,7 +80,7 @@ unsafe fn run<const PIXELS: usize, const GROUPS: usize, const WAYS: usize>(tile:
                 left -= UNROLLED;
             }
             while left > 0 {
-                multiply(&mut sums[left % WAYS], fours, tile.pixel_step, weights);
+                multiply(&mut sums[0], fours, tile.pixel_step, weights);
                 fours = fours.map(|four| four.wrapping_add(4));
                 weights = weights.add(GROUPS * 64);
                 left -= 1;
