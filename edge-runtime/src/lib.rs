@@ -37,7 +37,8 @@ pub mod picture;
 pub mod sensor;
 
 pub mod engine;
-pub mod kernels;
+#[doc(inline)]
+pub use edge_kernels as kernels;
 
 pub mod boards;
 pub mod limits;

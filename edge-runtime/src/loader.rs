@@ -6,7 +6,9 @@
 mod error;
 mod key;
 
+use std::borrow::{Cow, ToOwned};
 use std::boxed::Box;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::format;
 use std::io;
@@ -20,6 +22,8 @@ use shared::ModelId;
 use shared::artifact::signature::{self, Manifest, PublicKey, SignatureError};
 use shared::artifact::{Artifact, Contract, MAX_LEN};
 use shared::segmentation::References;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::engine::int8::packed::PackedInt8Engine;
 #[cfg(feature = "tract")]
@@ -78,10 +82,10 @@ impl Model {
             let path = path.join(&file);
             let bytes = read(&path)?;
             let digest = hex(&Sha256::digest(&bytes));
-            if stated.as_str() != Some(digest.as_str()) {
+            if stated != digest {
                 return Err(LoadError::OtherFile {
                     path,
-                    expected: stated.to_string(),
+                    expected: stated,
                     found: digest,
                 });
             }
@@ -319,7 +323,7 @@ impl SegmentationEngine for LinuxEngine<'_> {
 }
 
 /// The files that a folder's card lists, with their SHA-256.
-fn card(folder: &Path) -> Result<toml::Table, LoadError> {
+fn card(folder: &Path) -> Result<BTreeMap<String, String>, LoadError> {
     let path = folder.join(CARD);
     let bytes = read(&path)?;
     let error = |found: &dyn fmt::Display| LoadError::Card {
@@ -327,11 +331,18 @@ fn card(folder: &Path) -> Result<toml::Table, LoadError> {
         found: found.to_string(),
     };
     let text = core::str::from_utf8(&bytes).map_err(|found| error(&found))?;
-    let mut card: toml::Table = text.parse().map_err(|found| error(&found))?;
-    match card.remove("files") {
-        Some(toml::Value::Table(files)) if files.keys().all(|file| is_plain(file)) => Ok(files),
-        _ => Err(error(&"no table of plain file names [files]")),
-    }
+    let card = DeTable::parse(text).map_err(|found| error(&found))?;
+    let files = card.get_ref().get("files");
+    let files = files.and_then(|files| files.get_ref().as_table());
+    let files = files.and_then(|files| {
+        let entry = |(file, digest): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let file: &Cow<'_, str> = file.get_ref();
+            let digest = digest.get_ref().as_str()?;
+            is_plain(file).then(|| (file.to_string(), digest.to_owned()))
+        };
+        files.iter().map(entry).collect()
+    });
+    files.ok_or_else(|| error(&"no table [files] of plain file names and SHA-256"))
 }
 
 /// Whether a name stays in its folder.

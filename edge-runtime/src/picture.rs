@@ -11,7 +11,8 @@ use std::path::Path;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, Limits, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
 use shared::preprocess::{Image, MAX_SIDE, PreprocessError};
 
 pub use faces::{Face, Faces, FacesError};
@@ -94,10 +95,11 @@ impl Picture {
     /// # Errors
     /// [`PictureError::Encode`].
     pub fn to_png(self) -> Result<Vec<u8>, PictureError> {
-        let mut bytes = Cursor::new(Vec::new());
-        let written = DynamicImage::from(self).write_to(&mut bytes, ImageFormat::Png);
+        let mut bytes = Vec::new();
+        // By its name, so that programs that ship carry no other encoder.
+        let written = DynamicImage::from(self).write_with_encoder(PngEncoder::new(&mut bytes));
         written.map_err(|error| PictureError::Encode(error.to_string()))?;
-        Ok(bytes.into_inner())
+        Ok(bytes)
     }
 
     /// The picture as preprocessing reads it.

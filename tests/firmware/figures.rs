@@ -20,7 +20,7 @@ const ENGINE: u64 = 20 * 1024;
 /// What its functions are named by.
 const ENGINE_PARTS: &[&str] = &[
     "edge_runtime::engine::",
-    "edge_runtime::kernels::",
+    "edge_kernels::",
     "shared::artifact::",
 ];
 

@@ -27,6 +27,9 @@ fn reason_against(manifest: &str, dependency: &str) -> Option<&'static str> {
         "shared/Cargo.toml" if engine || ours => {
             Some("`shared` depends on neither engine nor trainer")
         }
+        "edge-runtime/kernels/Cargo.toml" if engine || ours => {
+            Some("kernels know only what they compute")
+        }
         "edge-runtime/Cargo.toml" if dependency == "host-trainer" => {
             Some("the device knows no trainer")
         }
@@ -74,6 +77,7 @@ mod tests {
             "shared",
             "edge-runtime",
             "edge-runtime/cli",
+            "edge-runtime/kernels",
             "tests",
             "xtask",
         ] {

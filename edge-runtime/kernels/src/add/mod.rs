@@ -1,0 +1,56 @@
+//! Sum of uint8 activations of two scales.
+
+#[cfg(any(test, no_float))]
+pub mod integer;
+pub mod scalar;
+
+#[cfg(mve)]
+#[allow(unsafe_code, reason = "instructions that the compiler does not know")]
+pub mod mve;
+
+/// The kernel of the processor that this is compiled for.
+#[cfg(no_float)]
+pub use integer as native;
+/// The kernel of the processor that this is compiled for.
+#[cfg(mve)]
+pub use mve as native;
+/// The kernel of the processor that this is compiled for.
+#[cfg(not(any(mve, no_float)))]
+pub use scalar as native;
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod avx512;
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code, reason = "vector instructions")]
+mod neon;
+
+#[cfg(feature = "std")]
+use {crate::InstructionSet, shared::artifact::plan::Add};
+
+/// As [`scalar::add`], with instructions of `set` where the processor has them.
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "vector instructions")]
+pub fn add(set: InstructionSet, add: &Add, values: &mut [u8], other: &[u8]) {
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni if set.is_supported() => {
+            // SAFETY: the processor has them.
+            unsafe { avx512::add(add, values, other) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_supported() => {
+            // SAFETY: the processor has them.
+            unsafe { avx2::add(add, values, other) }
+        }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        InstructionSet::Neon | InstructionSet::NeonDotprod if set.is_supported() => {
+            // SAFETY: the processor has them.
+            unsafe { neon::add(add, values, other) }
+        }
+        _ => scalar::add(add, values, other),
+    }
+}
