@@ -147,7 +147,8 @@ pub fn run(args: &QuantizeArgs, out: &mut impl Write) -> Result<()> {
         }
     };
     let name = DatasetName::parse(&source.config.dataset)?;
-    let dataset = name.load(args.data.data.as_deref())?;
+    let mut dataset = name.load(args.data.data.as_deref())?;
+    source.config.keep_training_classes(&mut dataset)?;
     let (to, flags) = (relative(&args.out), args.export.flags());
     rebuild.push(format!("{PROGRAM} quantize {from} --out {to}{flags}"));
     let options = args.export.options(rebuild);

@@ -44,6 +44,9 @@ pub struct Settings {
     /// Classes per batch
     #[arg(long, value_parser = count(2, 10_000))]
     batch_classes: Option<usize>,
+    /// Learn from so many of the training classes only, drawn by the seed
+    #[arg(long, value_parser = count(2, 1_000_000))]
+    classes: Option<usize>,
     /// Samples per class in a batch
     #[arg(long, value_parser = count(1, 1000))]
     batch_samples: Option<usize>,
@@ -120,6 +123,7 @@ impl Settings {
             steps: None,
             seed: None,
             batch_classes: None,
+            classes: None,
             batch_samples: None,
             learning_rate: None,
             precision: None,
@@ -215,6 +219,7 @@ impl Settings {
         let text = |value: Option<usize>| value.map(|value| value.to_string());
         set("training.epochs", text(self.epochs));
         set("training.steps_per_epoch", text(self.steps));
+        set("training.classes", text(self.classes));
         set(
             "training.learning_rate",
             self.learning_rate.map(|rate| rate.to_string()),

@@ -62,7 +62,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         (None, Some(base)) => DatasetName::parse(&base.dataset)?,
         (None, None) => unreachable!("one of both is required"),
     };
-    let dataset = name.load(args.data.data.as_deref())?;
+    let mut dataset = name.load(args.data.data.as_deref())?;
     let usual = || PathBuf::from("runs").join(&dataset.name);
     let out = args.out.clone().unwrap_or_else(usual);
     let is_there = out.join(CONFIG).is_file();
@@ -97,6 +97,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         out.display(),
         config.dataset
     );
+    config.keep_training_classes(&mut dataset)?;
     // Better now than after the training.
     operating_points::check(&dataset)?;
     let device = args.device.open()?;
@@ -145,7 +146,7 @@ fn quantization_aware(args: &TrainArgs, from: &Path) -> Result<()> {
     );
     let base = Run::load(from)?;
     let name = DatasetName::parse(&base.config.dataset)?;
-    let dataset = name.load(args.data.data.as_deref())?;
+    let mut dataset = name.load(args.data.data.as_deref())?;
     let usual = aware::configuration(&base.config);
     let config = args.settings.config(name, &dataset, Some(usual))?;
     ensure!(
@@ -154,6 +155,7 @@ fn quantization_aware(args: &TrainArgs, from: &Path) -> Result<()> {
         from.display(),
         base.config.dataset
     );
+    config.keep_training_classes(&mut dataset)?;
     tell("calibrating on training samples");
     let device = args.device.open()?;
     let mut trainer = Trainer::quantization_aware(config.clone(), &base, &dataset, device)?;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use shared::{Distance, Preprocess};
 
 use crate::checkpoint::write_whole;
+use crate::dataset::Dataset;
 use crate::export::CARD;
 use crate::tower::TowerSpec;
 use crate::tower::imported::Imported;
@@ -74,6 +75,17 @@ impl RunConfig {
             TowerSpec::Imported(imported) => Some(imported),
             _ => None,
         }
+    }
+
+    /// Leaves those of the data set's training classes that are learnt from.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn keep_training_classes(&self, dataset: &mut Dataset) -> Result<()> {
+        let Some(classes) = self.training.classes else {
+            return Ok(());
+        };
+        dataset.split.keep_training_classes(classes, self.seed)
     }
 
     /// What the data set was for.

@@ -24,6 +24,10 @@ pub struct TrainingConfig {
     pub patience: usize,
     /// In which numbers the tower computes.
     pub precision: Precision,
+    /// How many of the training classes are learnt from, drawn by the seed: what few of them
+    /// teach. All, if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
     /// Whether quarter turns of a class count as further classes; of pen sequences, mirror
     /// images too.
     pub rotations: bool,
@@ -50,6 +54,7 @@ impl Default for TrainingConfig {
             average: 0.0,
             patience: 0,
             precision: Precision::Float32,
+            classes: None,
             rotations: false,
             loss: LossConfig::Triplet { margin: Some(0.5) },
             miner: Miner::BatchHard,

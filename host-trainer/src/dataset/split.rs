@@ -1,6 +1,11 @@
 //! Which classes are learnt from, which choose, and which only judge.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, ensure};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,14 +27,14 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     parts: Vec<Part>,
+    /// Training classes that are not learnt from.
+    left_out: BTreeSet<u32>,
 }
 
 impl Split {
     /// Assigns each class, in order, the part that `of` gives it.
     pub fn by_class(classes: &[Class], of: impl FnMut(&Class) -> Part) -> Self {
-        Self {
-            parts: classes.iter().map(of).collect(),
-        }
+        Self::of(classes.iter().map(of).collect())
     }
 
     /// Every class judges.
@@ -50,7 +55,7 @@ impl Split {
                 _ => Part::Train,
             };
         }
-        Self { parts }
+        Self::of(parts)
     }
 
     /// One of `folds` splits of which each class is in the test part of exactly one: the
@@ -78,7 +83,7 @@ impl Split {
                 _ => Part::Train,
             };
         }
-        Ok(Self { parts })
+        Ok(Self::of(parts))
     }
 
     /// The split in which the published list of pairs at `judging` judges, the list before
@@ -92,12 +97,36 @@ impl Split {
             (false, true) => Part::Validation,
             (false, false) => Part::Train,
         };
+        let classes = (0u32..).zip(&dataset.classes);
+        Self::of(classes.map(|(class, _)| part(class)).collect())
+    }
+
+    fn of(parts: Vec<Part>) -> Self {
         Self {
-            parts: (0u32..)
-                .zip(&dataset.classes)
-                .map(|(class, _)| part(class))
-                .collect(),
+            parts,
+            left_out: BTreeSet::new(),
         }
+    }
+
+    /// Leaves `count` of the training classes, drawn by `seed`, to tell what few of them
+    /// teach: fewer ones are some of more. Neither the other parts nor the manifest change.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn keep_training_classes(&mut self, count: usize, seed: u64) -> Result<()> {
+        let parts = (0u32..).zip(&self.parts);
+        let mut classes: Vec<u32> = parts
+            .filter(|(_, part)| **part == Part::Train)
+            .map(|(class, _)| class)
+            .collect();
+        ensure!(
+            (2..=classes.len()).contains(&count),
+            "expected 2 to {} training classes to learn from, found {count}: choose another --classes",
+            classes.len()
+        );
+        classes.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        self.left_out = classes.split_off(count).into_iter().collect();
+        Ok(())
     }
 
     /// The part of a class, an index into the data set's classes.
@@ -105,11 +134,12 @@ impl Split {
         self.parts[class as usize]
     }
 
-    /// Indices of the samples of `part`, ascending.
+    /// Indices of the samples of `part` that are not left out, ascending.
     pub fn samples(&self, dataset: &Dataset, part: Part) -> Vec<u32> {
         (0u32..)
             .zip(&dataset.samples)
             .filter(|(_, sample)| self.part(sample.class) == part)
+            .filter(|(_, sample)| !self.left_out.contains(&sample.class))
             .map(|(index, _)| index)
             .collect()
     }
@@ -162,6 +192,33 @@ mod tests {
         let parts = before.parts.iter().zip(&after.parts);
         let moved = parts.filter(|(a, b)| a != b).count();
         assert!(moved <= 2, "{moved}");
+    }
+
+    #[test]
+    fn few_training_classes_are_some_of_more() {
+        let classes = classes(40);
+        let left = |count| {
+            let mut split = Split::by_hash(&classes);
+            split.keep_training_classes(count, 7).unwrap();
+            assert_eq!(
+                split.hash(&classes),
+                Split::by_hash(&classes).hash(&classes)
+            );
+            let all = (0..40).filter(|class| split.part(*class) == Part::Train);
+            let kept: BTreeSet<u32> = all
+                .filter(|class| !split.left_out.contains(class))
+                .collect();
+            assert_eq!(kept.len(), count);
+            kept
+        };
+        assert!(left(3).is_subset(&left(9)) && left(9).is_subset(&left(28)));
+        for count in [0, 1, 29] {
+            assert!(
+                Split::by_hash(&classes)
+                    .keep_training_classes(count, 7)
+                    .is_err()
+            );
+        }
     }
 
     #[test]

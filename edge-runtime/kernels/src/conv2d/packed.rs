@@ -295,10 +295,10 @@ impl PackedConv2d {
 
 /// Packs a row of taps of each of a group's channels; from one four to the next are `step`
 /// bytes.
-fn pack_group<'a>(
+fn pack_group(
     layout: &Layout,
     // Not of every kind by itself: what the compiler makes of each is long.
-    taps: &mut dyn Iterator<Item = &'a [u8]>,
+    taps: &mut dyn Iterator<Item = &[u8]>,
     step: usize,
     packed: &mut [u8],
 ) {
