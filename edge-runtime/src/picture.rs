@@ -216,7 +216,7 @@ impl core::error::Error for PictureError {}
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use image::{LumaA, Rgba, RgbaImage};
+    use image::{ImageFormat, LumaA, Rgba, RgbaImage};
 
     use super::*;
 
