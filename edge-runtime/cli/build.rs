@@ -19,8 +19,8 @@ fn main() {
     let script = format!("{}/no-unwinding.ld", variable("CARGO_MANIFEST_DIR"));
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{script}");
     println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
-    // Programs run where the C library is at least as new as where they were linked, with or
-    // without; an older linker passes it over.
+    // The program then asks for such a C library where it runs; it is sure of no older one than
+    // that of the machine that links it in any case. An older linker passes it over.
     let is_native = variable("TARGET") == variable("HOST");
     if is_native && glibc().is_some_and(|found| found >= GLIBC_WITH_PACKED_RELOCATIONS) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

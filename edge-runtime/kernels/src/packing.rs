@@ -94,11 +94,12 @@ impl Constants {
             .0
             .iter()
             .zip(filters.multipliers.as_chunks::<4>().0);
+        let weights = &filters.weights[..channels * filter_len];
         let sums = match order {
             // Nothing is taken off.
             _ if zero == 0 => Vec::new(),
-            Order::Dense => filters.weights.chunks_exact(filter_len).map(sum).collect(),
-            Order::Depthwise => sums_of_columns(filters.weights, channels),
+            Order::Dense => weights.chunks_exact(filter_len).map(sum).collect(),
+            Order::Depthwise => sums_of_columns(weights, channels),
         };
         for (channel, (bias, multiplier)) in all.enumerate() {
             let bias = i32::from_le_bytes(*bias);

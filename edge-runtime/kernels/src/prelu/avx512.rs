@@ -25,7 +25,7 @@ pub(super) fn prelu(prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
     };
     if channels > MOST {
         for values in values.chunks_exact_mut(channels) {
-            registers(&constants, slopes, values, 0);
+            registers(&constants, slopes, values, channels);
         }
         return;
     }
@@ -38,8 +38,8 @@ pub(super) fn prelu(prelu: &Prelu, slopes: &[u8], values: &mut [u8]) {
     registers(&constants, repeated, values, channels);
 }
 
-/// Values in a row, whose slopes begin anew after `period`, if it is not 0, and are as many more
-/// as a register has.
+/// Values in a row, whose slopes begin anew after `period`; where the values go on then, there
+/// are as many slopes more as a register has.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn registers(constants: &Constants, slopes: &[u8], values: &mut [u8], period: usize) {
@@ -58,7 +58,7 @@ fn registers(constants: &Constants, slopes: &[u8], values: &mut [u8], period: us
             }
         }
         channel += LANES;
-        while period > 0 && channel >= period {
+        while channel >= period {
             channel -= period;
         }
     }
