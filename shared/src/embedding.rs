@@ -16,18 +16,41 @@ pub struct EmbeddingFormat {
     pub normalized: bool,
     /// The engine's output byte that means zero.
     pub zero_point: u8,
-    /// The real number that one step of a stored int8 component stands for; 1/127
-    /// when `normalized`, where a vector's length is about 127 steps.
+    /// The real number that one step of a stored int8 component stands for; when
+    /// `normalized` 1/L, where L is the [length](Self::unit_length) of a vector in steps.
     pub scale: f32,
 }
 
 impl EmbeddingFormat {
-    /// The scale of a unit-length int8 embedding.
+    /// The coarsest scale of a unit-length int8 embedding, in which any fits.
     pub const UNIT_SCALE: f32 = 1.0 / UNIT as f32;
+
+    /// The scale of a unit-length int8 embedding of `length` steps, [`UNIT`] to
+    /// [`MAX_UNIT_LENGTH`].
+    ///
+    /// Of d components a unit vector's are about 1/sqrt(d): in steps of 1/127 those of 64
+    /// have four bits. A longer vector rounds them finer and cuts off what is beyond
+    /// int8, so how long one may be depends on how large a model's components become.
+    pub fn unit_scale(length: i32) -> f32 {
+        1.0 / length.clamp(UNIT, MAX_UNIT_LENGTH) as f32
+    }
+
+    /// The length, in steps, of vectors that are scaled to unit length: 1/`scale` when
+    /// embeddings are, otherwise [`UNIT`].
+    pub fn unit_length(&self) -> i32 {
+        if self.normalized {
+            (1.0 / self.scale + 0.5) as i32
+        } else {
+            UNIT
+        }
+    }
 
     /// Whether dimension and scale are in their ranges.
     pub fn is_valid(&self) -> bool {
-        (1..=MAX_DIM).contains(&usize::from(self.dim)) && self.scale > 0.0 && self.scale.is_finite()
+        (1..=MAX_DIM).contains(&usize::from(self.dim))
+            && self.scale > 0.0
+            && self.scale.is_finite()
+            && (!self.normalized || self.scale == Self::unit_scale(self.unit_length()))
     }
 
     /// Whether stored components are half the engine's: a zero point other than
@@ -44,7 +67,7 @@ impl EmbeddingFormat {
             .iter()
             .map(|&byte| i16::from(byte) - i16::from(self.zero_point));
         if self.normalized {
-            unit_vector(centred, stored);
+            unit_vector(centred, self.unit_length(), stored);
         } else {
             let divisor = if self.is_halved() { 2 } else { 1 };
             for (component, value) in stored.iter_mut().zip(centred) {
@@ -88,21 +111,28 @@ impl Embedding<'_> {
     }
 }
 
-/// The length, in steps, of an int8 unit vector.
+/// The length, in steps, of an int8 unit vector no component of which is ever cut off; the
+/// magnitude of the largest component.
 pub const UNIT: i32 = 127;
 
-/// Scales a vector to length [`UNIT`], exactly rounded: component `v` becomes the
-/// integer nearest to `127 v / |values|`, halves away from zero. The zero vector
-/// stays. At most [`MAX_DIM`] components are meaningful.
-pub fn unit_vector(values: impl Iterator<Item = i16> + Clone, unit: &mut [i8]) {
+/// The longest int8 unit vector: 127 sqrt([`MAX_DIM`]). Of a longer one some component
+/// would always be cut off.
+pub const MAX_UNIT_LENGTH: i32 = 2873;
+
+/// Scales a vector to `length` steps, [`UNIT`] to [`MAX_UNIT_LENGTH`], exactly rounded:
+/// component `v` becomes the integer nearest to `length v / |values|`, halves away from
+/// zero, those beyond 127 steps 127. The zero vector stays. At most [`MAX_DIM`] components
+/// are meaningful.
+pub fn unit_vector(values: impl Iterator<Item = i16> + Clone, length: i32, unit: &mut [i8]) {
+    let length = length.clamp(UNIT, MAX_UNIT_LENGTH).unsigned_abs();
     let squares: u64 = values
         .clone()
         .map(|value| u64::from(value.unsigned_abs()).pow(2))
         .sum();
     for (component, value) in unit.iter_mut().zip(values) {
-        // 2 * 127 |v| / length = sqrt(254^2 v^2 / squares); its integer part t
+        // 2 length |v| / |values| = sqrt((2 length v)^2 / squares); its integer part t
         // gives the rounded half as (t + 1) / 2.
-        let doubled = 2 * UNIT as u64 * u64::from(value.unsigned_abs());
+        let doubled = 2 * u64::from(length) * u64::from(value.unsigned_abs());
         let quotient = (doubled * doubled).checked_div(squares).unwrap_or(0);
         let magnitude = quotient.isqrt().div_ceil(2).min(UNIT as u64) as i8;
         *component = if value < 0 { -magnitude } else { magnitude };
@@ -136,7 +166,7 @@ pub fn prototype<'a>(
     if format.normalized {
         // Up to 255 shots of 127 steps fit i16.
         let sums = (0..prototype.len()).map(|index| sum_at(index) as i16);
-        unit_vector(sums, prototype);
+        unit_vector(sums, format.unit_length(), prototype);
     } else {
         let count = i32::try_from(shots.clone().count()).unwrap_or(i32::MAX);
         for (index, component) in prototype.iter_mut().enumerate() {

@@ -294,5 +294,5 @@ fn direction(sums: &[i64], unit: &mut [i8]) {
     let shift = bits.saturating_sub(15);
     // Towards zero, so that a direction and its opposite stay opposite.
     let small = sums.iter().map(|sum| (sum / (1i64 << shift)) as i16);
-    unit_vector(small, unit);
+    unit_vector(small, UNIT, unit);
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
-use shared::embedding::{UNIT, prototype, unit_vector};
+use shared::embedding::{MAX_UNIT_LENGTH, UNIT, prototype, unit_vector};
 use shared::{Distance, Embedding, EmbeddingFormat};
 
 const DISTANCES: [Distance; 4] = [
@@ -81,20 +81,36 @@ proptest! {
     }
 
     #[test]
-    fn a_unit_vector_is_rounded_exactly(values in prop::collection::vec(-255i16..=255, 1..=512)) {
+    fn a_unit_vector_is_rounded_exactly(
+        values in prop::collection::vec(any::<i16>(), 1..=512),
+        length in UNIT..=MAX_UNIT_LENGTH,
+    ) {
         let mut unit = vec![0i8; values.len()];
-        unit_vector(values.iter().copied(), &mut unit);
+        unit_vector(values.iter().copied(), length, &mut unit);
         let squares: i128 = values.iter().map(|&v| i128::from(v).pow(2)).sum();
         for (&value, &rounded) in values.iter().zip(&unit) {
-            // |rounded| - 1/2 <= 127 |v| / length < |rounded| + 1/2, squared and times 4.
+            // |rounded| - 1/2 <= length |v| / |values| < |rounded| + 1/2, squared and times 4;
+            // what is beyond 127 steps has no upper bound.
             let (magnitude, exact) = (
                 i128::from(rounded.unsigned_abs()),
-                (2 * i128::from(UNIT) * i128::from(value).abs()).pow(2),
+                (2 * i128::from(length) * i128::from(value).abs()).pow(2),
             );
             prop_assert!(magnitude == 0 || (2 * magnitude - 1).pow(2) * squares <= exact);
-            prop_assert!(exact <= (2 * magnitude + 1).pow(2) * squares);
-            prop_assert!(i16::from(rounded) * value >= 0);
+            prop_assert!(magnitude == i128::from(UNIT) || exact <= (2 * magnitude + 1).pow(2) * squares);
+            prop_assert!(i32::from(rounded) * i32::from(value) >= 0);
         }
+    }
+
+    #[test]
+    fn the_length_of_unit_vectors_is_what_their_scale_says(length in UNIT..=MAX_UNIT_LENGTH) {
+        let scale = EmbeddingFormat::unit_scale(length);
+        let format = EmbeddingFormat { dim: 64, normalized: true, zero_point: 128, scale };
+        prop_assert!(format.is_valid());
+        prop_assert_eq!(format.unit_length(), length);
+        let near = EmbeddingFormat { scale: scale.next_up(), ..format };
+        prop_assert!(!near.is_valid());
+        let real = EmbeddingFormat { normalized: false, ..near };
+        prop_assert!(real.is_valid());
     }
 
     #[test]
@@ -118,10 +134,31 @@ proptest! {
             prop_assert!((f64::from(stored) - exact).abs() <= bound);
         }
         format.normalized = true;
+        format.scale = EmbeddingFormat::unit_scale(300);
         format.finish(&raw, &mut stored);
         let mut unit = vec![0; raw.len()];
-        unit_vector(raw.iter().map(|&raw| i16::from(raw) - i16::from(zero_point)), &mut unit);
+        unit_vector(raw.iter().map(|&raw| i16::from(raw) - i16::from(zero_point)), 300, &mut unit);
         prop_assert_eq!(stored, unit);
+    }
+}
+
+/// The table of `shared/docs/int8-arithmetic.md`.
+#[test]
+fn unit_vectors_are_those_of_the_document() {
+    for (values, length, expected) in [
+        ([3, -4, 0, 12], 127, [29, -39, 0, 117]),
+        ([3, -4, 0, 12], 274, [63, -84, 0, 127]),
+        ([3, -4, 0, 12], 2873, [127, -127, 0, 127]),
+        ([1, 1, 1, 1], 127, [64; 4]),
+        ([1, 1, 1, 1], 274, [127; 4]),
+        ([1, 1, 1, 1], 2873, [127; 4]),
+        ([20, -3, 1, 1], 127, [125, -19, 6, 6]),
+        ([20, -3, 1, 1], 274, [127, -41, 14, 14]),
+        ([20, -3, 1, 1], 2873, [127, -127, 127, 127]),
+    ] {
+        let mut unit = [0; 4];
+        unit_vector(values.into_iter(), length, &mut unit);
+        assert_eq!(unit, expected, "{values:?} in {length} steps");
     }
 }
 

@@ -5,8 +5,8 @@
 pub struct Match {
     /// Which, counted from 0.
     pub row: usize,
-    /// The inner product with the query, in steps squared: 127^2 = 16129 for equal
-    /// embeddings of unit length, up to the rounding of their components.
+    /// The inner product with the query, in steps squared: L^2 for equal
+    /// embeddings of unit length, L steps, up to the rounding of their components.
     pub score: i32,
 }
 

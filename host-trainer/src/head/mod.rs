@@ -160,7 +160,7 @@ impl Head {
                 support.iter().map(reference).collect()
             }
             Self::Finetune(tuning) => {
-                let learned = finetune(embeddings, support, queries, tuning);
+                let learned = finetune(embeddings, &comparison.embedding, support, queries, tuning);
                 let reference = |class| Reference::new(&learned.prototypes, &[class], comparison);
                 (0..support.len()).map(reference).collect()
             }

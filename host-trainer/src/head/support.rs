@@ -147,7 +147,13 @@ impl Support {
             self.classes.len()
         );
         let samples: Vec<&[usize]> = self.samples.iter().map(Vec::as_slice).collect();
-        let learned = finetune(&self.embeddings, &samples, &self.unlabelled, tuning);
+        let learned = finetune(
+            &self.embeddings,
+            &self.comparison.embedding,
+            &samples,
+            &self.unlabelled,
+            tuning,
+        );
         let template = |(class, name): (usize, &Class)| {
             let learned_from = template::Learned {
                 scale: learned.scale,

@@ -1,3 +1,4 @@
+use shared::EmbeddingFormat;
 use shared::embedding::unit_vector;
 
 use super::cosine::{CosineClassifier, Objective};
@@ -14,11 +15,12 @@ pub struct Learned {
     pub scale: f32,
 }
 
-/// Learns a cosine classifier from `embeddings`: `support` has the indices of each
+/// Learns a cosine classifier from `embeddings`, stored as `format` says: `support` has the indices of each
 /// class's samples, one or more, `queries` those of probes, which only a transductive
 /// tuning looks at. The same input gives the same bytes.
 pub fn finetune(
     embeddings: &Embeddings,
+    format: &EmbeddingFormat,
     support: &[&[usize]],
     queries: &[usize],
     tuning: &Tuning,
@@ -55,7 +57,7 @@ pub fn finetune(
             },
             Embeddings::Int8 { scale, .. } => Embeddings::Int8 {
                 dim,
-                values: prototypes.flat_map(|p| quantize(p, dim)).collect(),
+                values: prototypes.flat_map(|p| quantize(p, format, dim)).collect(),
                 scale: *scale,
             },
         },
@@ -63,7 +65,11 @@ pub fn finetune(
 }
 
 /// The int8 unit vector along a real one, by the device's own rounding.
-fn quantize(direction: impl Iterator<Item = f64> + Clone, dim: usize) -> Vec<i8> {
+fn quantize(
+    direction: impl Iterator<Item = f64> + Clone,
+    format: &EmbeddingFormat,
+    dim: usize,
+) -> Vec<i8> {
     let largest = direction.clone().map(f64::abs).fold(0.0, f64::max);
     let factor = if largest > 0.0 {
         f64::from(i16::MAX) / largest
@@ -73,6 +79,7 @@ fn quantize(direction: impl Iterator<Item = f64> + Clone, dim: usize) -> Vec<i8>
     let mut unit = vec![0; dim];
     unit_vector(
         direction.map(|value| (value * factor).round() as i16),
+        format.unit_length(),
         &mut unit,
     );
     unit
@@ -81,26 +88,31 @@ fn quantize(direction: impl Iterator<Item = f64> + Clone, dim: usize) -> Vec<i8>
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use shared::EmbeddingFormat;
     use shared::embedding::prototype;
 
     use super::*;
+
+    /// Unit vectors of 8 components in steps of 1 / `length`.
+    fn format(length: i32) -> EmbeddingFormat {
+        EmbeddingFormat {
+            dim: 8,
+            normalized: true,
+            zero_point: 128,
+            scale: EmbeddingFormat::unit_scale(length),
+        }
+    }
 
     proptest! {
         /// A fine-tuning without steps leaves what the device makes of the samples.
         #[test]
         fn it_begins_at_the_device_s_prototypes(
             values in prop::collection::vec(-90i8..=90, 6 * 8),
+            length in 127..300,
         ) {
-            let embeddings = Embeddings::Int8 { dim: 8, values: values.clone(), scale: 1.0 / 127.0 };
+            let format = format(length);
+            let embeddings = Embeddings::Int8 { dim: 8, values: values.clone(), scale: format.scale };
             let tuning = Tuning { steps: 0, ..Tuning::INDUCTIVE };
-            let learned = finetune(&embeddings, &[&[0], &[1], &[2]], &[], &tuning);
-            let format = EmbeddingFormat {
-                dim: 8,
-                normalized: true,
-                zero_point: 128,
-                scale: EmbeddingFormat::UNIT_SCALE,
-            };
+            let learned = finetune(&embeddings, &format, &[&[0], &[1], &[2]], &[], &tuning);
             let Embeddings::Int8 { values: found, .. } = learned.prototypes else {
                 return Err(TestCaseError::fail("int8 in, int8 out"));
             };
@@ -117,14 +129,14 @@ mod tests {
         fn the_same_samples_give_the_same_bytes_whatever_their_number_of_bits(
             values in prop::collection::vec(-90i8..=90, 6 * 8),
         ) {
-            let int8 = Embeddings::Int8 { dim: 8, values: values.clone(), scale: 0.5 };
+            let int8 = Embeddings::Int8 { dim: 8, values: values.clone(), scale: format(200).scale };
             let float = Embeddings::Float {
                 dim: 8,
                 values: values.iter().map(|&value| f32::from(value)).collect(),
             };
             let support: [&[usize]; 2] = [&[0, 1], &[2, 3]];
             for tuning in [Tuning::INDUCTIVE, Tuning::TRANSDUCTIVE] {
-                let learn = |embeddings| finetune(embeddings, &support, &[4, 5], &tuning);
+                let learn = |embeddings| finetune(embeddings, &format(200), &support, &[4, 5], &tuning);
                 prop_assert_eq!(learn(&int8), learn(&int8));
                 prop_assert!((learn(&int8).scale - learn(&float).scale).abs() < 1e-4);
             }

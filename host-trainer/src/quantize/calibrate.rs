@@ -7,6 +7,7 @@ use shared::preprocess::Quantization;
 use super::float::FloatGraph;
 use super::fused::FusedGraph;
 use super::histogram::Histogram;
+use super::unit_length::unit_length;
 use crate::dataset::Tensors;
 
 /// Share of a value's numbers that [`Method::Percentile`] cuts off at each end.
@@ -51,6 +52,9 @@ impl Method {
 pub struct Statistics {
     /// The range of each channel of each value, the input first.
     pub channels: Vec<Vec<Range>>,
+    /// The steps that embeddings of unit length are best stored in; of others those that
+    /// any unit vector fits.
+    pub unit_length: i32,
     /// The numbers of each node's output.
     histograms: Vec<Histogram>,
 }
@@ -118,16 +122,21 @@ impl Statistics {
             let shape = fused.shape(value);
             shape.height * shape.width
         };
-        let of_one = |_, outputs: Vec<Vec<f32>>| -> Vec<Vec<Range>> {
+        let of_one = |_, mut outputs: Vec<Vec<f32>>| -> (Vec<Vec<Range>>, Vec<f32>) {
             let maps = |(node, output): (usize, &Vec<f32>)| {
                 output.chunks_exact(area(node + 1)).map(Range::of).collect()
             };
-            outputs.iter().enumerate().map(maps).collect()
+            let ranges = outputs.iter().enumerate().map(maps).collect();
+            (ranges, outputs.pop().unwrap_or_default())
         };
         let input = Range::representable(samples.preprocess.quantization());
         let mut channels = vec![vec![input; fused.input.channels]];
         channels.extend((1..fused.values()).map(|v| vec![Range::ZERO; fused.shape(v).channels]));
-        for found in float.map(samples, of_one)? {
+        let mut embeddings = vec![];
+        for (found, embedding) in float.map(samples, of_one)? {
+            if fused.normalized {
+                embeddings.push(embedding);
+            }
             let pairs = channels.iter_mut().skip(1).zip(&found);
             for (range, more) in pairs.flat_map(|(ranges, more)| ranges.iter_mut().zip(more)) {
                 *range = range.and(*more);
@@ -135,6 +144,7 @@ impl Statistics {
         }
         let histograms = histograms(&float, samples, &channels)?;
         Ok(Self {
+            unit_length: unit_length(embeddings),
             channels,
             histograms,
         })

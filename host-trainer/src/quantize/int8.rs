@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use shared::EmbeddingFormat;
 use shared::artifact::plan::{MAX_BIAS, MAX_FILTER};
+use shared::embedding::UNIT;
 use shared::preprocess::Quantization;
 
 use super::calibrate::Range;
@@ -24,6 +25,8 @@ pub struct QuantizedGraph {
     pub quantizations: Vec<Quantization>,
     /// Whether embeddings are scaled to unit length.
     pub normalized: bool,
+    /// How many steps that is; see [`super::unit_length`].
+    pub unit_length: i32,
 }
 
 /// A layer with its name, input and output shape.
@@ -103,6 +106,8 @@ impl QuantizedGraph {
     /// # Errors
     /// When a filter is so long that its sum could overflow, or no scales are found with
     /// which every tool computes the same bytes.
+    ///
+    /// Embeddings are stored in the coarsest steps, which any fits.
     pub fn new(fused: &FusedGraph, ranges: &[Range], input: Quantization) -> Result<Self> {
         let mut quantizations = vec![input];
         let mut nodes = Vec::with_capacity(fused.nodes.len());
@@ -129,6 +134,7 @@ impl QuantizedGraph {
             nodes,
             quantizations,
             normalized: fused.normalized,
+            unit_length: UNIT,
         })
     }
 
@@ -166,7 +172,7 @@ impl QuantizedGraph {
             scale: output.scale,
         };
         if format.normalized {
-            format.scale = EmbeddingFormat::UNIT_SCALE;
+            format.scale = EmbeddingFormat::unit_scale(self.unit_length);
         } else if format.is_halved() {
             format.scale *= 2.0;
         }
@@ -188,7 +194,7 @@ impl QuantizedGraph {
 }
 
 /// What bytes of components of unit vectors and of cosines mean.
-const UNIT: Quantization = Quantization {
+const UNIT_VECTORS: Quantization = Quantization {
     scale: EmbeddingFormat::UNIT_SCALE,
     zero_point: 128,
 };
@@ -237,14 +243,14 @@ fn quantize(
             let directions = directions.collect::<Result<_>>()?;
             Ok((QuantizedLayer::Gru(directions), gru::STATE))
         }
-        (FusedLayer::UnitVectors, &[_]) => Ok((QuantizedLayer::UnitVectors, UNIT)),
+        (FusedLayer::UnitVectors, &[_]) => Ok((QuantizedLayer::UnitVectors, UNIT_VECTORS)),
         (FusedLayer::Upsample, &[from]) => Ok((QuantizedLayer::Upsample, from)),
         (&FusedLayer::Compare { grid, location }, &[from]) => {
             ensure!(
-                from == UNIT,
+                from == UNIT_VECTORS,
                 "expected a comparison of unit vectors, found other values"
             );
-            Ok((QuantizedLayer::Compare { grid, location }, UNIT))
+            Ok((QuantizedLayer::Compare { grid, location }, UNIT_VECTORS))
         }
         (FusedLayer::SequenceMean, &[_]) => {
             Ok((QuantizedLayer::SequenceMean, range.quantization()))

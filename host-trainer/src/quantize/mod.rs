@@ -28,6 +28,7 @@ pub mod int8;
 pub mod interpret;
 pub mod quality;
 pub mod recipe;
+pub mod unit_length;
 
 /// Index of a value in a [`fused::FusedGraph`] or [`int8::QuantizedGraph`]: 0 is the
 /// input, `n + 1` the output of node `n`.

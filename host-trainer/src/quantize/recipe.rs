@@ -86,6 +86,7 @@ impl Measured {
         let ranges = self.statistics.ranges(recipe.calibration);
         let input = samples.preprocess.quantization();
         let mut graph = QuantizedGraph::new(&self.fused, &ranges, input)?;
+        graph.unit_length = self.statistics.unit_length;
         if recipe.bias_corrected {
             bias::correct(&mut graph, &self.fused, &samples.spread(CORRECTING_SAMPLES))?;
         }

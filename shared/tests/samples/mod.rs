@@ -10,6 +10,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use shared::artifact::plan::{Compare, Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Trailer, write};
+use shared::embedding::{UNIT, unit_vector};
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::quality::Bounds;
 use shared::seal::{CONTENT, Label, OVERHEAD, Sealer};
@@ -233,7 +234,7 @@ pub fn reference() -> [Vec<u8>; 3] {
     let direction = |pixel: i16| [90 - 24 * pixel, 40 + 8 * pixel, 11 * pixel - 60];
     let unit = |pixel: i16| {
         let mut unit = [0; 3];
-        shared::embedding::unit_vector(direction(pixel).into_iter(), &mut unit);
+        unit_vector(direction(pixel).into_iter(), UNIT, &mut unit);
         unit.map(|component| (i16::from(component) + 128) as u8)
     };
     let features = (0..8).flat_map(unit).collect::<Vec<u8>>();

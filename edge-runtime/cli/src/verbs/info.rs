@@ -122,10 +122,12 @@ fn embedding(comparison: &Comparison, out: &mut impl Write) -> std::io::Result<(
         out,
         "embedding    {} x int8{}, {} distance, samples fused by {:?}",
         comparison.embedding.dim,
-        if comparison.embedding.normalized {
-            ", unit length"
-        } else {
-            ""
+        match comparison.embedding.normalized {
+            true => format!(
+                ", unit length in {} steps",
+                comparison.embedding.unit_length()
+            ),
+            false => String::new(),
         },
         comparison.distance,
         comparison.fusion

@@ -59,7 +59,7 @@ fn mean(references: References<'_>, first: usize, dim: usize) -> [i8; MAX_FEATUR
         }
     }
     let mut mean = [0i8; MAX_FEATURES];
-    unit_vector(sums.iter().copied(), &mut mean);
+    unit_vector(sums.iter().copied(), UNIT, &mut mean);
     mean
 }
 

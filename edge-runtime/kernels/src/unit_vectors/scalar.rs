@@ -1,7 +1,7 @@
 //! Pixel by pixel.
 
 use shared::artifact::plan::{MAX_FEATURES, UnitVectors};
-use shared::embedding::unit_vector;
+use shared::embedding::{UNIT, unit_vector};
 
 /// Scales the channels of each pixel of `values` to unit length, in place.
 pub fn unit_vectors(step: &UnitVectors, values: &mut [u8]) {
@@ -14,7 +14,7 @@ pub fn unit_vectors(step: &UnitVectors, values: &mut [u8]) {
         let centred = pixel
             .iter()
             .map(|&value| i16::from(value) - i16::from(step.zero_point));
-        unit_vector(centred, unit);
+        unit_vector(centred, UNIT, unit);
         for (value, &component) in pixel.iter_mut().zip(&*unit) {
             *value = (i16::from(component) + 128) as u8;
         }
