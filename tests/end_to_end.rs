@@ -5,6 +5,7 @@ use std::fs;
 
 use host_trainer::dataset::{DatasetName, Part, omniglot};
 use host_trainer::engine::{EngineName, open};
+use host_trainer::evaluate::cohort::Measure;
 use host_trainer::evaluate::{Embedded, few_shot, omniglot_runs};
 use host_trainer::export::card::{ModelCard, sha256};
 use host_trainer::export::model::{Source, export};
@@ -211,7 +212,7 @@ fn a_fine_tuned_head_gains_from_several_samples_and_loses_nothing_with_one() {
     let mut int8 = open(&root().join("models/omniglot"), EngineName::Int8, None).unwrap();
     let dataset = DatasetName::Omniglot.load(Some(&data)).unwrap();
     let validation = Embedded::new(int8.as_mut(), &dataset, Part::Validation).unwrap();
-    let comparison = int8.facts().comparison;
+    let measure = Measure::of(int8.facts());
     let gain = |shots, tuning| {
         let options = few_shot::Options {
             ways: 20,
@@ -222,7 +223,7 @@ fn a_fine_tuned_head_gains_from_several_samples_and_loses_nothing_with_one() {
             head: None,
             tuning,
         };
-        let judge = |head| few_shot::judge(&validation, comparison, &head, &options).unwrap();
+        let judge = |head| few_shot::judge(&validation, &measure, &head, &options).unwrap();
         let (before, after) = (
             judge(Head::Fused(Fusion::Prototype)),
             judge(Head::Finetune(tuning)),

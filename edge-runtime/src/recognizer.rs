@@ -7,6 +7,7 @@ mod error;
 
 use shared::ModelId;
 use shared::artifact::{Artifact, Golden, OperatingPoint, OperatingPoints};
+use shared::cohort::{Cohort, Measure};
 use shared::decision::{Identification, Policy, Verification, identify, probability};
 use shared::preprocess::pen::{EVENT_LEN, PenEvents, PenPoint};
 use shared::preprocess::{Image, Preprocess, PreprocessError};
@@ -105,6 +106,8 @@ pub struct Recognizer<'a, E, S, const SHOTS: usize, const DIM: usize> {
     far_target: f32,
     /// What pictures measure that the tower learnt from, where that is known.
     quality: Option<Bounds>,
+    /// Who says how near is near, where somebody does.
+    cohort: Option<Cohort<'a>>,
     store: S,
 }
 
@@ -157,6 +160,7 @@ where
             operating_points,
             far_target,
             quality: artifact.quality(),
+            cohort: artifact.cohort(),
             store,
         })
     }
@@ -211,6 +215,14 @@ where
     /// How embeddings are compared.
     pub fn comparison(&self) -> Comparison {
         self.engine.contract().comparison
+    }
+
+    /// How distances are measured, which thresholds are about.
+    pub fn measure(&self) -> Measure<'a> {
+        Measure {
+            comparison: self.comparison(),
+            cohort: self.cohort,
+        }
     }
 
     /// Components of an embedding.
@@ -323,7 +335,8 @@ where
     ) -> Result<(Verification, usize), RecognizerError<S::Error>> {
         let probe = self.embed(picture)?;
         let probe = probe.get(..self.dim()).unwrap_or_default();
-        let claimed = claimed(&self.comparison(), probe, self.store.templates(), subject);
+        let probe = self.measure().probe(probe);
+        let claimed = claimed(&probe, self.store.templates(), subject);
         let (distance, shots) = claimed.ok_or(RecognizerError::NotEnrolled)?;
         let verification = Verification {
             distance,
@@ -355,9 +368,9 @@ where
     ) -> Result<(Identification<'_>, Option<f32>), RecognizerError<S::Error>> {
         let probe = self.embed(picture)?;
         let probe = probe.get(..self.dim()).unwrap_or_default();
-        let comparison = self.comparison();
+        let measured = self.measure().probe(probe);
         let templates = self.store.templates();
-        let candidates = templates.map(|template| comparison.candidate(probe, template));
+        let candidates = templates.map(|template| measured.candidate(template));
         let answer = identify(candidates, |shots| self.policy(shots));
         let probability = match answer {
             Identification::Match { subject, .. } => self.probability(probe, subject),

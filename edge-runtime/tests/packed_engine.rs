@@ -255,6 +255,7 @@ impl Network {
                 onnx_sha256: [0; 32],
             },
             quality: None,
+            cohort: None,
         };
         let mut bytes = vec![0; self.weights.len() + 4096 + 64 * self.steps.len()];
         let (length, _) = write(&contents, &mut bytes).unwrap();

@@ -353,6 +353,7 @@ fn artifact(first: &[u8], second: &[u8], dense: &[i8]) -> Vec<u8> {
         operating_points: &[point],
         golden: &[(3, &[0; DIM])],
         quality: None,
+        cohort: None,
         card: &Card {
             name: "recurrent",
             data: "none",

@@ -59,6 +59,7 @@ fn facts() -> ModelFacts {
             zero_point: 0,
             scale: 1.0,
         }),
+        cohort: None,
     }
 }
 

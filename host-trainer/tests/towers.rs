@@ -80,6 +80,7 @@ fn facts(tower: &TowerSpec) -> ModelFacts {
             distance: Distance::Euclidean,
             fusion: Fusion::Prototype,
         },
+        cohort: None,
     }
 }
 

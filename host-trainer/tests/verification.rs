@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use host_trainer::dataset::{Class, Dataset, Kind, Pair, PairList, Part, Sample, Source, Split};
 use host_trainer::engine::{Embedder, Embeddings, ModelFacts};
-use host_trainer::evaluate::cohort::Normalization;
 use host_trainer::evaluate::{Details, Report, cross_validation, pair_lists, verification};
 use image::GrayImage;
+use shared::cohort::Normalization;
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::support_set::{Comparison, Fusion};
 use shared::{Distance, EmbeddingFormat, Preprocess};
@@ -44,6 +44,7 @@ impl FirstPixel {
                 distance: Distance::Euclidean,
                 fusion: Fusion::Prototype,
             },
+            cohort: None,
         })
     }
 }

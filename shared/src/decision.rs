@@ -1,4 +1,8 @@
 //! From distances to answers.
+//!
+//! Distances are as the model measures them ([`Measure`](crate::cohort::Measure)): in deviations,
+//! where its artifact has a cohort. Then, and where they are relative to the shots' own, they
+//! may be negative.
 
 use crate::support_set::Candidate;
 use crate::template::SubjectId;

@@ -65,13 +65,14 @@ impl Drift {
     }
 
     /// Takes a verification into account, if it accepted; whether anything changed that is
-    /// worth keeping.
+    /// worth keeping. Of a threshold that is not above 0 there is no share, and nothing is
+    /// counted.
     ///
     /// The mean of the first [`WINDOW`] distances, then one in which each later distance
     /// weighs a [`WINDOW`]th (Roberts, "Control chart tests based on geometric moving
     /// averages", Technometrics 1, 1959), rounded to the nearest step.
     pub fn note(&mut self, verification: &Verification) -> bool {
-        if !verification.accepted() {
+        if !verification.accepted() || verification.threshold <= 0.0 {
             return false;
         }
         let before = *self;

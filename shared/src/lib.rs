@@ -27,6 +27,8 @@ pub mod embedding;
 pub mod segmentation;
 pub mod support_set;
 
+pub mod cohort;
+
 pub mod decision;
 pub mod drift;
 pub mod lockout;

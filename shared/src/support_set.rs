@@ -5,6 +5,7 @@ use core::hint::black_box;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cohort::{Measure, Probe};
 use crate::distance::Distance;
 use crate::drift::Drift;
 use crate::embedding::{Embedding, EmbeddingFormat, MAX_DIM, prototype};
@@ -102,6 +103,15 @@ impl Comparison {
         sum / count.max(1) as f32
     }
 
+    /// A probe to compare so with subjects, no cohort asked.
+    pub fn probe<'p>(&self, embedding: &'p [i8]) -> Probe<'p> {
+        let measure = Measure {
+            comparison: *self,
+            cohort: None,
+        };
+        measure.probe(embedding)
+    }
+
     fn between(&self, a: Embedding<'_>, b: Embedding<'_>) -> f32 {
         self.distance.between(a, b).unwrap_or(f32::INFINITY)
     }
@@ -125,19 +135,6 @@ impl Comparison {
             0.0
         }
     }
-
-    /// How far `probe` is from an enrolled subject.
-    pub fn candidate<'a, const SHOTS: usize, const DIM: usize>(
-        &self,
-        probe: &[i8],
-        template: &'a Template<SHOTS, DIM>,
-    ) -> Candidate<'a> {
-        Candidate {
-            subject: template.subject_id(),
-            distance: self.distance_to(probe, template.shots()),
-            shots: template.shot_count(),
-        }
-    }
 }
 
 /// How far `probe` is from the subject that it is claimed to be of, and from how many shots;
@@ -146,14 +143,13 @@ impl Comparison {
 /// Every template is compared, and the claimed one picked without a branch: where it stands,
 /// whether it is there and how near it is change nothing in the steps that are taken.
 pub fn claimed<'a, const SHOTS: usize, const DIM: usize>(
-    comparison: &Comparison,
-    probe: &[i8],
+    probe: &Probe<'_>,
     templates: impl Iterator<Item = &'a Template<SHOTS, DIM>>,
     subject: &str,
 ) -> Option<(f32, usize)> {
     let (mut distance, mut shots, mut found) = (0, 0, 0);
     for template in templates {
-        let compared = comparison.distance_to(probe, template.shots());
+        let compared = probe.distance_to(template.shots());
         let same = black_box(same_name(template.subject(), subject));
         distance |= same & compared.to_bits();
         shots |= same & template.shot_count() as u32;
@@ -342,11 +338,15 @@ impl<const SUBJECTS: usize, const SHOTS: usize, const DIM: usize> SupportSet<SUB
         }
     }
 
-    /// The distance of `probe` to every enrolled subject, in order of enrolment.
-    pub fn candidates<'a>(&'a self, probe: &'a [i8]) -> impl Iterator<Item = Candidate<'a>> + 'a {
-        let comparison = self.comparison;
-        let candidate = move |template| comparison.candidate(probe, template);
-        self.templates.iter().map(candidate)
+    /// The distance of `probe`, as it was prepared to measure, to every enrolled subject, in
+    /// order of enrolment.
+    pub fn candidates<'a>(
+        &'a self,
+        probe: &'a Probe<'_>,
+    ) -> impl Iterator<Item = Candidate<'a>> + 'a {
+        self.templates
+            .iter()
+            .map(|template| probe.candidate(template))
     }
 }
 

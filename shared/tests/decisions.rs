@@ -61,7 +61,11 @@ fn shots_are_fused_as_the_model_says() {
     ] {
         let mut set = SupportSet::<1, 3, 4>::new(MODEL, comparison(fusion));
         set.insert(template("ada", MODEL, &shots)).unwrap();
-        let distance = set.candidates(&[4, 0]).next().unwrap().distance;
+        let distance = set
+            .candidates(&set.comparison().probe(&[4, 0]))
+            .next()
+            .unwrap()
+            .distance;
         assert_eq!(distance, expected, "{fusion:?}");
     }
     let none = comparison(Fusion::Mean).distance_to(&[0, 0], std::iter::empty());
@@ -84,7 +88,8 @@ fn a_learnt_prototype_is_compared_whatever_the_fusion_and_counts_its_samples() {
     ] {
         let mut set = SupportSet::<1, 3, 4>::new(MODEL, comparison(fusion));
         set.insert(template.clone()).unwrap();
-        let candidate = set.candidates(&[4, 3]).next().unwrap();
+        let probe = set.comparison().probe(&[4, 3]);
+        let candidate = set.candidates(&probe).next().unwrap();
         assert_eq!((candidate.distance, candidate.shots), (2.0, 5));
         let cosine = set.comparison().cosine(&[4, 3], &template);
         assert!((cosine - 24.0 / 25.0).abs() < 1e-6);
@@ -227,6 +232,7 @@ proptest! {
         ],
     ) {
         let comparison = comparison(fusion);
+        let probe = comparison.probe(&probe);
         let shots = [[1, 2], [-7, 9], [40, 0]];
         let templates: Vec<Template<3, 4>> = names
             .iter()
@@ -236,8 +242,8 @@ proptest! {
         let expected = templates
             .iter()
             .find(|template| template.subject() == claim)
-            .map(|template| comparison.candidate(&probe, template))
+            .map(|template| probe.candidate(template))
             .map(|candidate| (candidate.distance, candidate.shots));
-        prop_assert_eq!(claimed(&comparison, &probe, templates.iter(), &claim), expected);
+        prop_assert_eq!(claimed(&probe, templates.iter(), &claim), expected);
     }
 }

@@ -47,6 +47,7 @@ fn golden_vectors_of_the_documents() {
     let artifacts = [
         samples::artifact(),
         samples::artifact_with_quality(),
+        samples::artifact_with_cohort(None),
         samples::signature_block(),
         samples::trailer(),
     ];

@@ -5,7 +5,7 @@
 mod samples;
 
 use proptest::prelude::*;
-use samples::{artifact, artifact_with_quality, frame, learned_template, template};
+use samples::{frame, learned_template, template};
 use shared::ModelId;
 use shared::artifact::plan::{MaxPool, Place, Plan, PlanHeader};
 use shared::artifact::{Artifact, ArtifactError, MAGIC, Step};
@@ -13,131 +13,6 @@ use shared::template::{Learned, SubjectId, Template, TemplateError};
 use shared::wire::{self, FrameError, Request, Response, Scores, Sealed, TAG_LEN, Verdict};
 
 type Small = Template<4, 16>;
-
-#[test]
-fn an_artifact_is_read_as_it_was_written() {
-    let bytes = artifact();
-    let artifact = Artifact::parse(&bytes).unwrap();
-    assert_eq!(artifact.card().name, "sample");
-    assert_eq!(artifact.plan().steps().count(), 2);
-    assert_eq!(artifact.plan().macs(), 4 * 4 * 2 * 9);
-    assert_eq!(artifact.operating_points().iter().count(), 2);
-    assert_eq!(artifact.golden().iter().next().unwrap(), (7, &[1, 2][..]));
-    assert_eq!(artifact.weights().len(), 40);
-    assert_eq!(artifact.quality(), None);
-}
-
-#[test]
-fn what_pictures_measure_is_no_part_of_the_identity() {
-    let (without, with) = (artifact(), artifact_with_quality());
-    assert_eq!((without[8], with[8]), (3, 4));
-    let (without, with) = (
-        Artifact::parse(&without).unwrap(),
-        Artifact::parse(&with).unwrap(),
-    );
-    assert_eq!(with.quality().unwrap().most_sharpness, 3000);
-    assert_eq!(with.model_id(), without.model_id());
-    with.check_model_id().unwrap();
-}
-
-#[test]
-fn a_version_says_which_sections_there_are() {
-    for (mut bytes, expected) in [(artifact(), 7), (artifact_with_quality(), 6)] {
-        let found = u16::from(bytes[10]);
-        // The other version, and a checksum that fits.
-        bytes[8] = 7 - bytes[8];
-        let crc = crc32(&bytes[20..]);
-        bytes[16..20].copy_from_slice(&crc.to_le_bytes());
-        let refused = ArtifactError::Sections { expected, found };
-        assert_eq!(Artifact::parse(&bytes).unwrap_err(), refused);
-    }
-}
-
-#[test]
-fn bounds_that_no_picture_is_within_are_refused() {
-    let mut bytes = artifact_with_quality();
-    // The seventh entry of the table, its second word.
-    let quality = 56 + 6 * 12 + 4;
-    let quality = u32::from_le_bytes(bytes[quality..][..4].try_into().unwrap()) as usize;
-    // Contrast takes two bytes, the least sharpness one: more of it than the most.
-    bytes[quality + 3..quality + 5].copy_from_slice(&[0x80 | 1, 0]);
-    let crc = crc32(&bytes[20..]);
-    bytes[16..20].copy_from_slice(&crc.to_le_bytes());
-    let refused = Artifact::parse(&bytes).unwrap_err();
-    assert_eq!(refused, ArtifactError::Encoding("quality"));
-}
-
-#[test]
-fn a_cut_artifact_is_refused_at_every_length() {
-    for bytes in [artifact(), artifact_with_quality()] {
-        for end in 0..bytes.len() {
-            assert!(Artifact::parse(&bytes[..end]).is_err(), "{end}");
-        }
-        let mut longer = bytes.clone();
-        longer.push(0);
-        let refused = Artifact::parse(&longer).unwrap_err();
-        assert!(matches!(refused, ArtifactError::CutOff { .. }), "{refused}");
-    }
-}
-
-#[test]
-fn every_flipped_bit_of_an_artifact_is_noticed() {
-    for bytes in [artifact(), artifact_with_quality()] {
-        for bit in 0..8 * bytes.len() {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(Artifact::parse(&flipped).is_err(), "bit {bit}");
-        }
-    }
-}
-
-#[test]
-fn an_identity_that_is_not_the_contents_is_noticed_where_models_come_in() {
-    let bytes = artifact();
-    let original = Artifact::parse(&bytes).unwrap();
-    original.check_model_id().unwrap();
-    // The third entry of the table, its second word.
-    let weights = 56 + 2 * 12 + 4;
-    let weights = u32::from_le_bytes(bytes[weights..][..4].try_into().unwrap()) as usize;
-    // A weight, and a byte of the identity.
-    for at in [weights, 20] {
-        let mut altered = bytes.clone();
-        altered[at] ^= 1;
-        let crc = crc32(&altered[20..]);
-        altered[16..20].copy_from_slice(&crc.to_le_bytes());
-        let altered = Artifact::parse(&altered).unwrap();
-        let refused = altered.check_model_id().unwrap_err();
-        let ArtifactError::ModelId { stored, computed } = refused else {
-            panic!("{refused}");
-        };
-        assert_eq!(stored, altered.model_id());
-        assert_ne!(stored, computed);
-    }
-}
-
-/// As zlib has it, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    let crc = bytes.iter().fold(!0, |crc: u32, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-        })
-    });
-    !crc
-}
-
-#[test]
-fn other_versions_and_other_files_are_named() {
-    let mut bytes = artifact();
-    bytes[8] = 9;
-    assert_eq!(
-        Artifact::parse(&bytes).unwrap_err(),
-        ArtifactError::Version { found: 9 }
-    );
-    assert_eq!(
-        Artifact::parse(b"\x7fELF and so on").unwrap_err(),
-        ArtifactError::Magic
-    );
-}
 
 #[test]
 fn a_plan_that_would_not_end_soon_is_refused() {

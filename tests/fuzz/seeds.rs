@@ -23,6 +23,7 @@ fn main() {
     let model = model();
     write("artifact", "model", &model);
     write("artifact", "sample", &samples::artifact());
+    write("artifact", "cohort", &samples::artifact_with_cohort(None));
     write("artifact", "segments", &segments::artifact(segments::SMALL));
     let signed = [samples::artifact(), samples::signature_block()].concat();
     write("artifact", "signed", &signed);

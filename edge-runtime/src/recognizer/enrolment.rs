@@ -106,8 +106,9 @@ where
         let all = template.shots().enumerate();
         let others = all.filter(|(other, _)| *other != shot);
         let own = template.shots().nth(shot).unwrap_or_default();
-        self.comparison()
-            .distance_to(own, others.map(|(_, shot)| shot))
+        self.measure()
+            .probe(own)
+            .distance_to(others.map(|(_, shot)| shot))
     }
 
     /// The largest distance of a sample to `others` of the same subject: the threshold of
@@ -152,13 +153,13 @@ where
     /// The nearest other subject, where the samples of `template` would be accepted as that
     /// one on average: those two are hard to tell apart, or one person.
     pub fn close_to(&self, template: &Template<SHOTS, DIM>) -> Option<Close<'_>> {
-        let comparison = self.comparison();
+        let measure = self.measure();
         let count = template.shots().count().max(1) as f32;
         let others = self.store.templates();
         let others = others.filter(|other| other.subject_id() != template.subject_id());
         let close = others.map(|other| {
             let shots = template.shots();
-            let distances = shots.map(|shot| comparison.candidate(shot, other).distance);
+            let distances = shots.map(|shot| measure.probe(shot).distance_to(other.shots()));
             Close {
                 subject: other.subject_id(),
                 distance: distances.sum::<f32>() / count,

@@ -10,7 +10,7 @@
 //!
 //! A gallery finds, it does not decide: thresholds were measured on the model's distance.
 //! Keep, beside the gallery, which subject each row belongs to, and hand the templates of
-//! the few rows found to [`Comparison::candidate`](shared::support_set::Comparison::candidate)
+//! the few rows found to [`Probe::candidate`](shared::cohort::Probe::candidate)
 //! and [`identify`](shared::decision::identify()). For embeddings of unit length (L steps)
 //! an inner product is the cosine times L^2, and the largest is the smallest Euclidean
 //! and cosine distance, all up to the rounding of the components: ask for a few rows more

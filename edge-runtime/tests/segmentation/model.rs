@@ -269,6 +269,7 @@ impl Network {
                 onnx_sha256: [0; 32],
             },
             quality: None,
+            cohort: None,
         };
         let mut bytes = vec![0; 1 << 18];
         let (length, _) = write(&contents, &mut bytes).unwrap();

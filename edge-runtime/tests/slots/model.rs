@@ -121,6 +121,7 @@ fn with_golden(seed: u32, golden: &[u8]) -> Vec<u8> {
             onnx_sha256: [0; 32],
         },
         quality: None,
+        cohort: None,
     };
     let mut bytes = vec![0; 4096];
     let (length, _) = write(&contents, &mut bytes).unwrap();

@@ -7,6 +7,7 @@ pub mod finetune;
 mod fusion;
 pub mod import;
 pub mod keygen;
+mod normalization;
 pub mod picture;
 pub mod quantize;
 pub mod report;

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use shared::cohort::{MAX_COHORT, MIN_COHORT};
 use shared::support_set::Fusion;
 
 use super::fusion::FusionName;
+use super::normalization::NormalizationName;
 use super::picture::named;
-use super::{DataArgs, tell};
+use super::{DataArgs, count, tell};
 use crate::checkpoint::Run;
 use crate::config::CONFIG;
 #[cfg(feature = "libtorch")]
@@ -49,6 +51,13 @@ pub struct ExportArgs {
     /// apart best among validation samples; prototype where there are none]
     #[arg(long, value_enum)]
     fusion: Option<FusionName>,
+    /// Put one sample of each of so many training classes, as embeddings, into the artifact:
+    /// distances to them say how near is near, and thresholds are of normalized distances
+    #[arg(long, value_parser = count(MIN_COHORT, MAX_COHORT))]
+    cohort: Option<usize>,
+    /// Whose distances to the cohort count
+    #[arg(long, value_enum, default_value = "s", requires = "cohort")]
+    normalization: NormalizationName,
     /// The least mean cosine between int8 and float embeddings of training samples that
     /// were left out of the calibration; below it nothing is exported
     #[arg(long, default_value_t = Options::USUAL_TOLERANCE, value_parser = cosine)]
@@ -100,6 +109,7 @@ impl ExportArgs {
         Options {
             calibration: self.calibration.method(),
             fusion: self.fusion.map(Fusion::from),
+            cohort: (self.cohort).map(|size| (size, self.normalization.into())),
             tolerance: self.tolerance,
             low_memory: self.low_memory,
             rebuild,
@@ -113,6 +123,10 @@ impl ExportArgs {
             flags += &named("calibration", Some(self.calibration));
         }
         flags += &named("fusion", self.fusion);
+        if let Some(size) = self.cohort {
+            flags += &format!(" --cohort {size}");
+            flags += &named("normalization", Some(self.normalization));
+        }
         if self.tolerance != Options::USUAL_TOLERANCE {
             flags += &format!(" --tolerance {}", self.tolerance);
         }

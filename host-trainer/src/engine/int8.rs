@@ -5,7 +5,7 @@ use edge_runtime::engine::int8::packed::PackedInt8Engine;
 use edge_runtime::kernels::InstructionSet;
 use shared::artifact::Artifact;
 
-use super::{Embedder, Embeddings, ModelFacts, embed_on_device_engines};
+use super::{Embedder, Embeddings, ModelFacts, StoredCohort, embed_on_device_engines};
 
 /// An artifact and the engine that runs it.
 #[derive(Clone, Debug)]
@@ -51,6 +51,10 @@ impl ModelFacts {
             model_id: Some(artifact.model_id()),
             preprocess: contract.preprocess,
             comparison: contract.comparison,
+            cohort: artifact.cohort().map(|cohort| StoredCohort {
+                normalization: cohort.normalization(),
+                members: cohort.members().flatten().collect(),
+            }),
         }
     }
 }

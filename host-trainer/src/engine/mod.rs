@@ -12,6 +12,7 @@ mod open;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use shared::cohort::Normalization;
 use shared::support_set::Comparison;
 use shared::{Embedding, ModelId, Preprocess};
 
@@ -40,7 +41,7 @@ pub enum Precision {
 }
 
 /// What of a model is the same on every engine.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelFacts {
     /// The model's identity; `None` for a run that was not exported.
     pub model_id: Option<ModelId>,
@@ -48,6 +49,17 @@ pub struct ModelFacts {
     pub preprocess: Preprocess,
     /// How its embeddings are compared.
     pub comparison: Comparison,
+    /// By whom distances are normalized, where the artifact says so.
+    pub cohort: Option<StoredCohort>,
+}
+
+/// The cohort of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCohort {
+    /// What distances are normalized by.
+    pub normalization: Normalization,
+    /// Components of one member after the other, in the model's own embedding format.
+    pub members: Vec<i8>,
 }
 
 /// Embeddings of many samples, all of one kind.

@@ -155,6 +155,7 @@ impl ModelFacts {
                 distance: run.config.distance,
                 fusion: Fusion::Prototype,
             },
+            cohort: None,
         })
     }
 }

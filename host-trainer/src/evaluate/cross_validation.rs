@@ -212,7 +212,7 @@ impl Compared {
                 accuracy: None,
             };
         }
-        let of = |embedded, part| pair_lists::of_part(dataset, embedded, comparison, part);
+        let of = |embedded, part| pair_lists::of_part(dataset, embedded, &comparison.into(), part);
         let scores = of(test, Part::Test);
         let threshold = best_threshold(&of(validation, Part::Validation));
         let right = threshold.map(|threshold| {

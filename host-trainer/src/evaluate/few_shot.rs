@@ -6,8 +6,9 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
-use shared::support_set::{Comparison, Fusion};
+use shared::support_set::Fusion;
 
+use super::cohort::Measure;
 use super::{Embedded, Report, precision};
 use crate::dataset::{Dataset, Part};
 use crate::engine::{Embedder, Embeddings};
@@ -95,8 +96,8 @@ pub fn evaluate(
         }
     };
     let test = Embedded::new(embedder, dataset, Part::Test)?;
-    let comparison = embedder.facts().comparison;
-    let (accuracy, ci95) = judge(&test, comparison, &head, options)?;
+    let measure = &Measure::of(embedder.facts());
+    let (accuracy, ci95) = judge(&test, measure, &head, options)?;
     Ok(Report {
         protocol: "few-shot",
         engine: embedder.engine(),
@@ -126,7 +127,7 @@ fn choose(
     options: &Options,
 ) -> Result<(Head, Choice)> {
     let validation = Embedded::new(embedder, dataset, Part::Validation)?;
-    let comparison = embedder.facts().comparison;
+    let measure = &Measure::of(embedder.facts());
     let heads = [
         Head::Fused(Fusion::Prototype),
         Head::Fused(Fusion::Nearest),
@@ -134,10 +135,10 @@ fn choose(
     ];
     let (mut best, mut candidates) = (None, vec![]);
     for head in heads {
-        if head.check(&comparison).is_err() {
+        if head.check(&measure.comparison).is_err() {
             continue;
         }
-        let (accuracy, ci95) = judge(&validation, comparison, &head, options)
+        let (accuracy, ci95) = judge(&validation, measure, &head, options)
             .context("choosing a head on validation classes; name one by --head to do without")?;
         candidates.push(Candidate {
             head: head.name(),
@@ -156,18 +157,18 @@ fn choose(
 /// The accuracy of a head in episodes drawn from `embedded`, and its 95 % interval.
 ///
 /// # Errors
-/// When there are too few samples, or the head makes no sense with `comparison`.
+/// When there are too few samples, or the head makes no sense with the comparison.
 pub fn judge(
     embedded: &Embedded,
-    comparison: Comparison,
+    measure: &Measure,
     head: &Head,
     options: &Options,
 ) -> Result<(f64, [f64; 2])> {
-    head.check(&comparison)?;
+    head.check(&measure.comparison)?;
     let accuracies: Vec<f64> = draw(embedded, options)?
         .par_iter()
         .map(|episode| {
-            let right = episode.right(&embedded.embeddings, comparison, head);
+            let right = episode.right(&embedded.embeddings, measure, head);
             right as f64 / (options.ways * options.queries) as f64
         })
         .collect();
@@ -178,14 +179,14 @@ pub fn judge(
 
 impl Episode {
     /// How many probes are answered rightly.
-    fn right(&self, embeddings: &Embeddings, comparison: Comparison, head: &Head) -> usize {
+    fn right(&self, embeddings: &Embeddings, measure: &Measure, head: &Head) -> usize {
         let support: Vec<&[usize]> = self.0.iter().map(|(shots, _)| shots.as_slice()).collect();
         let probes = || {
             let classes = self.0.iter().enumerate();
             classes.flat_map(|(class, (_, probes))| probes.iter().map(move |&p| (class, p)))
         };
         let queries: Vec<usize> = probes().map(|(_, probe)| probe).collect();
-        let references = head.references(embeddings, &support, &queries, comparison);
+        let references = head.references(embeddings, &support, &queries, measure);
         let is_right = |&(class, probe): &(usize, usize)| {
             let probe = embeddings.get(probe);
             let own = references[class].distance(probe);

@@ -3,6 +3,7 @@
 use shared::support_set::{Comparison, Fusion};
 
 use super::Embedded;
+use super::cohort::Measure;
 use super::metrics::equal_error_rate;
 use super::trials::{Impostors, Trials};
 
@@ -22,13 +23,13 @@ const SHOTS: usize = 5;
 ///
 /// Against samples of other classes the ways differ little, and to tell who somebody is takes
 /// distances that are alike for all.
-pub fn best(embedded: &Embedded, comparison: Comparison) -> Fusion {
+pub fn best(embedded: &Embedded, measure: &Measure) -> Fusion {
     let error = |fusion| {
         let comparison = Comparison {
             fusion,
-            ..comparison
+            ..measure.comparison
         };
-        let trials = Trials::new(embedded, comparison, SHOTS).ok()?;
+        let trials = Trials::new(embedded, measure.with(comparison), SHOTS).ok()?;
         let forgeries = trials.impostors(Impostors::Skilled);
         let genuine = trials.genuine();
         (!forgeries.is_empty()).then(|| equal_error_rate(&genuine, &forgeries))

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use shared::Preprocess;
 
+use super::cohort::Measure;
 use super::metrics::clopper_pearson;
 use super::reference::Reference;
 use super::{Report, precision};
@@ -27,7 +28,8 @@ pub struct Details {
 /// # Errors
 /// When a drawing cannot be read or the engine fails.
 pub fn evaluate(embedder: &mut dyn Embedder, runs: &[Run]) -> Result<Report> {
-    let facts = *embedder.facts();
+    let facts = embedder.facts().clone();
+    let measure = Measure::of(&facts);
     let (mut accuracies, mut right, mut trials, mut comparisons) = (vec![], 0, 0, 0);
     let mut numbers = "float";
     for run in runs {
@@ -36,7 +38,7 @@ pub fn evaluate(embedder: &mut dyn Embedder, runs: &[Run]) -> Result<Report> {
         let probes = embed(embedder, &facts.preprocess, probes)?;
         numbers = precision(&probes);
         let references: Vec<Reference> = (0..run.references.len())
-            .map(|index| Reference::new(&references, &[index], facts.comparison))
+            .map(|index| Reference::new(&references, &[index], &measure))
             .collect();
         let is_right = |(probe, (_, own)): (usize, &(Source, usize))| {
             let probe = probes.get(probe);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use shared::artifact::OperatingPoint;
-use shared::support_set::Comparison;
 
 use super::Embedded;
+use super::cohort::Measure;
 use super::metrics::threshold_for;
 use super::trials::{ClassTrials, Impostors, Trials};
 use crate::dataset::{Dataset, Kind, Part};
@@ -32,14 +32,15 @@ const TRIALS_PER_TARGET: f32 = 3.0;
 /// [`TooFew`].
 pub fn measure(
     embedded: &Embedded,
-    comparison: Comparison,
+    measure: impl Into<Measure>,
 ) -> Result<(Vec<OperatingPoint>, Impostors)> {
+    let measure = &measure.into();
     let mut points = vec![];
     let mut impostors = Impostors::Random;
     let mut found = 0;
     for shots in SHOTS {
         // Fewer samples than that: no point for so many shots.
-        let Ok(trials) = Trials::new(embedded, comparison, shots) else {
+        let Ok(trials) = Trials::new(embedded, measure, shots) else {
             continue;
         };
         impostors = trials.hardest_impostors();

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
-use shared::support_set::Comparison;
 
+use super::cohort::Measure;
 use super::metrics::{ErrorRates, false_accept_rate, false_reject_rate, most_accurate_threshold};
 use super::reference::Reference;
 use super::scores::{Score, Scores, TrueAccepts};
@@ -79,7 +79,7 @@ pub fn evaluate(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Report> {
-    let comparison = embedder.facts().comparison;
+    let measure = &Measure::of(embedder.facts());
     let lists = Lists::new(dataset, options);
     ensure!(
         !lists.judging.is_empty(),
@@ -88,7 +88,7 @@ pub fn evaluate(
         dataset.name
     );
     let embedded = Embedded::of_samples(embedder, dataset, &lists.samples())?;
-    let answers = lists.answer(dataset, &embedded, comparison, options.threshold)?;
+    let answers = lists.answer(dataset, &embedded, measure, options.threshold)?;
     let all: Vec<Score> = answers
         .iter()
         .flat_map(|list| list.scores.clone())
@@ -184,10 +184,10 @@ impl Lists {
         &self,
         dataset: &Dataset,
         embedded: &Embedded,
-        comparison: Comparison,
+        measure: &Measure,
         own: Option<f32>,
     ) -> Result<Vec<Answers>> {
-        let score = |pairs: &[Pair]| scores(dataset, embedded, comparison, pairs);
+        let score = |pairs: &[Pair]| scores(dataset, embedded, measure, pairs);
         let judged: Vec<Vec<Score>> = self.judging.iter().map(|(_, pairs)| score(pairs)).collect();
         let chosen = self.choosing.as_ref().map(|pairs| score(pairs));
         let answers = self.judging.iter().zip(&judged).enumerate();
@@ -218,12 +218,12 @@ impl Lists {
 pub(super) fn of_part(
     dataset: &Dataset,
     embedded: &Embedded,
-    comparison: Comparison,
+    measure: &Measure,
     part: Part,
 ) -> Vec<Score> {
     let lists = listed(dataset, part).into_iter();
     let pairs: Vec<Pair> = lists.flat_map(|(_, pairs)| pairs).collect();
-    scores(dataset, embedded, comparison, &pairs)
+    scores(dataset, embedded, measure, &pairs)
 }
 
 /// The published pairs whose classes are of a part, by list.
@@ -272,12 +272,7 @@ fn pairs_of(dataset: &Dataset, part: Part) -> Vec<Pair> {
     pairs
 }
 
-fn scores(
-    dataset: &Dataset,
-    embedded: &Embedded,
-    comparison: Comparison,
-    pairs: &[Pair],
-) -> Vec<Score> {
+fn scores(dataset: &Dataset, embedded: &Embedded, measure: &Measure, pairs: &[Pair]) -> Vec<Score> {
     let places: BTreeMap<u32, usize> = embedded
         .tensors
         .indices
@@ -287,7 +282,7 @@ fn scores(
         .collect();
     let score = |pair: &Pair| {
         let [left, right] = pair.samples.map(|sample| places[&sample]);
-        let reference = Reference::new(&embedded.embeddings, &[left], comparison);
+        let reference = Reference::new(&embedded.embeddings, &[left], measure);
         Score {
             distance: reference.distance(embedded.embeddings.get(right)),
             classes: pair

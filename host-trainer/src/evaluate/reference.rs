@@ -1,18 +1,22 @@
 //! What a probe is compared with: a class's enrolled samples.
 
 use shared::Embedding;
+use shared::cohort::{Spread, normalized};
 use shared::embedding::{normalize_f32, prototype};
-use shared::support_set::{Comparison, Fusion};
+use shared::support_set::Fusion;
 
+use super::cohort::Measure;
 use crate::engine::Embeddings;
 
 /// One class as a device would have it enrolled, prepared for many probes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
-    comparison: Comparison,
+    measure: Measure,
     shots: Shots,
     /// The mean distance of the shots from each other, where that counts.
     spread: f32,
+    /// How a cohort lies about the class, where one does.
+    about: Option<Spread>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +27,9 @@ enum Shots {
 
 impl Reference {
     /// Enrols the embeddings at `indices`. A prototype is made here, once.
-    pub fn new(embeddings: &Embeddings, indices: &[usize], comparison: Comparison) -> Self {
+    pub fn new(embeddings: &Embeddings, indices: &[usize], measure: impl Into<Measure>) -> Self {
+        let measure = measure.into();
+        let comparison = measure.comparison;
         let is_prototype = comparison.fusion == Fusion::Prototype;
         let shots = match embeddings {
             Embeddings::Float { dim, values } => {
@@ -58,17 +64,33 @@ impl Reference {
                 comparison.spread(shots.iter().map(|values| Embedding::Int8 { values, scale }))
             }
         };
-        Self {
-            comparison,
+        let cohort = measure.cohort.clone();
+        let mut reference = Self {
+            measure,
             shots,
             spread,
-        }
+            about: None,
+        };
+        reference.about =
+            cohort.and_then(|cohort| cohort.about_subject(|member| reference.compared(member)));
+        reference
     }
 
-    /// The distance of a probe; infinite when it is of another kind or dimension.
+    /// The distance of a probe, as a cohort sees it where there is one; infinite when it is of
+    /// another dimension.
     pub fn distance(&self, probe: Embedding<'_>) -> f32 {
-        let scale = self.comparison.embedding.scale;
-        let distance = self.comparison.distance;
+        self.distance_about(probe, self.measure.about_probe(probe))
+    }
+
+    /// The same where it is known how the cohort lies about the probe.
+    pub fn distance_about(&self, probe: Embedding<'_>, about_probe: Option<Spread>) -> f32 {
+        normalized(self.compared(probe), self.about, about_probe)
+    }
+
+    fn compared(&self, probe: Embedding<'_>) -> f32 {
+        let comparison = &self.measure.comparison;
+        let scale = comparison.embedding.scale;
+        let distance = comparison.distance;
         let between = |shot| distance.between(probe, shot).unwrap_or(f32::INFINITY);
         let distances: Vec<f32> = match &self.shots {
             Shots::Float(shots) => shots.iter().map(|s| between(Embedding::Float(s))).collect(),
@@ -77,7 +99,7 @@ impl Reference {
                 shots.iter().map(|shot| int8(shot.as_slice())).collect()
             }
         };
-        match self.comparison.fusion {
+        match comparison.fusion {
             Fusion::Mean | Fusion::Relative => {
                 distances.iter().sum::<f32>() / distances.len() as f32 - self.spread
             }
@@ -102,9 +124,26 @@ fn mean(shots: &[Vec<f32>], dim: usize, normalized: bool) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use shared::{Distance, EmbeddingFormat};
+    use shared::cohort::{self as device, Normalization};
+    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
+    use shared::support_set::Comparison;
+    use shared::{Distance, EmbeddingFormat, Preprocess};
 
     use super::*;
+    use crate::engine::{ModelFacts, StoredCohort};
+
+    const PREPROCESS: Preprocess = Preprocess::Picture(PicturePreprocess {
+        width: 1,
+        height: 1,
+        colour: Colour::Grey,
+        tone: Tone::Keep,
+        crop: Crop::Whole,
+        fit: Fit::Stretch,
+        quantization: Quantization {
+            scale: 1.0,
+            zero_point: 0,
+        },
+    });
 
     fn fusions() -> impl Strategy<Value = Fusion> {
         prop_oneof![
@@ -122,15 +161,44 @@ mod tests {
             values in prop::collection::vec(-127i8..=127, 5 * 8),
             fusion in fusions(),
             normalized: bool,
+            length in 127..2000,
+            distance in prop_oneof![
+                Just(Distance::Euclidean),
+                Just(Distance::Cosine),
+                Just(Distance::Manhattan)
+            ],
+            normalization in prop_oneof![
+                Just(Normalization::Z),
+                Just(Normalization::T),
+                Just(Normalization::S)
+            ],
+            members in prop::collection::vec(-127i8..=127, 3 * 8),
         ) {
+            let scale = EmbeddingFormat::unit_scale(length);
             let comparison = Comparison {
-                embedding: EmbeddingFormat { dim: 8, normalized, zero_point: 128, scale: 0.5 },
-                distance: Distance::Euclidean,
+                embedding: EmbeddingFormat { dim: 8, normalized, zero_point: 128, scale },
+                distance,
                 fusion,
             };
-            let embeddings = Embeddings::Int8 { dim: 8, values: values.clone(), scale: 0.5 };
+            let embeddings = Embeddings::Int8 { dim: 8, values: values.clone(), scale };
             let reference = Reference::new(&embeddings, &[0, 1, 2, 3], comparison);
             let on_device = comparison.distance_to(&values[32..], values[..32].chunks(8));
+            prop_assert_eq!(reference.distance(embeddings.get(4)), on_device);
+
+            let bytes: Vec<u8> = members.iter().map(|&member| member as u8).collect();
+            let measure = device::Measure {
+                comparison,
+                cohort: device::Cohort::new(normalization, 8, &bytes),
+            };
+            prop_assert!(measure.cohort.is_some());
+            let on_device = measure.probe(&values[32..]).distance_to(values[..32].chunks(8));
+            let facts = ModelFacts {
+                model_id: None,
+                preprocess: PREPROCESS,
+                comparison,
+                cohort: Some(StoredCohort { normalization, members }),
+            };
+            let reference = Reference::new(&embeddings, &[0, 1, 2, 3], Measure::of(&facts));
             prop_assert_eq!(reference.distance(embeddings.get(4)), on_device);
         }
     }

@@ -2,9 +2,8 @@
 
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
-use shared::support_set::Comparison;
 
-use super::cohort::Cohort;
+use super::cohort::Measure;
 use super::reference::Reference;
 use super::scores::{Score, Scores};
 use super::{Embedded, interval};
@@ -45,20 +44,8 @@ impl Trials {
     ///
     /// # Errors
     /// When fewer than two classes are left.
-    pub fn new(embedded: &Embedded, comparison: Comparison, shots: usize) -> Result<Self> {
-        Self::normalized(embedded, comparison, shots, None)
-    }
-
-    /// The same with distances as a cohort sees them.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn normalized(
-        embedded: &Embedded,
-        comparison: Comparison,
-        shots: usize,
-        cohort: Option<&Cohort>,
-    ) -> Result<Self> {
+    pub fn new(embedded: &Embedded, measure: impl Into<Measure>, shots: usize) -> Result<Self> {
+        let measure = &measure.into();
         let Embedded {
             tensors,
             embeddings,
@@ -71,30 +58,15 @@ impl Trials {
         );
         let references: Vec<Reference> = samples
             .par_iter()
-            .map(|class| Reference::new(embeddings, &class.genuine[..shots], comparison))
+            .map(|class| Reference::new(embeddings, &class.genuine[..shots], measure))
             .collect();
-        let spreads = cohort.map(|cohort| {
-            let about_probe = |probe| cohort.about_probe(embeddings.get(probe));
-            let references = references.par_iter();
-            (
-                cohort,
-                references
-                    .map(|r| cohort.about_reference(r))
-                    .collect::<Vec<_>>(),
-                (0..embeddings.len())
-                    .into_par_iter()
-                    .map(about_probe)
-                    .collect::<Vec<_>>(),
-            )
-        });
+        // Every probe meets every class: what a cohort says of it is asked once.
+        let about: Vec<_> = (0..embeddings.len())
+            .into_par_iter()
+            .map(|probe| measure.about_probe(embeddings.get(probe)))
+            .collect();
         let distance = |class: usize, probe: usize| {
-            let distance = references[class].distance(embeddings.get(probe));
-            match &spreads {
-                None => distance,
-                Some((cohort, of_classes, of_probes)) => {
-                    cohort.normalize(distance, of_classes[class], of_probes[probe])
-                }
-            }
+            references[class].distance_about(embeddings.get(probe), about[probe])
         };
         let of_class = |class: usize| {
             let ClassSamples {

@@ -3,10 +3,11 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 use shared::artifact::OperatingPoint;
+use shared::cohort::Normalization;
 use shared::support_set::{Comparison, Fusion};
 
 use super::calibration::{Calibration, Platt};
-use super::cohort::{Cohort, Normalization};
+use super::cohort::{Cohort, Measure};
 use super::metrics::{
     ErrorRates, equal_error_rate, false_accept_rate, false_reject_rate, most_accurate_threshold,
     threshold_for,
@@ -30,8 +31,8 @@ pub struct Options {
     pub operating_point: Option<OperatingPoint>,
     /// How several shots become one distance; as the model has it where nothing is said.
     pub fusion: Option<Fusion>,
-    /// Distances as a cohort of so many training classes sees them. Thresholds are of
-    /// validation classes then.
+    /// Distances as a cohort of so many training classes sees them, in place of the model's own
+    /// cohort. Thresholds are of validation classes then.
     pub cohort: Option<(usize, Normalization)>,
 }
 
@@ -130,15 +131,17 @@ pub fn evaluate(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Report> {
-    let model = embedder.facts().comparison;
+    let model = Measure::of(embedder.facts());
     let comparison = Comparison {
-        fusion: options.fusion.unwrap_or(model.fusion),
-        ..model
+        fusion: options.fusion.unwrap_or(model.comparison.fusion),
+        ..model.comparison
     };
     let enrolment = Enrolment {
-        comparison,
+        measure: match cohort(embedder, dataset, options, comparison)? {
+            Some(cohort) => Measure::by(comparison, cohort),
+            None => model.with(comparison),
+        },
         shots: options.shots,
-        cohort: cohort(embedder, dataset, options)?,
     };
     let validation = validation(embedder, dataset, options, &enrolment)?;
     let test = Embedded::new(embedder, dataset, Part::Test)?;
@@ -159,6 +162,8 @@ pub fn evaluate(
         comparisons: (judged.hardest.genuine + judged.hardest.impostors) as u64,
         details: super::Details::Verification(Box::new(Details {
             fusions: enrolment.fusions(&test)?,
+            cohort: (enrolment.measure.cohort.as_ref())
+                .map(|cohort| (cohort.members().len(), cohort.normalization())),
             ..judged.details(options, comparison.fusion)
         })),
     })
@@ -256,7 +261,7 @@ impl Judged {
             },
             fusions: vec![],
             calibration: self.calibration,
-            cohort: options.cohort,
+            cohort: None,
             pairs: None,
             curves: match self.impostors {
                 Impostors::Random => vec![(self.impostors.name(), hardest.curve)],
@@ -281,14 +286,13 @@ impl Options {
 
 /// How classes are enrolled and compared.
 struct Enrolment {
-    comparison: Comparison,
+    measure: Measure,
     shots: usize,
-    cohort: Option<Cohort>,
 }
 
 impl Enrolment {
     fn trials(&self, embedded: &Embedded) -> Result<Trials> {
-        Trials::normalized(embedded, self.comparison, self.shots, self.cohort.as_ref())
+        Trials::new(embedded, &self.measure, self.shots)
     }
 
     /// What each way to make one distance of several shots comes to.
@@ -296,10 +300,9 @@ impl Enrolment {
         let figures = fusions::ALL.into_iter().map(|fusion| {
             let comparison = Comparison {
                 fusion,
-                ..self.comparison
+                ..self.measure.comparison
             };
-            let cohort = self.cohort.as_ref();
-            let trials = Trials::normalized(embedded, comparison, self.shots, cohort)?;
+            let trials = Trials::new(embedded, self.measure.with(comparison), self.shots)?;
             let eer = |impostors| equal_error_rate(&trials.genuine(), &trials.impostors(impostors));
             Ok(FusionFigures {
                 fusion,
@@ -352,13 +355,12 @@ fn cohort(
     embedder: &mut dyn Embedder,
     dataset: &Dataset,
     options: &Options,
+    comparison: Comparison,
 ) -> Result<Option<Cohort>> {
     let Some((size, normalization)) = options.cohort else {
         return Ok(None);
     };
-    let comparison = embedder.facts().comparison;
-    let training = Embedded::new(embedder, dataset, Part::Train)?;
-    Cohort::new(&training, comparison, size, normalization).map(Some)
+    Cohort::new(embedder, dataset, comparison, size, normalization).map(Some)
 }
 
 /// The comparisons that choose thresholds; none when there are no samples for them and

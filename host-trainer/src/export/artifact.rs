@@ -7,6 +7,7 @@ use edge_runtime::engine::int8::Int8Engine;
 use shared::artifact::{
     Artifact, Card, Contents, Contract, OperatingPoint, golden::fill_input, write,
 };
+use shared::cohort::Cohort;
 use shared::quality::Bounds;
 use shared::support_set::Fusion;
 use shared::{ModelId, Preprocess};
@@ -39,6 +40,8 @@ pub struct Measured<'a> {
     pub card: &'a Card<'a>,
     /// What pictures of the data measure, where there are enough to know.
     pub quality: Option<Bounds>,
+    /// Strangers by whom distances are normalized, where there are any.
+    pub cohort: Option<Cohort<'a>>,
 }
 
 impl Draft {
@@ -117,6 +120,7 @@ impl Draft {
             operating_points: &[nothing],
             card: &card,
             quality: None,
+            cohort: None,
         })
     }
 
@@ -144,9 +148,11 @@ impl Draft {
             golden: &golden,
             card: measured.card,
             quality: measured.quality,
+            cohort: measured.cohort,
         };
         // Weights, and ample room for all the small sections.
-        let room = self.plan.weights.len() + (64 << 10) + 128 * self.plan.steps.len();
+        let cohort = measured.cohort.map_or(0, |cohort| cohort.as_bytes().len());
+        let room = self.plan.weights.len() + cohort + (64 << 10) + 128 * self.plan.steps.len();
         let mut bytes = vec![0; room];
         let (length, _) = write(&contents, &mut bytes)?;
         bytes.truncate(length);

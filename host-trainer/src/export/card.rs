@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use shared::cohort::Normalization;
 use shared::quality::Bounds;
 use shared::support_set::Fusion;
 use shared::{Distance, Preprocess};
@@ -50,6 +51,9 @@ pub struct ModelCard {
     /// where they are too few, and in older cards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Bounds>,
+    /// Who normalizes distances, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<CohortFacts>,
     /// What was done to the weights.
     pub quantization: Quantization,
     /// SHA-256 of each file beside the card.
@@ -77,6 +81,15 @@ fn prototype() -> Fusion {
 
 fn is_prototype(fusion: &Fusion) -> bool {
     *fusion == Fusion::Prototype
+}
+
+/// The cohort in the artifact: embeddings of training samples, one of each of so many classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CohortFacts {
+    /// How many.
+    pub members: usize,
+    /// What distances are normalized by.
+    pub normalization: Normalization,
 }
 
 /// Costs on a device.

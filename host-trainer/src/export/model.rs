@@ -7,10 +7,11 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use shared::Distance;
 use shared::artifact::{Artifact, Card, Contract};
+use shared::cohort::Normalization;
 use shared::support_set::{Comparison, Fusion};
 
 use super::artifact::{Draft, Measured};
-use super::card::{Costs, ModelCard, OperatingPoint, Quantization, sha256};
+use super::card::{CohortFacts, Costs, ModelCard, OperatingPoint, Quantization, sha256};
 use super::plan::{low_memory, plan};
 use super::quantized::quantized;
 use super::{ARTIFACT, CARD, FLOAT_ONNX, INT8_ONNX, onnx, signature};
@@ -20,6 +21,7 @@ use crate::dataset::{Dataset, Part};
 use crate::engine::int8::Int8Embedder;
 use crate::engine::tract::TractFloatEmbedder;
 use crate::engine::{Embedder, ModelFacts};
+use crate::evaluate::cohort::{Cohort, Measure};
 use crate::evaluate::{Embedded, fusions, operating_points, templates};
 use crate::import::{self, Reading};
 use crate::quantize::calibrate::Method;
@@ -43,6 +45,8 @@ pub struct Options {
     /// How several samples of a class become one distance; `None` takes what tells skilled
     /// forgeries apart best among validation samples, and prototypes where there are none.
     pub fusion: Option<Fusion>,
+    /// How many training classes normalize distances on the device, and by what.
+    pub cohort: Option<(usize, Normalization)>,
     /// The least mean cosine between int8 and float embeddings, -1 to 1.
     pub tolerance: f64,
     /// Whether the first nodes run patch by patch where that needs less memory.
@@ -61,6 +65,7 @@ impl Default for Options {
         Self {
             calibration: None,
             fusion: None,
+            cohort: None,
             tolerance: Self::USUAL_TOLERANCE,
             low_memory: false,
             rebuild: vec![],
@@ -158,13 +163,22 @@ pub fn export(
 
     say("measuring operating points on validation samples, int8 engine");
     let mut int8 = Int8Embedder::new(draft.unmeasured()?)?;
-    let mut facts = *int8.facts();
+    let mut facts = int8.facts().clone();
     let validation = Embedded::new(&mut int8, dataset, Part::Validation)?;
+    let measure = match options.cohort {
+        Some((size, normalization)) => {
+            let comparison = facts.comparison;
+            let cohort = Cohort::new(&mut int8, dataset, comparison, size, normalization)?;
+            Measure::by(comparison, cohort)
+        }
+        None => facts.comparison.into(),
+    };
     let fusion = options.fusion;
-    let fusion = fusion.unwrap_or_else(|| fusions::best(&validation, facts.comparison));
+    let fusion = fusion.unwrap_or_else(|| fusions::best(&validation, &measure));
     let draft = draft.with_fusion(fusion)?;
     facts.comparison.fusion = fusion;
-    let (points, impostors) = operating_points::measure(&validation, facts.comparison)?;
+    let measure = measure.with(facts.comparison);
+    let (points, impostors) = operating_points::measure(&validation, &measure)?;
     let chose = match config.imported().is_some() {
         true => "",
         false => ", which also chose the epoch",
@@ -191,7 +205,7 @@ pub fn export(
             Some(onnx::encode(&model))
         }
     };
-    let [mean_cosine, least_cosine] = compare(&validation, &float_onnx, facts)?;
+    let [mean_cosine, least_cosine] = compare(&validation, &float_onnx, facts.clone())?;
     let quantization = Quantization {
         mean_cosine,
         least_cosine,
@@ -207,14 +221,26 @@ pub fn export(
             None => [0; 32],
         },
     };
+    let dim = usize::from(facts.comparison.embedding.dim);
+    let cohort = match &measure.cohort {
+        Some(cohort) => Some((cohort.normalization(), cohort.bytes()?)),
+        None => None,
+    };
     let artifact = draft.finish(&Measured {
         data: &data,
         operating_points: &points,
         card: &card,
         quality,
+        cohort: cohort.as_ref().and_then(|(normalization, members)| {
+            shared::cohort::Cohort::new(*normalization, dim, members)
+        }),
     })?;
     let parsed = Artifact::parse(&artifact).context("the artifact made here is refused")?;
     parsed.check_model_id()?;
+    let cohort_facts = parsed.cohort().map(|cohort| CohortFacts {
+        members: cohort.len(),
+        normalization: cohort.normalization(),
+    });
     let costs = Costs {
         macs: parsed.plan().macs(),
         artifact_bytes: artifact.len() as u64,
@@ -232,7 +258,7 @@ pub fn export(
     }
     let card = ModelCard {
         name: name.into_owned(),
-        figures: figures(folder, &model_id),
+        figures: figures(folder, &model_id, cohort_facts),
         model_id,
         dataset: config.dataset.clone(),
         terms: config.terms.clone(),
@@ -243,6 +269,7 @@ pub fn export(
         rebuild: options.rebuild.clone(),
         costs,
         quality,
+        cohort: cohort_facts,
         quantization,
         files: files
             .iter()
@@ -258,10 +285,10 @@ pub fn export(
     Ok(card)
 }
 
-/// What was measured of the same model in that folder, if it is there.
-fn figures(folder: &Path, model_id: &str) -> Vec<toml::Table> {
+/// What was measured of the same model by the same distances in that folder, if it is there.
+fn figures(folder: &Path, model_id: &str, cohort: Option<CohortFacts>) -> Vec<toml::Table> {
     match ModelCard::load(folder) {
-        Ok(card) if card.model_id == model_id => card.figures,
+        Ok(card) if card.model_id == model_id && card.cohort == cohort => card.figures,
         _ => vec![],
     }
 }

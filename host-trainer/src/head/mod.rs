@@ -20,6 +20,7 @@ use shared::Distance;
 use shared::support_set::{Comparison, Fusion};
 
 use crate::engine::Embeddings;
+use crate::evaluate::cohort::Measure;
 use crate::evaluate::reference::Reference;
 
 pub use tune::{Learned, finetune};
@@ -147,21 +148,26 @@ impl Head {
         embeddings: &Embeddings,
         support: &[&[usize]],
         queries: &[usize],
-        comparison: Comparison,
+        measure: &Measure,
     ) -> Vec<Reference> {
         match self {
             Self::Fused(fusion) => {
-                let fusion = *fusion;
-                let comparison = Comparison {
-                    fusion,
-                    ..comparison
-                };
-                let reference = |shots: &&[usize]| Reference::new(embeddings, shots, comparison);
+                let measure = &measure.with(Comparison {
+                    fusion: *fusion,
+                    ..measure.comparison
+                });
+                let reference = |shots: &&[usize]| Reference::new(embeddings, shots, measure);
                 support.iter().map(reference).collect()
             }
             Self::Finetune(tuning) => {
-                let learned = finetune(embeddings, &comparison.embedding, support, queries, tuning);
-                let reference = |class| Reference::new(&learned.prototypes, &[class], comparison);
+                let learned = finetune(
+                    embeddings,
+                    &measure.comparison.embedding,
+                    support,
+                    queries,
+                    tuning,
+                );
+                let reference = |class| Reference::new(&learned.prototypes, &[class], measure);
                 (0..support.len()).map(reference).collect()
             }
         }

@@ -7,13 +7,13 @@ use edge_runtime::store::file::SHOTS;
 use rayon::prelude::*;
 use serde::Serialize;
 use shared::embedding::MAX_DIM;
-use shared::support_set::Comparison;
 use shared::template::{self, SubjectId, Template};
 use shared::{ModelId, Preprocess};
 
 use super::{Head, HeadName, Tuning, finetune};
 use crate::dataset::{Class, Kind, Sample, Source, folder};
 use crate::engine::{Embedder, Embeddings};
+use crate::evaluate::cohort::Measure;
 
 /// The template of one class, as the program `semblance` keeps it.
 pub type FileTemplate = Template<SHOTS, MAX_DIM>;
@@ -22,7 +22,7 @@ pub type FileTemplate = Template<SHOTS, MAX_DIM>;
 #[derive(Clone, Debug)]
 pub struct Support {
     model: ModelId,
-    comparison: Comparison,
+    measure: Measure,
     classes: Vec<Class>,
     embeddings: Embeddings,
     /// Indices of each class's samples.
@@ -63,7 +63,7 @@ impl Support {
         data: &Path,
         unlabelled: Option<&Path>,
     ) -> Result<Self> {
-        let facts = *embedder.facts();
+        let facts = embedder.facts().clone();
         let model = facts.model_id.context(
             "expected a model folder, whose templates a device takes, found a training run: make a model with `host-trainer quantize`",
         )?;
@@ -94,7 +94,7 @@ impl Support {
         }
         Ok(Self {
             model,
-            comparison: facts.comparison,
+            measure: Measure::of(&facts),
             classes,
             embeddings: embedder.embed(&pixels)?,
             samples: of_class,
@@ -121,12 +121,12 @@ impl Support {
                 (head, Some(choice))
             }
         };
-        head.check(&self.comparison)?;
+        head.check(&self.measure.comparison)?;
         let templates = match head {
             Head::Finetune(tuning) => self.learned(&tuning)?,
             Head::Fused(fusion) => {
                 ensure!(
-                    fusion == self.comparison.fusion,
+                    fusion == self.measure.comparison.fusion,
                     "expected the head finetune, auto or the model's own for a store, found {}: how a device fuses samples is part of its model",
                     head.name()
                 );
@@ -149,7 +149,7 @@ impl Support {
         let samples: Vec<&[usize]> = self.samples.iter().map(Vec::as_slice).collect();
         let learned = finetune(
             &self.embeddings,
-            &self.comparison.embedding,
+            &self.measure.comparison.embedding,
             &samples,
             &self.unlabelled,
             tuning,
@@ -188,9 +188,10 @@ impl Support {
     }
 
     fn choose(&self, tuning: Tuning) -> (Head, Choice) {
-        let own = Head::Fused(self.comparison.fusion);
+        let own = Head::Fused(self.measure.comparison.fusion);
         let finetuned = Head::Finetune(tuning);
-        let is_possible = self.classes.len() >= 2 && finetuned.check(&self.comparison).is_ok();
+        let is_possible =
+            self.classes.len() >= 2 && finetuned.check(&self.measure.comparison).is_ok();
         let heads = [Some(own), is_possible.then_some(finetuned)];
         let (mut best, mut most) = (own, 0);
         let mut choice = Choice {
@@ -228,12 +229,8 @@ impl Support {
                 })
                 .collect();
             let support: Vec<&[usize]> = support.iter().map(Vec::as_slice).collect();
-            let references = head.references(
-                &self.embeddings,
-                &support,
-                &self.unlabelled,
-                self.comparison,
-            );
+            let references =
+                head.references(&self.embeddings, &support, &self.unlabelled, &self.measure);
             for (class, samples) in self.samples.iter().enumerate() {
                 if !is_left_out(samples) {
                     continue;

@@ -22,10 +22,13 @@ pub fn figure(judged: &Judged) -> Figure {
     let genuine = &judged.curves[0].genuine;
     let all = judged.curves.iter().flat_map(|curve| &curve.attempts);
     let finite = genuine.iter().chain(all).copied().filter(|d| d.is_finite());
-    let most = f64::from(finite.fold(0.0, f32::max)).max(f64::MIN_POSITIVE);
-    let mut shown = vec![("first", "genuine", shares(genuine, most), genuine.len())];
+    let [least, most] = finite.fold([0.0; 2], |[least, most]: [f32; 2], distance| {
+        [least.min(distance), most.max(distance)]
+    });
+    let range = [least.into(), f64::from(most).max(f64::MIN_POSITIVE)];
+    let mut shown = vec![("first", "genuine", shares(genuine, range), genuine.len())];
     for curve in judged.curves.iter().rev() {
-        let bins = shares(&curve.attempts, most);
+        let bins = shares(&curve.attempts, range);
         let kind = (colour(curve.impostors), curve.impostors.name());
         shown.push((kind.0, kind.1, bins, curve.attempts.len()));
     }
@@ -36,15 +39,13 @@ pub fn figure(judged: &Judged) -> Figure {
     let y = Scale::Linear {
         domain: [0.0, 1.15 * highest.max(0.1)],
     };
-    let x = Scale::Linear {
-        domain: [0.0, most],
-    };
+    let x = Scale::Linear { domain: range };
     let y_title = format!("share of comparisons (%), {BINS} bins");
     let mut chart = Chart::new(Axis::new(x, "distance"), Axis::new(y, y_title));
     let mut keys = vec![];
     for (class, name, bins, count) in &shown {
-        chart.area(outline(bins, most), &format!("area {class}"));
-        chart.curve(outline(bins, most), &format!("line {class}"));
+        chart.area(outline(bins, range), &format!("area {class}"));
+        chart.curve(outline(bins, range), &format!("line {class}"));
         keys.push(Key::area(
             class,
             format!("{name} ({})", grouped(*count as u64)),
@@ -83,21 +84,21 @@ pub fn figure(judged: &Judged) -> Figure {
     }
 }
 
-/// Percent of `distances` in each bin from 0 to `most`; infinite ones are in the last.
-fn shares(distances: &[f32], most: f64) -> Vec<f64> {
+/// Percent of `distances` in each bin of a range; infinite ones are in the last.
+fn shares(distances: &[f32], [least, most]: [f64; 2]) -> Vec<f64> {
     let mut bins = vec![0.0; BINS];
     let each = 100.0 / distances.len().max(1) as f64;
     for &distance in distances {
-        let place = f64::from(distance).max(0.0) / most * BINS as f64;
+        let place = (f64::from(distance).max(least) - least) / (most - least) * BINS as f64;
         bins[(place as usize).min(BINS - 1)] += each;
     }
     bins
 }
 
-fn outline(bins: &[f64], most: f64) -> impl Iterator<Item = [f64; 2]> {
-    let width = most / BINS as f64;
+fn outline(bins: &[f64], [least, most]: [f64; 2]) -> impl Iterator<Item = [f64; 2]> {
+    let width = (most - least) / BINS as f64;
     let step = move |(index, &height): (usize, &f64)| {
-        let from = index as f64 * width;
+        let from = least + index as f64 * width;
         [[from, height], [from + width, height]]
     };
     bins.iter().enumerate().flat_map(step)
@@ -112,10 +113,16 @@ mod tests {
 
     #[test]
     fn shares_are_of_all_distances() {
-        let bins = shares(&[0.0, 0.5, 0.999, 1.0, f32::INFINITY], 1.0);
+        let bins = shares(&[0.0, 0.5, 0.999, 1.0, f32::INFINITY], [0.0, 1.0]);
         assert!((bins.iter().sum::<f64>() - 100.0).abs() < 1e-9);
         assert!((bins[0] - 20.0).abs() < 1e-9 && (bins[BINS - 1] - 60.0).abs() < 1e-9);
-        assert_eq!(shares(&[], 1.0), vec![0.0; BINS]);
+        assert_eq!(shares(&[], [0.0, 1.0]), vec![0.0; BINS]);
+        // Normalized and relative distances may be negative.
+        let bins = shares(&[-2.0, -1.99, 1.999], [-2.0, 2.0]);
+        assert!((bins[0] - 200.0 / 3.0).abs() < 1e-9 && bins[BINS - 1] > 33.0);
+        let outline: Vec<_> = outline(&bins, [-2.0, 2.0]).collect();
+        assert_eq!(outline[0][0], -2.0);
+        assert!((outline[2 * BINS - 1][0] - 2.0).abs() < 1e-9);
     }
 
     #[test]

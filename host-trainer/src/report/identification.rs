@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use shared::support_set::Comparison;
 
 use super::judged::Judged;
 use crate::dataset::ClassSamples;
+use crate::evaluate::cohort::Measure;
 use crate::evaluate::reference::Reference;
 use crate::evaluate::{Embedded, interval};
 
@@ -48,11 +48,12 @@ impl ClassAnswers {
 
 impl Identification {
     /// Compares every probe with every class. Equally near counts as taken for the other.
-    pub fn new(embedded: &Embedded, comparison: Comparison, judged: &Judged) -> Self {
+    pub fn new(embedded: &Embedded, measure: impl Into<Measure>, judged: &Judged) -> Self {
+        let measure = &measure.into();
         let shots = judged.shots;
         let embeddings = &embedded.embeddings;
         let enrol =
-            |class: &ClassSamples| Reference::new(embeddings, &class.genuine[..shots], comparison);
+            |class: &ClassSamples| Reference::new(embeddings, &class.genuine[..shots], measure);
         let references: Vec<Reference> = judged.classes.par_iter().map(enrol).collect();
         let answers = |(own, class): (usize, &ClassSamples)| {
             let mut answers = ClassAnswers::default();

@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 use shared::artifact::OperatingPoint;
-use shared::support_set::Comparison;
 
 use crate::dataset::ClassSamples;
 use crate::evaluate::Embedded;
+use crate::evaluate::cohort::Measure;
 use crate::evaluate::metrics::{equal_error_rate, false_accept_rate, false_reject_rate};
 use crate::evaluate::trials::{Impostors, Trials};
 
@@ -71,11 +71,11 @@ impl Judged {
     /// When fewer than two classes have more than `shots` genuine samples.
     pub fn new(
         embedded: &Embedded,
-        comparison: Comparison,
+        measure: impl Into<Measure>,
         shots: usize,
         points: &[OperatingPoint],
     ) -> Result<Self> {
-        let trials = Trials::new(embedded, comparison, shots)?;
+        let trials = Trials::new(embedded, measure, shots)?;
         let classes = embedded.tensors.by_class(shots + 1);
         ensure!(
             classes.len() == trials.classes.len(),
@@ -162,7 +162,7 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
-    use shared::support_set::Fusion;
+    use shared::support_set::{Comparison, Fusion};
     use shared::{Distance, EmbeddingFormat, Preprocess};
 
     use super::*;

@@ -43,6 +43,7 @@ use shared::artifact::OperatingPoint;
 
 use crate::dataset::{Dataset, Part};
 use crate::engine::Embedder;
+use crate::evaluate::cohort::Measure;
 use crate::evaluate::{self, Embedded, operating_points};
 
 use events::History;
@@ -111,15 +112,15 @@ pub fn content<'a>(
     embedder: &mut dyn Embedder,
     options: &Options,
 ) -> Result<Content<'a>> {
-    let comparison = embedder.facts().comparison;
+    let measure = &Measure::of(embedder.facts());
     let test = Embedded::new(embedder, dataset, Part::Test)?;
     let precision = evaluate::precision(&test.embeddings);
     let (points, thresholds_from) = points(subject, dataset, embedder, precision)?;
     let shots = options.shots.unwrap_or_else(|| usual_shots(&test));
-    let judgement = match Judged::new(&test, comparison, shots, &points) {
+    let judgement = match Judged::new(&test, measure, shots, &points) {
         Ok(judged) => Ok(Judgement {
-            identification: Identification::new(&test, comparison, &judged),
-            hardest: Hardest::new(&test, comparison),
+            identification: Identification::new(&test, measure, &judged),
+            hardest: Hardest::new(&test, measure.comparison),
             judged,
         }),
         Err(error) => Err(format!("{error:#}")),
@@ -156,7 +157,7 @@ fn points(
         return Ok((points.iter().collect(), from));
     }
     let validation = Embedded::new(embedder, dataset, Part::Validation)?;
-    let measured = operating_points::measure(&validation, embedder.facts().comparison);
+    let measured = operating_points::measure(&validation, Measure::of(embedder.facts()));
     Ok(match measured {
         Ok((points, _)) => (
             points,

@@ -89,6 +89,7 @@ fn encode(
         golden,
         card,
         quality: None,
+        cohort: None,
     };
     let vectors: usize = golden.iter().map(|(_, expected)| expected.len() + 4).sum();
     let room = plan.weights.len() + vectors + (64 << 10) + 128 * plan.steps.len();

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{MAX_LEN, QUALITY_VERSION, VERSION};
+use super::{COHORT_VERSION, MAX_LEN, VERSION};
 use crate::model_id::ModelId;
 
 /// Why bytes are not an artifact that this build can run.
@@ -76,7 +76,7 @@ impl fmt::Display for ArtifactError {
             ),
             Self::Version { found } => write!(
                 f,
-                "expected artifact version {VERSION} or {QUALITY_VERSION}, found {found}: export the model again with this release, or update this program"
+                "expected artifact version {VERSION} to {COHORT_VERSION}, found {found}: export the model again with this release, or update this program"
             ),
             Self::CutOff { expected, found } => write!(
                 f,

@@ -9,6 +9,7 @@
 //! golden: what the network must answer to made-up inputs         (raw)
 //! card: name, data, terms                                        (postcard)
 //! quality: what pictures measure that the tower learnt from      (postcard; may be absent)
+//! cohort: embeddings of strangers, who say how near is near      (raw; may be absent)
 //! ```
 //!
 //! [`Artifact::parse`] checks everything that running the network relies on, and borrows:
@@ -28,6 +29,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Reader, crc32};
+use crate::cohort::{Cohort, Measure, Normalization};
 use crate::model_id::ModelId;
 use crate::preprocess::{Crop, Fit, InputShape, Preprocess};
 use crate::quality::Bounds;
@@ -50,6 +52,9 @@ pub const VERSION: u16 = 3;
 /// The version of one that has it.
 pub const QUALITY_VERSION: u16 = 4;
 
+/// The version of one with a cohort, whose section on quality may be empty.
+pub const COHORT_VERSION: u16 = 5;
+
 /// Every section begins at a multiple of this.
 pub const ALIGNMENT: usize = 16;
 
@@ -59,6 +64,7 @@ pub const MAX_LEN: u32 = 64 << 20;
 const HEADER_LEN: usize = 56;
 const CRC_START: usize = 20;
 const ENTRY_LEN: usize = 12;
+const COHORT_HEADER: usize = 4;
 
 /// What shapes an embedding and its comparison, beside plan and weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,10 +98,11 @@ enum SectionKind {
     Golden = 5,
     Card = 6,
     Quality = 7,
+    Cohort = 8,
 }
 
-/// The sections, in the order in which they lie in the file. The last one may be absent.
-const SECTIONS: [SectionKind; 7] = [
+/// The sections, in the order in which they lie in the file. The last two may be absent.
+const SECTIONS: [SectionKind; 8] = [
     SectionKind::Contract,
     SectionKind::Plan,
     SectionKind::Weights,
@@ -103,13 +110,15 @@ const SECTIONS: [SectionKind; 7] = [
     SectionKind::Golden,
     SectionKind::Card,
     SectionKind::Quality,
+    SectionKind::Cohort,
 ];
 
 /// How many sections an artifact of a version has.
 fn section_count(version: u16) -> Option<usize> {
     match version {
-        VERSION => Some(SECTIONS.len() - 1),
-        QUALITY_VERSION => Some(SECTIONS.len()),
+        VERSION => Some(SECTIONS.len() - 2),
+        QUALITY_VERSION => Some(SECTIONS.len() - 1),
+        COHORT_VERSION => Some(SECTIONS.len()),
         _ => None,
     }
 }
@@ -127,6 +136,7 @@ pub struct Artifact<'a> {
     golden: Golden<'a>,
     card: Card<'a>,
     quality: Option<Bounds>,
+    cohort: Option<Cohort<'a>>,
 }
 
 impl<'a> Artifact<'a> {
@@ -145,6 +155,7 @@ impl<'a> Artifact<'a> {
             golden,
             card,
             quality,
+            cohort,
         ] = sections;
         let required = |section: Option<&'a [u8]>| section.unwrap_or_default();
         let [contract, plan, weights] = [contract, plan, weights].map(required);
@@ -154,6 +165,9 @@ impl<'a> Artifact<'a> {
         let plan = Plan::parse(plan, weights)?;
         check_agreement(&contract, &plan)?;
         let golden = Golden::parse(required(golden), plan.output().len())?;
+        // Where there is a cohort, an empty section says that quality is not known.
+        let quality = quality.filter(|section| !(section.is_empty() && cohort.is_some()));
+        let cohort = cohort.map(|section| parse_cohort(section, &contract, &plan));
         Ok(Self {
             model_id,
             identified,
@@ -166,6 +180,7 @@ impl<'a> Artifact<'a> {
             golden,
             card: from_postcard(required(card), "card")?,
             quality: quality.map(parse_quality).transpose()?,
+            cohort: cohort.transpose()?,
             plan,
         })
     }
@@ -229,6 +244,40 @@ impl<'a> Artifact<'a> {
     pub fn quality(&self) -> Option<Bounds> {
         self.quality
     }
+
+    /// Strangers by whom distances are normalized, where there are any.
+    pub fn cohort(&self) -> Option<Cohort<'a>> {
+        self.cohort
+    }
+
+    /// How distances are measured: what the operating points' thresholds are about.
+    pub fn measure(&self) -> Measure<'a> {
+        Measure {
+            comparison: self.contract.comparison,
+            cohort: self.cohort,
+        }
+    }
+}
+
+/// A byte for the normalization, a zero, the number of members (u16), their components. A
+/// network that marks structures compares with nobody.
+fn parse_cohort<'a>(
+    section: &'a [u8],
+    contract: &Contract,
+    plan: &Plan<'_>,
+) -> Result<Cohort<'a>, ArtifactError> {
+    let parse = || {
+        let (header, members) = section.split_at_checked(COHORT_HEADER)?;
+        let &[code, 0, low, high] = header else {
+            return None;
+        };
+        let normalization = Normalization::from_code(code)?;
+        let dim = usize::from(contract.comparison.embedding.dim);
+        let cohort = Cohort::new(normalization, dim, members)?;
+        let is_counted = cohort.len() == usize::from(u16::from_le_bytes([low, high]));
+        (is_counted && plan.reference_len() == 0).then_some(cohort)
+    };
+    parse().ok_or(ArtifactError::Encoding("cohort"))
 }
 
 fn parse_quality(section: &[u8]) -> Result<Bounds, ArtifactError> {

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    ALIGNMENT, CRC_START, Card, Contract, ENTRY_LEN, HEADER_LEN, MAGIC, OperatingPoint,
-    QUALITY_VERSION, SECTIONS, SectionKind, Step, VERSION, plan::PlanHeader, section_count,
+    ALIGNMENT, COHORT_VERSION, CRC_START, Card, Contract, ENTRY_LEN, HEADER_LEN, MAGIC,
+    OperatingPoint, QUALITY_VERSION, SECTIONS, SectionKind, Step, VERSION, plan::PlanHeader,
+    section_count,
 };
 use crate::bytes::crc32;
+use crate::cohort::Cohort;
 use crate::model_id::ModelId;
 use crate::quality::Bounds;
 
@@ -31,13 +33,16 @@ pub struct Contents<'a> {
     pub card: &'a Card<'a>,
     /// What pictures measure that the tower learnt from, where that is known.
     pub quality: Option<Bounds>,
+    /// Strangers by whom distances are normalized, where there are any.
+    pub cohort: Option<Cohort<'a>>,
 }
 
 impl Contents<'_> {
     fn version(&self) -> u16 {
-        match self.quality {
-            None => VERSION,
-            Some(_) => QUALITY_VERSION,
+        match (self.cohort, self.quality) {
+            (Some(_), _) => COHORT_VERSION,
+            (None, Some(_)) => QUALITY_VERSION,
+            (None, None) => VERSION,
         }
     }
 }
@@ -147,6 +152,13 @@ fn write_section(
         SectionKind::Quality => {
             if let Some(bounds) = &contents.quality {
                 section.encode(bounds)?;
+            }
+        }
+        SectionKind::Cohort => {
+            if let Some(cohort) = &contents.cohort {
+                let [low, high] = count("members of the cohort", cohort.len())?.to_le_bytes();
+                section.put(&[cohort.normalization().code(), 0, low, high])?;
+                section.put(cohort.as_bytes())?;
             }
         }
     }

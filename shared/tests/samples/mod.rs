@@ -10,6 +10,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use shared::artifact::plan::{Compare, Conv2d, MaxPool, Place, PlanHeader};
 use shared::artifact::signature::{Manifest, PublicKey};
 use shared::artifact::{Card, Contents, Contract, OperatingPoint, Step, Trailer, write};
+use shared::cohort::{Cohort, Normalization};
 use shared::embedding::{UNIT, unit_vector};
 use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
 use shared::quality::Bounds;
@@ -22,21 +23,30 @@ use shared::{Distance, EmbeddingFormat, ModelId, Secret};
 
 /// A 4 x 4 picture, two 3 x 3 filters with padding, a pool over everything.
 pub fn artifact() -> Vec<u8> {
-    artifact_with(None)
+    artifact_with(None, None)
 }
 
 /// The same model, and what pictures measure.
 pub fn artifact_with_quality() -> Vec<u8> {
-    artifact_with(Some(Bounds {
-        least_contrast: 200,
-        least_sharpness: 100,
-        most_sharpness: 3000,
-        most_dark: 60_000,
-        most_bright: 9000,
-    }))
+    artifact_with(Some(QUALITY), None)
 }
 
-fn artifact_with(quality: Option<Bounds>) -> Vec<u8> {
+/// The same model, and three strangers; what pictures measure where that is said.
+pub fn artifact_with_cohort(quality: Option<Bounds>) -> Vec<u8> {
+    let members = [127i8, 0, -90, 90, 0, -127].map(|component| component as u8);
+    artifact_with(quality, Cohort::new(Normalization::S, 2, &members))
+}
+
+/// What pictures of the sample measure.
+pub const QUALITY: Bounds = Bounds {
+    least_contrast: 200,
+    least_sharpness: 100,
+    most_sharpness: 3000,
+    most_dark: 60_000,
+    most_bright: 9000,
+};
+
+fn artifact_with(quality: Option<Bounds>, cohort: Option<Cohort<'_>>) -> Vec<u8> {
     let place = |offset, side, channels| Place {
         offset,
         height: side,
@@ -130,6 +140,7 @@ fn artifact_with(quality: Option<Bounds>) -> Vec<u8> {
             onnx_sha256: [0; 32],
         },
         quality,
+        cohort,
     };
     let mut bytes = vec![0; 4096];
     let (length, _) = write(&contents, &mut bytes).unwrap();

@@ -9,7 +9,7 @@ use edge_runtime::engine::segment_golden;
 use edge_runtime::kernels::InstructionSet;
 use libfuzzer_sys::fuzz_target;
 use shared::artifact::signature::{Manifest, split};
-use shared::artifact::{Artifact, MAGIC, VERSION};
+use shared::artifact::{Artifact, COHORT_VERSION, MAGIC, VERSION};
 
 /// More work, or memory, is a matter of time, and finds nothing new.
 const MOST_MACS: u64 = 20_000;
@@ -23,13 +23,15 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Makes magic, version, length and checksum fit, where there is room for them.
+/// Makes magic, version, length and checksum fit, where there is room for them. A version that
+/// there is stays.
 fn seal(bytes: &mut [u8]) -> Option<()> {
     let length = u32::try_from(bytes.len()).ok()?;
     bytes.get_mut(..8)?.copy_from_slice(&MAGIC);
-    bytes
-        .get_mut(8..10)?
-        .copy_from_slice(&VERSION.to_le_bytes());
+    let version = bytes.get_mut(8..10)?;
+    if !(VERSION..=COHORT_VERSION).contains(&u16::from_le_bytes([version[0], version[1]])) {
+        version.copy_from_slice(&VERSION.to_le_bytes());
+    }
     bytes
         .get_mut(12..16)?
         .copy_from_slice(&length.to_le_bytes());
@@ -50,6 +52,12 @@ fn read(bytes: &[u8]) {
     };
     let _ = artifact.check_model_id();
     artifact.operating_points().usual_target();
+    if let Some(cohort) = artifact.cohort() {
+        let probe: Vec<i8> = cohort.members().next().into_iter().flatten().collect();
+        let shots = [probe.as_slice(); 2].into_iter();
+        let distance = artifact.measure().probe(&probe).distance_to(shots);
+        assert!(distance.is_finite() || distance == f32::INFINITY);
+    }
     let plan = artifact.plan();
     if plan.macs() > MOST_MACS || plan.arena_len() > LARGEST_ARENA {
         return;

@@ -7,6 +7,7 @@ use edge_runtime::Engine;
 use serde_json::{Value, json};
 use shared::Preprocess;
 use shared::artifact::golden::fill_input;
+use shared::cohort::Measure;
 use shared::preprocess::Image;
 use shared::preprocess::pen::PenPoint;
 
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &Bench, out: &mut impl Write) -> Result<Outcome> {
         return structures::bench(arguments, &model, out);
     }
     let mut engine = engine(&model, arguments.model.engine)?;
-    let stages = measure(&mut engine, arguments.runs)?;
+    let stages = measure(&mut engine, &artifact.measure(), arguments.runs)?;
     let macs = artifact.plan().macs();
     let embed = median(&stages.embed);
     let rate = macs as f64 / embed.as_secs_f64() / 1e9;
@@ -116,7 +117,7 @@ fn peak_memory() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
+fn measure(engine: &mut impl Engine, distance: &Measure<'_>, runs: u32) -> Result<Stages> {
     let contract = *engine.contract();
     let format = contract.comparison.embedding;
     let dim = usize::from(format.dim);
@@ -147,7 +148,7 @@ fn measure(engine: &mut impl Engine, runs: u32) -> Result<Stages> {
         format.finish(&raw, &mut embedding);
         let embedded = Instant::now();
         let shots = std::iter::once(embedding.as_slice());
-        black_box(contract.comparison.distance_to(&embedding, shots));
+        black_box(distance.probe(&embedding).distance_to(shots));
         let compared = Instant::now();
         if run >= 10 {
             stages.preprocess.push(preprocessed - started);

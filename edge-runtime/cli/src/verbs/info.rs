@@ -38,6 +38,10 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
                 Preprocess::Pen(pen) => json!(pen),
             },
             "comparison": comparison,
+            "cohort": artifact.cohort().map(|cohort| json!({
+                "members": cohort.len(),
+                "normalization": cohort.normalization(),
+            })),
             "references": marks(&artifact).then(|| json!({
                 "bytes": plan.reference_len(),
                 "embeddings": record.shots,
@@ -82,6 +86,14 @@ pub(super) fn run(arguments: &Info, out: &mut impl Write) -> Result<Outcome> {
         )?;
     } else {
         embedding(&comparison, out)?;
+    }
+    if let Some(cohort) = artifact.cohort() {
+        writeln!(
+            out,
+            "cohort       {} embeddings of training samples, by which distances are normalized ({:?})",
+            cohort.len(),
+            cohort.normalization()
+        )?;
     }
     writeln!(
         out,

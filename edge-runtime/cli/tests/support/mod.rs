@@ -346,6 +346,7 @@ fn encode(header: &PlanHeader, layer: &Step, weights: &[u8], golden: &[(u32, &[u
                 onnx_sha256: Sha256::digest(ONNX).into(),
             },
             quality: None,
+            cohort: None,
         },
         &mut bytes,
     )

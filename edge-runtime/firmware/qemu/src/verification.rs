@@ -6,6 +6,7 @@ use core::hint::black_box;
 use hardware::Clock;
 use semihosting::{eprintln, println, process};
 use shared::ModelId;
+use shared::cohort::{Cohort, Measure, Normalization};
 use shared::distance::Distance;
 use shared::embedding::EmbeddingFormat;
 use shared::support_set::{Comparison, Fusion, claimed};
@@ -24,16 +25,31 @@ pub(crate) fn measure(clock: &mut impl Clock) {
         eprintln!("error: expected templates of these sizes");
         process::exit(1);
     };
-    let comparison = Comparison {
+    let comparison = |distance, fusion| Comparison {
         embedding: EmbeddingFormat {
             dim: DIM as u16,
             normalized: true,
             zero_point: 128,
             scale: 1.0 / 127.0,
         },
-        distance: Distance::Cosine,
-        fusion: Fusion::Prototype,
+        distance,
+        fusion,
     };
+    let members = members();
+    let ways = [
+        comparison(Distance::Cosine, Fusion::Prototype),
+        comparison(Distance::Euclidean, Fusion::Relative),
+    ];
+    for comparison in ways {
+        let strangers = Cohort::new(Normalization::S, DIM, members.as_flattened());
+        for cohort in [None, strangers] {
+            one(clock, &Measure { comparison, cohort }, &templates);
+        }
+    }
+}
+
+/// Measures all cases of one way to measure distances.
+fn one(clock: &mut impl Clock, measure: &Measure<'_>, templates: &[Option<Template<SHOTS, DIM>>]) {
     let (mut least, mut most) = (u64::MAX, 0);
     for claim in NAMES {
         for probe in 0..NAMES.len() as u8 {
@@ -41,12 +57,8 @@ pub(crate) fn measure(clock: &mut impl Clock) {
             let before = clock.ticks();
             for _ in 0..RUNS {
                 let (probe, claim) = (black_box(&probe), black_box(claim));
-                black_box(claimed(
-                    &comparison,
-                    probe,
-                    templates.iter().flatten(),
-                    claim,
-                ));
+                let probe = measure.probe(probe);
+                black_box(claimed(&probe, templates.iter().flatten(), claim));
             }
             let ticks = clock.ticks() - before;
             least = least.min(ticks);
@@ -63,7 +75,19 @@ pub(crate) fn measure(clock: &mut impl Clock) {
         eprintln!("error: {RUNS} verifications take {least} to {most} ticks");
         process::exit(1);
     }
-    println!("{RUNS} verifications take {least} to {most} ticks, whatever they answer");
+    let by = match measure.cohort {
+        None => "",
+        Some(_) => " with a cohort",
+    };
+    println!(
+        "{RUNS} verifications by {:?}{by} take {least} to {most} ticks, whatever they answer",
+        measure.comparison.fusion
+    );
+}
+
+/// Embeddings of a few strangers.
+fn members() -> [[u8; DIM]; 4] {
+    [20, 21, 22, 23].map(|stranger| embedding(stranger, 0).map(|component| component as u8))
 }
 
 fn templates() -> Option<[Option<Template<SHOTS, DIM>>; 4]> {

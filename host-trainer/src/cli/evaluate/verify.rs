@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use shared::artifact::operating_point::USUAL_FAR_TARGET;
+use shared::cohort::MIN_COHORT;
 use shared::support_set::Fusion;
 
 use super::trained::Trained;
@@ -13,9 +14,9 @@ use super::{EvaluateArgs, operating_point};
 use crate::checkpoint::write_whole;
 use crate::cli::count;
 use crate::cli::fusion::FusionName;
+use crate::cli::normalization::NormalizationName;
 use crate::dataset::Dataset;
 use crate::engine::Embedder;
-use crate::evaluate::cohort::Normalization;
 use crate::evaluate::metrics::ErrorRates;
 use crate::evaluate::{Details, Report, pair_lists, verification};
 
@@ -25,13 +26,13 @@ pub(super) struct VerifyArgs {
     /// How several enrolled samples become one distance [default: as the model has it]
     #[arg(long, value_enum)]
     fusion: Option<FusionName>,
-    /// Normalize distances by those to so many training classes; thresholds are of
-    /// validation classes then
-    #[arg(long, value_parser = count(2, 100_000))]
+    /// Normalize distances by those to so many training classes [default: as the model has it];
+    /// thresholds are of validation classes then, and published pairs beside stay as they are
+    #[arg(long, value_parser = count(MIN_COHORT, 100_000))]
     cohort: Option<usize>,
     /// Whose distances to the cohort count
     #[arg(long, value_enum, default_value = "s", requires = "cohort")]
-    normalization: Normalization,
+    normalization: NormalizationName,
     /// Write the points of the DET curves to this file, comma-separated
     #[arg(long, value_name = "FILE")]
     pub(super) det: Option<PathBuf>,
@@ -65,7 +66,7 @@ pub(super) fn run(
         cohort: args
             .verify
             .cohort
-            .map(|size| (size, args.verify.normalization)),
+            .map(|size| (size, args.verify.normalization.into())),
     };
     let mut report = verification::evaluate(embedder, &dataset, &options)?;
     if let (Details::Verification(details), false) = (&mut report.details, dataset.pairs.is_empty())

@@ -32,6 +32,13 @@ pub(super) fn card(folder: &Path, card: &ModelCard, out: &mut impl Write) -> Res
         "several samples of a class become one distance by {}",
         Head::Fused(card.fusion).name()
     )?;
+    if let Some(cohort) = &card.cohort {
+        writeln!(
+            out,
+            "distances are normalized ({:?}) by {} training samples, which go with the model",
+            cohort.normalization, cohort.members
+        )?;
+    }
     match &card.quality {
         Some(bounds) => quality(bounds, out)?,
         None => writeln!(

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{PROGRAM, QuantizeArgs, relative};
 use crate::cli::{finetune, tell};
@@ -24,6 +24,11 @@ pub(super) fn run(
     config: &SegmentationConfig,
     out: &mut impl Write,
 ) -> Result<()> {
+    ensure!(
+        args.export.cohort.is_none(),
+        "{}: expected no --cohort for a network that segments, which compares with nobody, found one: leave it out",
+        args.run.display()
+    );
     let preprocess = preprocessing(config.network.side);
     let samples = |task: &Task| {
         Samples::new(task, &preprocess, |case| {

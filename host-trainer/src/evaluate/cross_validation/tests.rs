@@ -99,6 +99,7 @@ fn every_class_is_judged_once_by_a_network_that_did_not_see_it() {
                 model_id: None,
                 preprocess: fold.preprocess,
                 comparison: of_floats(Distance::Euclidean),
+                cohort: None,
             },
             which: usize::from(number == 1),
         }))

@@ -15,6 +15,7 @@ use shared::preprocess::pen::PenPoint;
 use shared::preprocess::{PenPreprocess, PicturePreprocess, Preprocess};
 use shared::quality::{Bounds, Gate, Unfit};
 
+use super::cohort::Measure;
 use super::{Embedded, Report, interval, precision};
 use crate::dataset::{Dataset, Kind, Part, Sample};
 use crate::engine::Embedder;
@@ -84,7 +85,7 @@ pub fn evaluate(
     dataset: &Dataset,
     shots: usize,
 ) -> Result<Report> {
-    let facts = *embedder.facts();
+    let facts = embedder.facts().clone();
     let (bounds, bounds_from) = match artifact.quality() {
         Some(bounds) => (Some(bounds), "the model"),
         None => (
@@ -104,7 +105,7 @@ pub fn evaluate(
         .collect();
     let flaws = asked.all(dataset, &genuine)?;
     let embedded = Embedded::new(embedder, dataset, Part::Test)?;
-    let subjects = Subjects::new(&embedded, facts.comparison, artifact, shots)?;
+    let subjects = Subjects::new(&embedded, Measure::of(&facts), artifact, shots)?;
     let by_class = errors_by_class(dataset, &genuine, &flaws);
     let [lower, upper] = interval::of_classes(&by_class);
     let refused = flaws

@@ -5,18 +5,18 @@ use rayon::prelude::*;
 use shared::artifact::Artifact;
 use shared::decision::Verification;
 use shared::drift::{Drift, WINDOW};
-use shared::support_set::Comparison;
 
 use super::Details;
 use crate::dataset::ClassSamples;
 use crate::engine::Embeddings;
 use crate::evaluate::Embedded;
+use crate::evaluate::cohort::Measure;
 use crate::evaluate::reference::Reference;
 
 /// Classes with samples for enrolments of `shots` samples.
 pub(super) struct Subjects<'a> {
     embeddings: &'a Embeddings,
-    comparison: Comparison,
+    measure: Measure,
     classes: Vec<ClassSamples>,
     shots: usize,
     /// The largest distance of a sample to the others of an enrolment.
@@ -32,7 +32,7 @@ impl<'a> Subjects<'a> {
     /// When `shots` is below 2, or fewer than two classes have twice as many genuine samples.
     pub(super) fn new(
         embedded: &'a Embedded,
-        comparison: Comparison,
+        measure: Measure,
         artifact: &Artifact<'_>,
         shots: usize,
     ) -> Result<Self> {
@@ -52,7 +52,7 @@ impl<'a> Subjects<'a> {
         let usual = points.usual_target();
         Ok(Self {
             embeddings: &embedded.embeddings,
-            comparison,
+            measure,
             classes,
             shots,
             lenient: threshold(1.0, shots - 1)?,
@@ -108,7 +108,7 @@ impl<'a> Subjects<'a> {
     }
 
     fn distance(&self, probe: usize, enrolled: &[usize]) -> f32 {
-        let reference = Reference::new(self.embeddings, enrolled, self.comparison);
+        let reference = Reference::new(self.embeddings, enrolled, &self.measure);
         reference.distance(self.embeddings.get(probe))
     }
 
@@ -124,9 +124,11 @@ impl<'a> Subjects<'a> {
     /// Which sample is farthest from the others, and how far.
     fn farthest(&self, samples: &[usize]) -> (usize, f32) {
         let distances = self.self_distances(samples).into_iter().enumerate();
-        distances.fold((0, 0.0), |farthest, found| match found.1 >= farthest.1 {
-            true => found,
-            false => farthest,
+        distances.fold((0, f32::NEG_INFINITY), |farthest, found| {
+            match found.1 >= farthest.1 {
+                true => found,
+                false => farthest,
+            }
         })
     }
 

@@ -22,6 +22,7 @@ mod tests;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
+use super::cohort::Measure;
 use super::metrics::most_accurate_threshold;
 use super::scores::{Score, Scores};
 use super::{Embedded, Report, interval, precision};
@@ -90,10 +91,10 @@ pub fn evaluate(
         options.draws,
         options.pairs
     );
-    let comparison = embedder.facts().comparison;
+    let measure = Measure::of(embedder.facts());
     let mut drawings = |part| {
         let embedded = Embedded::new(embedder, dataset, part)?;
-        Drawings::new(dataset, embedded, comparison)
+        Drawings::new(dataset, embedded, &measure)
     };
     let validation = drawings(Part::Validation)?;
     let test = drawings(Part::Test)?;

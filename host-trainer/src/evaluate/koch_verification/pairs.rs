@@ -7,11 +7,11 @@ use rand::seq::{IndexedRandom, index};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use shared::support_set::Comparison;
 
 use crate::dataset::Dataset;
 use crate::dataset::omniglot::drawer;
 use crate::evaluate::Embedded;
+use crate::evaluate::cohort::Measure;
 use crate::evaluate::reference::Reference;
 use crate::evaluate::scores::Score;
 
@@ -45,7 +45,7 @@ impl Drawings {
     pub(super) fn new(
         dataset: &Dataset,
         embedded: Embedded,
-        comparison: Comparison,
+        measure: impl Into<Measure>,
     ) -> Result<Self> {
         let mut classes: BTreeMap<u32, Vec<Drawing>> = BTreeMap::new();
         let tensors = &embedded.tensors;
@@ -79,7 +79,8 @@ impl Drawings {
             dataset.name
         );
         let all = 0..tensors.len();
-        let reference = |index| Reference::new(&embedded.embeddings, &[index], comparison);
+        let measure = &measure.into();
+        let reference = |index| Reference::new(&embedded.embeddings, &[index], measure);
         Ok(Self {
             references: all.into_par_iter().map(reference).collect(),
             embedded,

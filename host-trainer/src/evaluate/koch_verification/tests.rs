@@ -95,6 +95,7 @@ fn pixels() -> Pixels {
         model_id: None,
         preprocess: dataset().preprocess,
         comparison: COMPARISON,
+        cohort: None,
     })
 }
 

@@ -22,9 +22,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use shared::artifact::OperatingPoint;
 use shared::decision::{Identification, identify};
-use shared::support_set::{Candidate, Comparison};
+use shared::support_set::Candidate;
 use shared::template::SubjectId;
 
+use super::cohort::Measure;
 use super::operating_points::is_enough;
 use super::reference::Reference;
 use super::{Embedded, Report, interval, precision};
@@ -119,9 +120,9 @@ pub fn evaluate(
     options: &Options,
 ) -> Result<Report> {
     let test = Embedded::new(embedder, dataset, Part::Test)?;
-    let comparison = embedder.facts().comparison;
+    let measure = &Measure::of(embedder.facts());
     let classes = genuine(&test, options)?;
-    let draws = draw(&test, &classes, comparison, options)?;
+    let draws = draw(&test, &classes, measure, options)?;
     let once = vec![1.0; classes.len()];
     let figures = |weights: &[f64]| mean(&draws, weights);
     let (found, intervals) = (
@@ -200,7 +201,7 @@ fn genuine(test: &Embedded, options: &Options) -> Result<Vec<Vec<usize>>> {
 fn draw(
     test: &Embedded,
     classes: &[Vec<usize>],
-    comparison: Comparison,
+    measure: &Measure,
     options: &Options,
 ) -> Result<Vec<Vec<Probe>>> {
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
@@ -219,7 +220,7 @@ fn draw(
             gallery.push(Enrolled {
                 class,
                 name: &names[class],
-                reference: Reference::new(&test.embeddings, &shots, comparison),
+                reference: Reference::new(&test.embeddings, &shots, measure),
             });
             probes.extend(rest.iter().map(|&probe| (class, samples[probe])));
         }
@@ -284,7 +285,7 @@ fn judge(gallery: &[Enrolled<'_>], distances: &[f32], class: usize, options: &Op
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use shared::support_set::Fusion;
+    use shared::support_set::{Comparison, Fusion};
     use shared::{Distance, Embedding, EmbeddingFormat};
 
     use super::*;
