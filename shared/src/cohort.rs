@@ -144,8 +144,15 @@ impl<'a> Cohort<'a> {
     pub fn members(
         &self,
     ) -> impl Iterator<Item = impl Iterator<Item = i8> + Clone + 'a> + Clone + 'a {
-        let members = self.members.chunks_exact(self.dim.max(1));
-        members.map(|member| member.iter().map(|&byte| byte as i8))
+        let Self { dim, members, .. } = *self;
+        // By places: an iterator over chunks divides by their size, which might be zero.
+        (0..self.len()).map(move |member| {
+            let components = members.get(member * dim..(member + 1) * dim);
+            components
+                .unwrap_or_default()
+                .iter()
+                .map(|&byte| byte as i8)
+        })
     }
 
     /// What `distance` makes of each member.
@@ -156,9 +163,11 @@ impl<'a> Cohort<'a> {
             places.for_each(|(place, component)| *place = component);
             distance(buffer.get(..self.dim).unwrap_or_default())
         });
-        let mut found = heapless::Vec::<f32, MAX_COHORT>::new();
-        found.extend(distances.take(MAX_COHORT));
-        Spread::of(&found)
+        let mut found = [0.0; MAX_COHORT];
+        for (place, distance) in found.iter_mut().zip(distances) {
+            *place = distance;
+        }
+        Spread::of(found.get(..self.len()).unwrap_or_default())
     }
 
     /// How the cohort lies about a probe, where that counts: the distance of the probe to each
