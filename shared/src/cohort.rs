@@ -34,14 +34,17 @@ pub enum Normalization {
     S,
 }
 
+/// Bytes of an artifact's section before the members' components.
+const HEADER_LEN: usize = 4;
+
 impl Normalization {
     /// Its number in an artifact.
-    pub fn code(self) -> u8 {
+    fn code(self) -> u8 {
         self as u8
     }
 
     /// The normalization of a number.
-    pub fn from_code(code: u8) -> Option<Self> {
+    fn from_code(code: u8) -> Option<Self> {
         [Self::Z, Self::T, Self::S]
             .into_iter()
             .find(|one| one.code() == code)
@@ -118,6 +121,24 @@ impl<'a> Cohort<'a> {
             dim,
             members,
         })
+    }
+
+    /// Reads an artifact's section: a byte for the normalization, a zero, the number of
+    /// members (u16), their components.
+    pub(crate) fn parse(section: &'a [u8], dim: usize) -> Option<Self> {
+        let (header, members) = section.split_at_checked(HEADER_LEN)?;
+        let &[code, 0, low, high] = header else {
+            return None;
+        };
+        let cohort = Self::new(Normalization::from_code(code)?, dim, members)?;
+        (cohort.len() == usize::from(u16::from_le_bytes([low, high]))).then_some(cohort)
+    }
+
+    /// What the section has before the members' components.
+    pub(crate) fn header(&self) -> [u8; HEADER_LEN] {
+        // At most MAX_COHORT.
+        let [low, high] = (self.len() as u16).to_le_bytes();
+        [self.normalization.code(), 0, low, high]
     }
 
     /// What distances are normalized by.

@@ -126,7 +126,12 @@ impl Cohort {
         Ok(Self::of(embedded.embeddings, comparison, normalization))
     }
 
-    fn of(members: Embeddings, comparison: Comparison, normalization: Normalization) -> Self {
+    /// Of these members.
+    pub(super) fn of(
+        members: Embeddings,
+        comparison: Comparison,
+        normalization: Normalization,
+    ) -> Self {
         let alone = |index| Reference::new(&members, &[index], comparison);
         Self {
             references: (0..members.len()).map(alone).collect(),

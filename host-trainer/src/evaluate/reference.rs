@@ -125,25 +125,11 @@ fn mean(shots: &[Vec<f32>], dim: usize, normalized: bool) -> Vec<f32> {
 mod tests {
     use proptest::prelude::*;
     use shared::cohort::{self as device, Normalization};
-    use shared::preprocess::{Colour, Crop, Fit, PicturePreprocess, Quantization, Tone};
     use shared::support_set::Comparison;
-    use shared::{Distance, EmbeddingFormat, Preprocess};
+    use shared::{Distance, EmbeddingFormat};
 
     use super::*;
-    use crate::engine::{ModelFacts, StoredCohort};
-
-    const PREPROCESS: Preprocess = Preprocess::Picture(PicturePreprocess {
-        width: 1,
-        height: 1,
-        colour: Colour::Grey,
-        tone: Tone::Keep,
-        crop: Crop::Whole,
-        fit: Fit::Stretch,
-        quantization: Quantization {
-            scale: 1.0,
-            zero_point: 0,
-        },
-    });
+    use crate::evaluate::cohort::Cohort;
 
     fn fusions() -> impl Strategy<Value = Fusion> {
         prop_oneof![
@@ -192,13 +178,10 @@ mod tests {
             };
             prop_assert!(measure.cohort.is_some());
             let on_device = measure.probe(&values[32..]).distance_to(values[..32].chunks(8));
-            let facts = ModelFacts {
-                model_id: None,
-                preprocess: PREPROCESS,
-                comparison,
-                cohort: Some(StoredCohort { normalization, members }),
-            };
-            let reference = Reference::new(&embeddings, &[0, 1, 2, 3], Measure::of(&facts));
+            let members = Embeddings::Int8 { dim: 8, values: members, scale };
+            let cohort = Cohort::of(members, comparison, normalization);
+            let measure = Measure::by(comparison, cohort);
+            let reference = Reference::new(&embeddings, &[0, 1, 2, 3], &measure);
             prop_assert_eq!(reference.distance(embeddings.get(4)), on_device);
         }
     }

@@ -29,7 +29,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Reader, crc32};
-use crate::cohort::{Cohort, Measure, Normalization};
+use crate::cohort::{Cohort, Measure};
 use crate::model_id::ModelId;
 use crate::preprocess::{Crop, Fit, InputShape, Preprocess};
 use crate::quality::Bounds;
@@ -64,7 +64,6 @@ pub const MAX_LEN: u32 = 64 << 20;
 const HEADER_LEN: usize = 56;
 const CRC_START: usize = 20;
 const ENTRY_LEN: usize = 12;
-const COHORT_HEADER: usize = 4;
 
 /// What shapes an embedding and its comparison, beside plan and weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -259,25 +258,16 @@ impl<'a> Artifact<'a> {
     }
 }
 
-/// A byte for the normalization, a zero, the number of members (u16), their components. A
-/// network that marks structures compares with nobody.
+/// A network that marks structures compares with nobody.
 fn parse_cohort<'a>(
     section: &'a [u8],
     contract: &Contract,
     plan: &Plan<'_>,
 ) -> Result<Cohort<'a>, ArtifactError> {
-    let parse = || {
-        let (header, members) = section.split_at_checked(COHORT_HEADER)?;
-        let &[code, 0, low, high] = header else {
-            return None;
-        };
-        let normalization = Normalization::from_code(code)?;
-        let dim = usize::from(contract.comparison.embedding.dim);
-        let cohort = Cohort::new(normalization, dim, members)?;
-        let is_counted = cohort.len() == usize::from(u16::from_le_bytes([low, high]));
-        (is_counted && plan.reference_len() == 0).then_some(cohort)
-    };
-    parse().ok_or(ArtifactError::Encoding("cohort"))
+    let cohort = Cohort::parse(section, contract.comparison.embedding.dim.into());
+    let compares = |_: &Cohort<'_>| plan.reference_len() == 0;
+    let refused = ArtifactError::Encoding("cohort");
+    cohort.filter(compares).ok_or(refused)
 }
 
 fn parse_quality(section: &[u8]) -> Result<Bounds, ArtifactError> {

@@ -156,8 +156,7 @@ fn write_section(
         }
         SectionKind::Cohort => {
             if let Some(cohort) = &contents.cohort {
-                let [low, high] = count("members of the cohort", cohort.len())?.to_le_bytes();
-                section.put(&[cohort.normalization().code(), 0, low, high])?;
+                section.put(&cohort.header())?;
                 section.put(cohort.as_bytes())?;
             }
         }
